@@ -1,0 +1,124 @@
+"""Every metric of the product: names are a type, so that a misspelt one does not pass `make types`.
+
+Names follow Prometheus: one prefix, base units, `_total`, `_seconds`, `_bytes`. No label ever holds a tenant,
+user, key, agent or trace id: labels are topic, partition and reason.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+CounterName = Literal[
+    # Fetched runs of one partition handed to a lane.
+    "auditstream_slabs_total",
+    # Kafka records handed to a lane.
+    "auditstream_records_total",
+    # Value bytes of those records.
+    "auditstream_record_bytes_total",
+    # Rows made durable in `events`.
+    "auditstream_rows_total",
+    # Segments made durable.
+    "auditstream_segments_total",
+    # Segments written again from an open plan after an assignment.
+    "auditstream_replayed_segments_total",
+    # Records that became dead letters (label: reason).
+    "auditstream_dead_letters_total",
+    # Rows marked as a repeat of an earlier event id.
+    "auditstream_duplicates_total",
+    # Insert attempts that were refused, timed out or cut (label: reason).
+    "auditstream_insert_retries_total",
+    # Lanes that were stopped because the group had moved on.
+    "auditstream_fenced_lanes_total",
+    # Events without a price (label: none; the models are in the table).
+    "auditstream_unpriced_events_total",
+    # Events whose tenant could not be established.
+    "auditstream_unattributed_events_total",
+]
+GaugeName = Literal[
+    # Records between the lane's next offset and the end of the partition.
+    "auditstream_lag_records",
+    # Records gathered but not yet written.
+    "auditstream_gathered_records",
+    # 1 while a partition is paused because too many of its records were dead letters.
+    "auditstream_partition_paused",
+]
+HistogramName = Literal[
+    # Rows of one insert.
+    "auditstream_insert_rows",
+    # Time of one accepted insert.
+    "auditstream_insert_seconds",
+    # Time from the fetch of a segment's first record to its durable rows.
+    "auditstream_fetch_to_insert_seconds",
+    # Time of one plan commit.
+    "auditstream_plan_commit_seconds",
+    # Time to turn one segment into a block.
+    "auditstream_build_seconds",
+]
+
+_PARTITION = ("topic", "partition")
+_LABELS: dict[str, tuple[str, ...]] = {
+    "auditstream_dead_letters_total": ("topic", "reason"),
+    "auditstream_insert_retries_total": ("reason",),
+    "auditstream_unpriced_events_total": ("topic",),
+    "auditstream_unattributed_events_total": ("topic",),
+    "auditstream_insert_seconds": (),
+    "auditstream_insert_rows": (),
+    "auditstream_plan_commit_seconds": (),
+    "auditstream_build_seconds": (),
+    "auditstream_fetch_to_insert_seconds": (),
+}
+_BUCKETS: dict[str, tuple[float, ...]] = {
+    "auditstream_insert_rows": (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000),
+}
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The product's metrics in one Prometheus registry; tests make their own."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = CollectorRegistry() if registry is None else registry
+        self._counters = {
+            name: Counter(name, _help(name), _LABELS.get(name, _PARTITION), registry=self.registry)
+            for name in get_args(CounterName)
+        }
+        self._gauges = {
+            name: Gauge(name, _help(name), _LABELS.get(name, _PARTITION), registry=self.registry)
+            for name in get_args(GaugeName)
+        }
+        self._histograms = {
+            name: Histogram(
+                name,
+                _help(name),
+                _LABELS.get(name, ()),
+                buckets=_BUCKETS.get(name, _SECONDS),
+                registry=self.registry,
+            )
+            for name in get_args(HistogramName)
+        }
+
+    def count(self, name: CounterName, by: float = 1, /, **labels: str) -> None:
+        """Add `by` to a counter."""
+        counter = self._counters[name]
+        (counter.labels(**labels) if labels else counter).inc(by)
+
+    def set(self, name: GaugeName, to: float, /, **labels: str) -> None:
+        """Set a gauge."""
+        gauge = self._gauges[name]
+        (gauge.labels(**labels) if labels else gauge).set(to)
+
+    def observe(self, name: HistogramName, value: float, /, **labels: str) -> None:
+        """Record one observation."""
+        histogram = self._histograms[name]
+        (histogram.labels(**labels) if labels else histogram).observe(value)
+
+
+def _help(name: str) -> str:
+    return name.removeprefix("auditstream_").replace("_", " ")
+
+
+def process_metrics() -> Metrics:
+    """Return metrics registered in the process-wide registry, beside Python's own process metrics."""
+    return Metrics(REGISTRY)

@@ -1,0 +1,220 @@
+"""The values and protocols through which the rooms meet.
+
+A `Slab` is what one fetch of one partition brought. Slabs are gathered into a `Segment`: one contiguous
+offset range of one log, fixed by a `Plan` that was committed to Kafka before anything was written. A segment
+becomes one `Block`: one insert, one deduplication token, one run of Merkle leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import polars as pl
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class LogId:
+    """One log: a partition of one incarnation of a topic.
+
+    Attributes:
+        topic: Kafka topic name.
+        partition: Kafka partition number.
+        epoch: First 8 hex digits of Kafka's topic id, so that a topic that is deleted and created again
+            (its offsets restart at 0) is another log; random at each start on the embedded broker.
+    """
+
+    topic: str
+    partition: int
+    epoch: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.epoch}"
+
+
+@dataclass(slots=True)
+class Slab:
+    """The records of one fetch of one partition, in offset order.
+
+    The slab covers offsets `[first_offset, next_offset)`. Offsets inside that range without a record are
+    control records, aborted transactions or compacted away; they never were events.
+
+    Attributes:
+        topic: Kafka topic name.
+        partition: Kafka partition number.
+        first_offset: First offset covered.
+        next_offset: Offset after the last one covered.
+        offsets: Offset of each record; a `range` where the records are contiguous.
+        values: Value bytes of each record; None for a null value.
+        timestamps_ms: Broker timestamp of each record, milliseconds since the epoch.
+        headers: Record headers, or None where the topic was declared not to need them.
+    """
+
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    offsets: Sequence[int]
+    values: list[bytes | None]
+    timestamps_ms: Sequence[int]
+    headers: list[Headers] | None = None
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the next segment will be, committed to Kafka before it is written.
+
+    A replay builds the same block from the plan: everything that could differ between two attempts is here.
+
+    Attributes:
+        lo: First offset covered.
+        hi: Last offset covered.
+        first_index: Leaf index of the segment's first record; indexes are dense in a log.
+        day: Ingest day, the table partition that the whole block goes to.
+        reference_revision: Revision of the reference data (credentials, prices) to enrich with.
+        enricher_version: Version of the enrichment code's rules.
+    """
+
+    lo: int
+    hi: int
+    first_index: int
+    day: date
+    reference_revision: int = 0
+    enricher_version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A plan with the records it covers: the unit of insert, deduplication and evidence."""
+
+    log: LogId
+    plan: Plan
+    offsets: Sequence[int]
+    values: Sequence[bytes | None]
+    timestamps_ms: Sequence[int]
+    headers: Sequence[Headers] | None = None
+
+    @property
+    def id(self) -> str:
+        """Deduplication token and provenance: `topic/partition/epoch/lo-hi`."""
+        return f"{self.log}/{self.plan.lo}-{self.plan.hi}"
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """A message to publish after the insert; a replay publishes it again, the same to the byte.
+
+    Attributes:
+        topic: Kafka topic to publish to.
+        key: Message key.
+        value: Message value.
+        headers: Message headers.
+    """
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One segment as columns, ready to insert.
+
+    Attributes:
+        segment_id: Deduplication token of the insert.
+        frame: One row a leaf, in log order; columns are a subset of table `events` (what is missing takes the
+            table's default); UUID columns hold 16 bytes as printed (big-endian).
+        outbound: What to publish once the rows are durable.
+        dead_letters: How many rows are leaves of kind 1.
+    """
+
+    segment_id: str
+    frame: pl.DataFrame
+    outbound: Sequence[Outbound] = ()
+    dead_letters: int = 0
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRange:
+    """What the store holds of one log at or above an offset.
+
+    Attributes:
+        rows: Number of rows.
+        first_index: Lowest leaf index among them, -1 when there are none.
+        last_index: Highest leaf index among them, -1 when there are none.
+        last_offset: Highest Kafka offset among them, -1 when there are none.
+        later_segments: How many segments of the whole table were inserted after the first of these rows;
+            compared with the deduplication window before a token is trusted.
+    """
+
+    rows: int
+    first_index: int = -1
+    last_index: int = -1
+    last_offset: int = -1
+    later_segments: int = 0
+
+
+class Sink(Protocol):
+    """The store of rows. Every method blocks and may be called from any thread."""
+
+    def insert(self, block: Block, *, insert_by_s: float, timeout_s: float) -> None:
+        """Make the block durable, at most once under its segment id, or raise.
+
+        The block is written atomically: all rows or none, and views see it once. A block whose token the
+        store remembers is dropped silently; views that missed it the first time are healed.
+
+        Args:
+            block: What to write.
+            insert_by_s: Absolute time (seconds since the epoch) after which the store must refuse.
+            timeout_s: Bound on the store's own execution time.
+
+        Raises:
+            StoreBusyError: Refused for now; nothing was applied.
+            StoreTimeoutError: No answer; the block may be durable.
+            LeaseExpiredError: The store's clock is past `insert_by_s`; nothing was applied.
+            RejectError: The store cannot take one of the rows as data.
+            StoreSchemaError: The store's tables do not fit this version.
+        """
+        ...
+
+    def stored(self, log: LogId, from_offset: int) -> StoredRange:
+        """Return what the store holds of `log` at or above `from_offset`.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+    def token_window(self) -> int:
+        """Return how many of the newest inserts into the table have their tokens remembered."""
+        ...
+
+
+class Recorder(Protocol):
+    """Turns a segment into a block: decode, attribute, price, mark duplicates.
+
+    Pure in (segment, reference revision): calling it twice for one plan gives equal blocks, byte for byte.
+    """
+
+    def build(self, segment: Segment) -> Block:
+        """Return the segment's block, one row a record. Blocks; runs on an executor thread.
+
+        A record that cannot be decoded becomes a row of kind 1 and a dead letter.
+
+        Raises:
+            RetryableError: Something it needs (the registry) is down; call again later.
+            FatalError: Going on is not safe.
+        """
+        ...

@@ -1,0 +1,149 @@
+"""Settings: `AUDITSTREAM_*` environment variables, `__` between levels, secrets also from files.
+
+`AUDITSTREAM_KAFKA__BROKERS=a:9092,b:9092` sets `settings.kafka.brokers`. A secret may be given as the path
+of a file in the variable of the same name with `_FILE` appended. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from auditstream.core.errors import ConfigError
+
+PREFIX = "AUDITSTREAM_"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Group):
+    """How to reach Kafka, and which topics are ours."""
+
+    brokers: str = Field("127.0.0.1:9092", description="Comma-separated host:port pairs.")
+    security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: Path | None = None
+    events_topic: str = "audit.events.v1"
+    direct_topics: tuple[str, ...] = Field(
+        (), description="Topics audit.direct.<tenant>.v1 of producers that write Kafka themselves."
+    )
+    dead_letter_topic: str = "audit.dlq.v1"
+    usage_topic: str = "audit.usage.v1"
+    epoch: str = Field(
+        "", description="Log epoch where the broker has no topic ids (the embedded one); else from Kafka."
+    )
+
+
+class RegistrySettings(_Group):
+    """How to reach the schema registry."""
+
+    url: str = "http://127.0.0.1:8081"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    oauth_token_url: str = ""
+    oauth_client_id: str = ""
+    oauth_client_secret: SecretStr = SecretStr("")
+    oauth_scope: str = ""
+    timeout_s: Annotated[float, Field(gt=0)] = 5.0
+
+
+class ClickHouseSettings(_Group):
+    """How to reach ClickHouse."""
+
+    host: str = "127.0.0.1"
+    port: int = 8123
+    secure: bool = False
+    user: str = "default"
+    password: SecretStr = SecretStr("")
+    database: str = "default"
+    engine: Literal["MergeTree", "ReplicatedMergeTree"] = "MergeTree"
+    timeout_s: Annotated[float, Field(gt=0, description="Client-side bound on one insert.")] = 10.0
+
+
+class WorkerSettings(_Group):
+    """How the record agent gathers, plans and writes segments."""
+
+    app_id: str = Field("auditstream-record", description="Kafka consumer group.")
+    instance_id: str = Field("", description="Static member id: a restart takes its partitions back at once.")
+    segment_rows: Annotated[int, Field(ge=1)] = 50_000
+    segment_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
+    min_delay_s: Annotated[float, Field(gt=0)] = 0.25
+    max_delay_s: Annotated[float, Field(gt=0)] = 5.0
+    inserts_per_s: Annotated[float, Field(gt=0, description="Aim of all lanes together.")] = 2.0
+    lease_s: Annotated[float, Field(gt=0, description="How long a committed plan entitles to insert.")] = 30.0
+    clock_skew_s: Annotated[float, Field(ge=0, description="Largest skew between worker and store.")] = 1.0
+    drain_s: Annotated[float, Field(ge=0)] = 2.0
+    threads: Annotated[int, Field(ge=1)] = 2
+    session_timeout_s: float = 30.0
+    heartbeat_s: float = 3.0
+    fetch_bytes: Annotated[int, Field(ge=1)] = 4 * 1024 * 1024
+    metrics_port: int = Field(0, description="Port of /metrics on loopback; 0 for none.")
+    stall_s: Annotated[float, Field(gt=0)] = 120.0
+    dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
+    dead_letter_run: Annotated[int, Field(ge=1)] = 10_000
+
+
+class Settings(BaseSettings):
+    """Every setting of every process; see the module's docstring for how to set them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    data_dir: Path = Path(".auditstream")
+    kafka: KafkaSettings = KafkaSettings()
+    registry: RegistrySettings = RegistrySettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    worker: WorkerSettings = WorkerSettings()
+    log_style: Literal["auto", "json", "pretty"] = "auto"
+    log_level: str = "INFO"
+
+
+def load() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        ConfigError: A variable is unknown or has a value of the wrong kind; names the variable.
+    """
+    _read_secret_files()
+    known = _known_variables(Settings, PREFIX)
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise ConfigError(f"unknown setting {unknown[0]}", context={"known": sorted(known)})
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = PREFIX + "__".join(str(part).upper() for part in first["loc"])
+        raise ConfigError(f"{variable}: {first['msg']}") from error
+
+
+def _known_variables(model: type[BaseModel], prefix: str) -> set[str]:
+    known: set[str] = set()
+    for name, field in model.model_fields.items():
+        variable = prefix + name.upper()
+        known.add(variable)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            known |= _known_variables(field.annotation, variable + "__")
+    return known
+
+
+def _read_secret_files() -> None:
+    """Set NAME from the content of the file that NAME_FILE names, for every NAME that is a setting."""
+    for variable in _known_variables(Settings, PREFIX):
+        path = os.environ.get(variable + "_FILE")
+        if path is None:
+            continue
+        del os.environ[variable + "_FILE"]
+        try:
+            os.environ[variable] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{variable}_FILE: {error.strerror}: {path}") from error
