@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from auditstream.core.errors import ConfigError
 
 PREFIX = "AUDITSTREAM_"
+TEST_PREFIX = "AUDITSTREAM_TEST_"  # read by the test suite, in whose environment the product's commands run
 
 
 class _Group(BaseModel):
@@ -78,7 +79,7 @@ class WorkerSettings(_Group):
     min_delay_s: Annotated[float, Field(gt=0)] = 0.25
     max_delay_s: Annotated[float, Field(gt=0)] = 5.0
     inserts_per_s: Annotated[float, Field(gt=0, description="Aim of all lanes together.")] = 2.0
-    lease_s: Annotated[float, Field(gt=0, description="How long a committed plan entitles to insert.")] = 30.0
+    lease_s: Annotated[float, Field(gt=0, description="How long a committed plan entitles to insert.")] = 20.0
     clock_skew_s: Annotated[float, Field(ge=0, description="Largest skew between worker and store.")] = 1.0
     drain_s: Annotated[float, Field(ge=0)] = 2.0
     threads: Annotated[int, Field(ge=1)] = 2
@@ -99,6 +100,9 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path(".auditstream")
+    cache_dir: Path = Field(
+        Path("~/.cache/auditstream"), description="Downloads that outlive a data folder: the jars of Kafka."
+    )
     kafka: KafkaSettings = KafkaSettings()
     registry: RegistrySettings = RegistrySettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
@@ -115,7 +119,8 @@ def load() -> Settings:
     """
     _read_secret_files()
     known = _known_variables(Settings, PREFIX)
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    ours = [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX)]
+    unknown = sorted(name for name in ours if name not in known)
     if unknown:
         raise ConfigError(f"unknown setting {unknown[0]}", context={"known": sorted(known)})
     try:

@@ -1,0 +1,1 @@
+"""The Faust application: batch-native transport, segment planner, agents, dead letters."""

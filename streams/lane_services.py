@@ -1,0 +1,95 @@
+"""What a lane needs from the worker around it: the ports towards Kafka, and what all lanes share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from auditstream.core.clock import Clock, SystemClock
+from auditstream.core.metrics import Metrics
+from auditstream.core.ports import LogId, Outbound, Recorder, Sink
+from streams.pacing import Pacing
+
+if TYPE_CHECKING:
+    from streams.lane import Lane
+
+
+class Fenced(Exception):  # noqa: N818  a signal, not an error
+    """The group has moved on: this lane may write nothing more."""
+
+
+class Committer(Protocol):
+    """Commits the state of lanes to Kafka, under the generation in which they were born."""
+
+    async def commit(self, lane: Lane) -> None:
+        """Commit `lane.state` as of the moment of sending, and call `lane.accepted`.
+
+        Retries while the broker is away.
+
+        Raises:
+            Fenced: The lane's generation has passed, or its partition is no longer ours.
+        """
+        ...
+
+
+class Publisher(Protocol):
+    """Publishes to Kafka."""
+
+    async def publish(self, messages: list[Outbound]) -> None:
+        """Return once every message is acknowledged by all in-sync replicas; retries while it can."""
+        ...
+
+
+class Flow(Protocol):
+    """Back-pressure of one partition towards the consumer."""
+
+    def full(self, log: LogId) -> None:
+        """Stop fetching the partition."""
+        ...
+
+    def drained(self, log: LogId) -> None:
+        """Fetch the partition again."""
+        ...
+
+
+def _no_checkpoint(_step: str) -> None:
+    return
+
+
+def _no_reference_data() -> int:
+    return 0
+
+
+@dataclass(slots=True)
+class LaneServices:
+    """What all lanes of a worker share.
+
+    Attributes:
+        lease_s: How long an accepted plan entitles to insert.
+        store_timeout_s: Bound on one insert, shorter than the lease.
+        builders: Executor for building blocks (processor-bound).
+        inserters: Executor for inserts (waiting).
+        reference_revision: Revision of the reference data that new plans name.
+        crash: Called with an error that must stop the worker.
+        checkpoint: Called with the name of each numbered step as it is reached; fault runs kill here.
+    """
+
+    sink: Sink
+    recorder: Recorder
+    publisher: Publisher
+    committer: Committer
+    flow: Flow
+    builders: Executor
+    inserters: Executor
+    crash: Callable[[BaseException], Awaitable[None]]
+    metrics: Metrics = field(default_factory=Metrics)
+    pacing: Pacing = field(default_factory=Pacing)
+    clock: Clock = field(default_factory=SystemClock)
+    lease_s: float = 30.0
+    store_timeout_s: float = 10.0
+    segment_rows: int = 50_000
+    segment_bytes: int = 64 * 1024 * 1024
+    reference_revision: Callable[[], int] = _no_reference_data
+    checkpoint: Callable[[str], None] = _no_checkpoint

@@ -1,0 +1,110 @@
+"""What a lane starts from: the committed state, checked against what the store holds.
+
+Pure decisions. Anything that the protocol cannot produce stops the worker; it never guesses.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from auditstream.core.errors import InvariantError, OffsetGapError
+from auditstream.core.ports import LogId, Plan, StoredRange
+from streams.plan import Closed
+
+
+class Replay(Enum):
+    """How an open plan is brought to its end."""
+
+    UNDER_TOKEN = auto()
+    """Insert again: a block already there is dropped by its token, views that missed it are healed."""
+
+    READ_BACK = auto()
+    """The store may have forgotten the token: the rows that it holds must be the whole block."""
+
+
+def was_never_written(begin: int, end: int) -> bool:
+    """Whether a partition's offsets show that nothing was ever written to it, hence recorded from it."""
+    return begin == 0 and end == 0
+
+
+def start_from_store(log: LogId, stored: StoredRange, log_start: int) -> Closed:
+    """Return the state that the store's own rows prove, for a log without committed metadata.
+
+    Only valid once every lease that an earlier owner could hold has run out.
+
+    Args:
+        log: The log.
+        stored: What the store holds of the whole log (from offset 0).
+        log_start: Earliest offset that Kafka still has.
+
+    Raises:
+        InvariantError: The store's indexes are not dense.
+        OffsetGapError: Kafka no longer has the offset that comes next.
+    """
+    if stored.rows == 0:
+        return Closed(log_start, 0)
+    if stored.last_index + 1 != stored.first_index + stored.rows:
+        raise InvariantError(
+            f"{log}: {stored.rows} rows with leaf indexes {stored.first_index}..{stored.last_index}"
+        )
+    if stored.last_offset + 1 < log_start:
+        raise OffsetGapError(f"{log}: offsets {stored.last_offset + 1}..{log_start - 1} were never recorded")
+    return Closed(stored.last_offset + 1, stored.last_index + 1)
+
+
+def start_closed(log: LogId, state: Closed, whole: StoredRange, log_start: int) -> None:
+    """Return when the store agrees with a closed state.
+
+    Args:
+        log: The log.
+        state: The committed state.
+        whole: What the store holds of the whole log (from offset 0).
+        log_start: Earliest offset that Kafka still has.
+
+    Raises:
+        InvariantError: The store is ahead of or behind the state.
+        OffsetGapError: Kafka no longer has the offset that comes next.
+    """
+    if whole.last_index != state.next_index - 1 or whole.last_offset >= state.next_offset:
+        raise InvariantError(
+            f"{log}: committed up to offset {state.next_offset - 1}, index {state.next_index - 1}; "
+            f"the store holds up to offset {whole.last_offset}, index {whole.last_index}"
+        )
+    if state.next_offset < log_start:
+        raise OffsetGapError(f"{log}: offsets {state.next_offset}..{log_start - 1} were never recorded")
+
+
+def start_open(
+    log: LogId, plan: Plan, *, stored: StoredRange, whole: StoredRange, token_window: int, log_start: int
+) -> Replay:
+    """Return how an open plan is to be replayed.
+
+    Args:
+        log: The log.
+        plan: The committed plan.
+        stored: What the store holds at or above the plan's first offset.
+        whole: What the store holds of the whole log (from offset 0).
+        token_window: How many of the newest inserts the store remembers the tokens of.
+        log_start: Earliest offset that Kafka still has.
+
+    Raises:
+        InvariantError: Rows that are neither below the plan nor a run that begins with it.
+        OffsetGapError: Kafka no longer has the plan's records, and the store does not either.
+    """
+    if stored.rows == 0:
+        if whole.last_index != plan.first_index - 1:
+            raise InvariantError(
+                f"{log}: plan {plan.lo}-{plan.hi} begins at index {plan.first_index}, "
+                f"the store ends at index {whole.last_index}"
+            )
+        if plan.lo < log_start:
+            raise OffsetGapError(f"{log}: offsets {plan.lo}..{log_start - 1} were planned but never recorded")
+        return Replay.UNDER_TOKEN
+    whole_run = stored.last_index + 1 == stored.first_index + stored.rows
+    if stored.first_index != plan.first_index or stored.last_offset > plan.hi or not whole_run:
+        raise InvariantError(
+            f"{log}: plan {plan.lo}-{plan.hi} from index {plan.first_index}; the store holds {stored.rows} "
+            f"rows with indexes {stored.first_index}..{stored.last_index} up to offset {stored.last_offset}"
+        )
+    remembered = stored.later_segments < token_window
+    return Replay.UNDER_TOKEN if remembered else Replay.READ_BACK

@@ -1,0 +1,154 @@
+"""Fetched record batches as slabs.
+
+aiokafka's `getmany()` makes one Python object of nine fields an event (1.5 µs); draining its fetched
+`MemoryRecords` batch by batch costs 0.44 µs and keeps everything that matters: CRC checks, control batches,
+aborted transactions, fetch errors, the position after a seek into a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.errors import CorruptRecordException
+
+from auditstream.core.ports import Headers, Slab
+
+# Kafka's code for "the broker stamped the whole batch at append" (LogAppendTime).
+_LOG_APPEND_TIME = 1
+
+
+async def drain_fetched(
+    fetcher: Any,
+    batch_topics: frozenset[str],
+    active: set[Any] | None,
+    wait_s: float,
+    max_records: int | None,
+) -> dict[Any, list[Any]]:
+    """Return what has been fetched: a list of one slab for batch topics, stock records for others.
+
+    Waits up to `wait_s` seconds when nothing is there. Must run on the consumer's own loop, inside its fetch
+    context.
+
+    Raises:
+        KafkaError: A fetch failed in a way that the caller must see.
+    """
+    if fetcher._subscriptions.reassignment_in_progress:
+        await fetcher._subscriptions.wait_for_assignment()
+    for last_look in (False, True):
+        drained: dict[Any, list[Any]] = {}
+        for tp in list(fetcher._records):
+            if (records := _take(fetcher, tp, batch_topics, active, max_records)) is not None:
+                drained[tp] = records
+        if drained or last_look:
+            return drained
+        waiter = fetcher._create_fetch_waiter()
+        done, _ = await asyncio.wait([waiter], timeout=wait_s)
+        if not done:
+            waiter.cancel()
+            return {}
+        waiter.result()  # raises what authorization errors there were
+    return {}
+
+
+def _take(
+    fetcher: Any,
+    tp: TopicPartition,
+    batch_topics: frozenset[str],
+    active: set[Any] | None,
+    max_records: int | None,
+) -> list[Any] | None:
+    """Remove and return what was fetched of one partition, or None when there is nothing to hand on."""
+    if active and tp not in active:
+        if not fetcher._subscriptions.is_assigned(tp):
+            del fetcher._records[tp]
+        return None
+    result = fetcher._records[tp]
+    if not isinstance(result, FetchResult):
+        _consumed(fetcher, tp)
+        result.check_raise()
+        return None
+    if tp.topic not in batch_topics:
+        records = result.getall(max_records)
+        if not result.has_more():
+            _consumed(fetcher, tp)
+        return records or None
+    if not result.check_assignment(tp) or not result.has_more():
+        _consumed(fetcher, tp)
+        return None
+    slab = _slab(tp, result._partition_records)
+    result._update_position()
+    _consumed(fetcher, tp)
+    return [slab] if slab.next_offset > slab.first_offset else None
+
+
+def _consumed(fetcher: Any, tp: TopicPartition) -> None:
+    """Let the fetcher ask for more of the partition."""
+    del fetcher._records[tp]
+    fetcher._notify(fetcher._wait_consume_future)
+
+
+def _slab(tp: TopicPartition, fetched: Any) -> Slab:
+    """Return everything that one fetch brought of one partition; moves its position to the end."""
+    first = position = fetched.next_fetch_offset
+    records: list[Any] = []
+    stamps: list[int] = []
+    while fetched._records.has_next():
+        batch = fetched._records.next_batch()
+        if fetched._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"Invalid CRC - {tp}")
+        if not _is_skipped(fetched, batch):
+            # A fetch may begin in the middle of a batch: what lies below the position was seen before.
+            fresh = (
+                list(batch) if batch.base_offset >= position else [r for r in batch if r.offset >= position]
+            )
+            records += fresh
+            stamps += _timestamps(batch, fresh)
+        position = batch.next_offset
+    fetched.next_fetch_offset = position
+    return _slab_of(tp, first, position, records, stamps)
+
+
+def _is_skipped(fetched: Any, batch: Any) -> bool:
+    """Whether the batch is a control batch or belongs to an aborted transaction."""
+    if fetched._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+        fetched._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and fetched._contains_abort_marker(batch):
+            fetched._aborted_producers.discard(batch.producer_id)
+        elif batch.is_transactional and batch.producer_id in fetched._aborted_producers:
+            return True
+    return bool(batch.is_control_batch)
+
+
+def _timestamps(batch: Any, records: Sequence[Any]) -> Iterable[int]:
+    if batch.timestamp_type == _LOG_APPEND_TIME:
+        return [batch.max_timestamp] * len(records)
+    return [record.timestamp for record in records]
+
+
+def _slab_of(tp: TopicPartition, first: int, position: int, records: list[Any], stamps: list[int]) -> Slab:
+    values = [record.value for record in records]
+    headers: list[Headers] = [record.headers for record in records]
+    contiguous = bool(records) and records[-1].offset - records[0].offset + 1 == len(records)
+    return Slab(
+        topic=tp.topic,
+        partition=tp.partition,
+        first_offset=first,
+        next_offset=position,
+        offsets=range(records[0].offset, records[-1].offset + 1)
+        if contiguous
+        else [record.offset for record in records],
+        values=values,
+        timestamps_ms=stamps,
+        headers=headers if any(headers) else None,
+        size_bytes=sum(len(value) for value in values if value is not None),
+    )
+
+
+def slab_of_records(tp: TopicPartition, position: int, records: list[ConsumerRecord[Any, Any]]) -> Slab:
+    """Return stock records as a slab that covers everything from `position` to the last of them."""
+    stamps = [record.timestamp for record in records]
+    return _slab_of(tp, min(position, records[0].offset), records[-1].offset + 1, records, stamps)

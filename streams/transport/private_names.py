@@ -1,0 +1,67 @@
+"""The private names of faust and aiokafka that the transport touches, checked before the first fetch.
+
+Both packages are pinned to a minor version; a patch release that renames one of these must not turn into a
+silent loss. A missing name of `FETCH` only costs speed: the fetch falls back to the public `getmany()`. A
+missing name of `COMMIT` stops the worker: without it plans cannot be committed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from auditstream.core.errors import ConfigError
+
+FETCH = (
+    "aiokafka.consumer.fetcher:FetchResult.check_assignment",
+    "aiokafka.consumer.fetcher:FetchResult.has_more",
+    "aiokafka.consumer.fetcher:FetchResult._update_position",
+    "aiokafka.consumer.fetcher:PartitionRecords._consume_aborted_up_to",
+    "aiokafka.consumer.fetcher:PartitionRecords._contains_abort_marker",
+    "aiokafka.consumer.fetcher:Fetcher._create_fetch_waiter",
+    "aiokafka.consumer.fetcher:Fetcher._notify",
+)
+COMMIT = (
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._do_commit_offsets",
+    "aiokafka.consumer.group_coordinator:GroupCoordinator.fetch_committed_offsets",
+    "aiokafka.consumer.group_coordinator:GroupCoordinator.ensure_coordinator_known",
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._commit",
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._fetch_records",
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer",
+    "faust.transport.consumer:Consumer._new_offset",
+    "faust.transport.consumer:Consumer._should_commit",
+    "faust.transport.consumer:Consumer._filter_tps_with_pending_acks",
+    "faust.transport.consumer:Consumer._add_gap",
+    "faust.transport.consumer:Consumer._wait_next_records",
+    "faust.transport.consumer:Consumer.perform_seek",
+    "faust.transport.consumer:Consumer.wait_empty",
+    "faust.transport.consumer:Consumer.on_buffer_drop",
+)
+
+
+def missing(names: tuple[str, ...]) -> list[str]:
+    """Return those of `names` (`module:Class.attribute`) that the installed packages do not have."""
+    return [name for name in names if not _exists(name)]
+
+
+def require(names: tuple[str, ...]) -> None:
+    """Return when every name exists.
+
+    Raises:
+        ConfigError: One is missing; names it.
+    """
+    absent = missing(names)
+    if absent:
+        raise ConfigError(
+            f"this release of faust or aiokafka has no {absent[0]}",
+            hint="Install the versions in requirements.lock.",
+        )
+
+
+def _exists(name: str) -> bool:
+    module, _, path = name.partition(":")
+    here: object = import_module(module)
+    for part in path.split("."):
+        here = getattr(here, part, None)
+        if here is None:
+            return False
+    return True

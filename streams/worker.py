@@ -1,0 +1,158 @@
+"""The worker application: Faust with lanes, wired from settings and the ports it is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import aiokafka
+from confluent_kafka.admin import AdminClient
+from faust.exceptions import ConsumerNotStarted
+from faust.types import TP
+
+from auditstream.core.clock import Clock, SystemClock
+from auditstream.core.errors import FatalError
+from auditstream.core.metrics import Metrics
+from auditstream.core.ports import Recorder, Sink
+from auditstream.core.settings import KafkaSettings, Settings
+from streams import kafka_security
+from streams.agents.record import add_record_agent
+from streams.lane import Lane
+from streams.lane_services import LaneServices
+from streams.lanes import Lanes
+from streams.pacing import Pacing
+from streams.publisher import KafkaPublisher
+from streams.transport.app import ConsumerLink, LaneApp
+from streams.transport.epochs import topic_epochs
+from streams.watchdog import Watchdog
+
+# An insert runs for a while and waits for most of it; more lanes than this share the threads.
+_INSERT_THREADS = 8
+_WATCH_EVERY_S = 1.0
+
+
+def _no_checkpoint(_step: str) -> None:
+    return
+
+
+@dataclass(slots=True)
+class WorkerParts:
+    """What a worker is given from outside this room."""
+
+    sink: Sink
+    recorder: Recorder
+    metrics: Metrics = field(default_factory=Metrics)
+    clock: Clock = field(default_factory=SystemClock)
+    checkpoint: Callable[[str], None] = _no_checkpoint
+
+
+def new_worker_app(settings: Settings, parts: WorkerParts) -> LaneApp:
+    """Return the Faust application of one worker process; run it with `faust.Worker`."""
+    kafka, worker = settings.kafka, settings.worker
+    topics = (kafka.events_topic, *kafka.direct_topics)
+    app = LaneApp(
+        worker.app_id,
+        batch_topics=topics,
+        broker=kafka_security.faust_broker(kafka),
+        broker_credentials=kafka_security.faust_credentials(kafka),
+        consumer_group_instance_id=worker.instance_id or None,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=worker.fetch_bytes,
+        broker_commit_interval=1.0,
+        broker_session_timeout=worker.session_timeout_s,
+        broker_heartbeat_interval=worker.heartbeat_s,
+        broker_request_timeout=_request_timeout_s(settings),
+        broker_check_crcs=True,
+        # Waits for lanes to drain on stop; they are quick to.
+        stream_wait_empty=True,
+        # Counts slabs, not events; lanes take them at once.
+        stream_buffer_maxsize=64,
+        store="memory://",
+        datadir=str(settings.data_dir / "faust"),
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+    )
+    app.lanes = Lanes(_lane_services(settings, parts, app), drain_s=worker.drain_s)
+    app.epochs = _epochs(kafka)
+    app.quiet_s = worker.lease_s + settings.clickhouse.timeout_s + worker.clock_skew_s
+    add_record_agent(app, *topics)
+    _add_watchdog(app, Watchdog(stall_s=worker.stall_s, metrics=parts.metrics))
+    return app
+
+
+def _lane_services(settings: Settings, parts: WorkerParts, app: LaneApp) -> LaneServices:
+    worker, link = settings.worker, ConsumerLink(app)
+    publisher = KafkaPublisher(
+        lambda: aiokafka.AIOKafkaProducer(
+            **kafka_security.aiokafka_settings(settings.kafka),
+            acks="all",
+            enable_idempotence=True,
+            compression_type="zstd",
+            linger_ms=20,
+            max_request_size=16 * 1024 * 1024,
+        )
+    )
+    app.on_before_shutdown.connect(_stopper(publisher), weak=False)
+    return LaneServices(
+        sink=parts.sink,
+        recorder=parts.recorder,
+        publisher=publisher,
+        committer=link,
+        flow=link,
+        builders=ThreadPoolExecutor(worker.threads, thread_name_prefix="build"),
+        inserters=ThreadPoolExecutor(_INSERT_THREADS, thread_name_prefix="insert"),
+        crash=app.crash,
+        metrics=parts.metrics,
+        pacing=Pacing(worker.min_delay_s, worker.max_delay_s, worker.inserts_per_s),
+        clock=parts.clock,
+        lease_s=worker.lease_s,
+        store_timeout_s=settings.clickhouse.timeout_s,
+        segment_rows=worker.segment_rows,
+        segment_bytes=worker.segment_bytes,
+        checkpoint=parts.checkpoint,
+    )
+
+
+def _request_timeout_s(settings: Settings) -> float:
+    """Faust bounds its recovery, hence the wait for old leases, by the request timeout."""
+    quiet_s = settings.worker.lease_s + settings.clickhouse.timeout_s + settings.worker.clock_skew_s
+    return max(90.0, 2 * quiet_s + 30.0, settings.worker.session_timeout_s)
+
+
+def _epochs(kafka: KafkaSettings) -> Callable[..., dict[str, str]]:
+    if kafka.epoch:
+        return lambda topics: dict.fromkeys(topics, kafka.epoch)
+    client = AdminClient(kafka_security.librdkafka_settings(kafka))
+    return lambda topics: topic_epochs(client, topics)
+
+
+def _stopper(publisher: KafkaPublisher) -> Callable[..., Awaitable[None]]:
+    async def stop(_app: object, **_kwargs: object) -> None:
+        await publisher.stop()
+
+    return stop
+
+
+def _add_watchdog(app: LaneApp, watchdog: Watchdog) -> None:
+    async def watch() -> None:
+        while not app.should_stop:
+            await asyncio.sleep(_WATCH_EVERY_S)
+            try:
+                watchdog.look([(lane, _end_offset(app, lane)) for lane in app.lanes])
+            except FatalError as error:
+                await app.crash(error)
+                return
+
+    app.task(watch)
+
+
+def _end_offset(app: LaneApp, lane: Lane) -> int | None:
+    """Return the end of the lane's partition as of the last fetch; None while it is not known."""
+    try:
+        return app.consumer.highwater(TP(lane.log.topic, lane.log.partition))
+    except (AssertionError, ConsumerNotStarted):
+        return None  # aiokafka asserts that the partition is assigned: a rebalance is under way
