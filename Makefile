@@ -1,0 +1,74 @@
+# One runner for people and CI. `make demo` and `make test` set themselves up on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Extra arguments: make test TEST_ARGS="-k lanes", make demo DEMO_ARGS=--exit, make lock LOCK_ARGS=--upgrade.
+TEST_ARGS ?=
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+LOCK_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with the exact versions of requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is needed (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## Run everything on embedded parts with an hour of generated traffic
+	$(BIN)/auditstream demo $(DEMO_ARGS)
+
+.PHONY: test
+test: $(READY) ## Run every test that this machine can run
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+.PHONY: test-fast
+test-fast: $(READY) ## Run the tests that need neither a broker nor patience
+	$(BIN)/python -m pytest -m "not kafka and not fault" --ignore=tests/integration --ignore=tests/fault $(TEST_ARGS)
+
+.PHONY: fmt
+fmt: $(READY) ## Format the code and fix what can be fixed by rule
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lint
+lint: $(READY) ## Check format, style, spelling and declared dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/deptry .
+
+.PHONY: types
+types: $(READY) ## Check types
+	$(BIN)/mypy
+
+.PHONY: arch
+arch: $(READY) ## Check that no room imports what is above or beside it
+	$(BIN)/lint-imports
+
+.PHONY: docs
+docs: $(READY) ## Check the pages: links lead somewhere, commands exist, examples run
+	$(BIN)/python -m pytest tests/docs
+
+.PHONY: bench
+bench: $(READY) ## Measure throughput and latency; writes benchmarks/results/latest.json
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+.PHONY: lock
+lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --python-version 3.11 \
+	    --extra embedded --group dev --no-emit-index-url --no-emit-find-links --no-header \
+	    $(LOCK_ARGS) --output-file requirements.lock
