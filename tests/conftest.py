@@ -1,0 +1,124 @@
+"""What every test stands on: loopback only, no swallowed error, a Kafka, and skips that are seen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from auditstream.embedded.jvm_kafka import RunningKafka, start_kafka
+from tests.support import brokers, parts
+from tests.support.brokers import Broker
+
+_CHOICE = pytest.StashKey[brokers.Choice]()
+_LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+MakeTopic = Callable[..., str]
+MakeGroup = Callable[[], str]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let tests connect to this machine and to services that the environment names, and nowhere else."""
+    named = [value for name, value in os.environ.items() if name.startswith("AUDITSTREAM_TEST_")]
+    hosts = [urlsplit(f"//{address}").hostname for value in named for address in value.split(",")]
+    docker_host = urlsplit(os.environ.get("DOCKER_HOST", "")).hostname
+    config.option.allow_hosts = [*_LOOPBACK, *filter(None, [*hosts, docker_host])]
+    config.option.allow_unix_socket = True  # event loops and Docker talk over them
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Choose the broker outside the time limit of a test, for its jars may have to be fetched; say which."""
+    if not any({"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())) for item in items):
+        return []
+    config.stash[_CHOICE] = brokers.choose()
+    return [f"kafka: {config.stash[_CHOICE]}"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say again, where it is read, on what the tests ran and what was not run."""
+    if _CHOICE in config.stash:
+        terminalreporter.write_line(f"kafka: {config.stash[_CHOICE]}")
+    skipped = terminalreporter.stats.get("skipped", [])
+    terminalreporter.write_line(
+        f"parts: {len(skipped)} tests skipped" if skipped else "parts: nothing skipped"
+    )
+    for line in parts.unexcused_skips(skipped) if parts.is_ci() else []:
+        terminalreporter.write_line(f"skipped without an excuse: {line}", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a CI run in which a test was skipped that the machine could have run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter is not None else []
+    green = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+    if parts.is_ci() and parts.unexcused_skips(skipped) and session.exitstatus in green:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def no_swallowed_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test in which asyncio dropped an exception; pytest reports those of threads and finalizers."""
+    yield
+    dropped = [
+        record
+        for record in caplog.get_records("call")
+        if record.name == "asyncio" and record.levelno >= logging.ERROR and record.exc_info
+    ]
+    assert not dropped, f"asyncio dropped an exception: {dropped[0].getMessage()}: {dropped[0].exc_info}"
+
+
+@pytest.fixture(scope="session")
+def any_kafka(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The best broker that this machine has, started once; use `kafka` in tests."""
+    choice = pytestconfig.stash[_CHOICE]
+    with brokers.opened(choice, tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def kafka(any_kafka: Broker, request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Broker:
+    """The broker of this run, shared: leave it running. Tests marked `kafka` get a real Apache Kafka only."""
+    if request.node.get_closest_marker("kafka") and not any_kafka.is_real:
+        reason = "; ".join(pytestconfig.stash[_CHOICE].passed_over)
+        parts.skip_part("Apache Kafka", reason, can_be_installed=True)
+    return any_kafka
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[RunningKafka]:
+    """An Apache Kafka of the test's own, which it may stop, kill and restart."""
+    reason = brokers.missing_jvm()
+    if reason is not None:
+        parts.skip_part("Apache Kafka on the local JVM", reason, can_be_installed=True)
+    with start_kafka(tmp_path / "kafka") as running:
+        yield running
+
+
+@pytest.fixture
+def topic(kafka: Broker, request: pytest.FixtureRequest) -> MakeTopic:
+    """Make topics that belong to this test: `topic(partitions=4, **{"max.message.bytes": "2048"})`."""
+
+    def make(partitions: int = 4, **config: str) -> str:
+        name = _own_name(request.node.name)
+        kafka.create_topic(name, partitions, config)
+        return name
+
+    return make
+
+
+@pytest.fixture
+def group(request: pytest.FixtureRequest) -> MakeGroup:
+    """Make names of consumer groups, or Faust app ids, that belong to this test."""
+    return lambda: _own_name(request.node.name)
+
+
+def _own_name(owner: str) -> str:
+    return f"{re.sub('[^a-zA-Z0-9]+', '-', owner)[:60]}-{uuid.uuid4().hex[:8]}"

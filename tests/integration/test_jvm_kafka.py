@@ -1,0 +1,163 @@
+"""The launcher of Apache Kafka: what is acknowledged stays, on the same port, through stops and crashes."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaException
+
+from auditstream.core.errors import ConfigError
+from auditstream.embedded.jvm_kafka import RunningKafka, start_kafka
+from auditstream.embedded.loopback_ports import PortTakenError
+from auditstream.embedded.topics import topic_epoch
+from tests.support.brokers import Broker
+
+pytestmark = pytest.mark.kafka
+VALUES = [b"first", b"second", b"third"]
+
+
+def broker_at(running: RunningKafka) -> Broker:
+    return Broker("jvm", running.bootstrap, running)
+
+
+def read(running: RunningKafka, topic: str) -> set[bytes]:
+    return {message.value() for message in broker_at(running).consume(topic, len(VALUES))}
+
+
+def test_records_are_stamped_with_the_time_of_the_broker(kafka, topic):
+    before_ms = time.time() * 1000
+    name = topic(partitions=2, **{"message.timestamp.type": "LogAppendTime"})
+
+    kafka.produce(name, VALUES, timestamp_ms=1)
+
+    for message in kafka.consume(name, len(VALUES)):
+        kind, stamp_ms = message.timestamp()
+        assert kind == TIMESTAMP_LOG_APPEND_TIME
+        assert before_ms - 1000 < stamp_ms < time.time() * 1000 + 1000
+
+
+def test_a_misspelt_topic_is_not_created(kafka):
+    with pytest.raises(KafkaException, match=r"UNKNOWN_TOPIC_OR_PART|_UNKNOWN_TOPIC"):
+        kafka.produce("audit.evnets.v1", VALUES, settings={"topic.metadata.propagation.max.ms": 1000})
+
+
+def test_a_group_may_expire_its_members_within_a_second(kafka, topic, group):
+    name = topic(partitions=1)
+    kafka.produce(name, VALUES)
+    consumer = Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap,
+            "group.id": group(),
+            "session.timeout.ms": 1000,
+            "heartbeat.interval.ms": 300,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([name])
+    try:
+        assert [message.value() for message in consumer.consume(len(VALUES), 10)] == VALUES
+    finally:
+        consumer.close()
+
+
+def test_a_stopped_broker_comes_back_on_its_port_with_its_records(own_kafka):
+    address = own_kafka.bootstrap
+    broker_at(own_kafka).create_topic("kept")
+    broker_at(own_kafka).produce("kept", VALUES)
+
+    own_kafka.stop()
+    assert not own_kafka.is_running
+    own_kafka.restart()
+
+    assert own_kafka.bootstrap == address
+    assert read(own_kafka, "kept") == set(VALUES)
+
+
+def test_a_killed_broker_has_kept_what_it_acknowledged(own_kafka):
+    broker_at(own_kafka).create_topic("kept")
+    broker_at(own_kafka).produce("kept", VALUES)
+    killed = own_kafka.pid
+
+    own_kafka.kill()
+    assert not psutil.pid_exists(killed)
+    own_kafka.restart()
+
+    assert own_kafka.pid != killed
+    assert read(own_kafka, "kept") == set(VALUES)
+
+
+def test_another_start_in_the_same_folder_continues_on_a_new_port(own_kafka):
+    broker_at(own_kafka).create_topic("kept")
+    broker_at(own_kafka).produce("kept", VALUES)
+    own_kafka.stop()
+
+    with start_kafka(own_kafka.folder) as continued:
+        assert continued.bootstrap != own_kafka.bootstrap
+        assert read(continued, "kept") == set(VALUES)
+
+
+def test_a_folder_or_port_in_use_is_refused_with_its_reason_and_its_owner_lives(own_kafka, tmp_path):
+    port = int(own_kafka.bootstrap.rpartition(":")[2])
+
+    with pytest.raises(PortTakenError, match=f"port {port} "):
+        start_kafka(tmp_path / "other", port=port)
+    with pytest.raises(ConfigError, match="another Kafka uses"):
+        start_kafka(own_kafka.folder)
+
+    assert own_kafka.is_running
+    own_kafka.restart()
+    assert own_kafka.bootstrap.endswith(f":{port}")
+
+
+def test_a_topic_that_is_made_again_is_another_log(own_kafka):
+    broker = broker_at(own_kafka)
+    epochs = set()
+    for _ in range(2):
+        broker.create_topic("made-again", partitions=1)
+        epoch = topic_epoch(broker.admin, "made-again")
+        assert epoch == epoch_on_disk(own_kafka.folder, "made-again")
+        epochs.add(epoch)
+        broker.delete_topic("made-again")
+
+    assert len(epochs) == 2
+
+
+def epoch_on_disk(folder: Path, topic: str) -> str:
+    """Return the epoch from the file in which the broker itself notes a partition's topic id."""
+    text = (folder / "log" / f"{topic}-0" / "partition.metadata").read_text(encoding="ascii")
+    topic_id = text.split("topic_id: ")[1].strip()
+    return base64.urlsafe_b64decode(topic_id + "==").hex()[:8]
+
+
+STARTS_KAFKA_AND_WAITS = """
+import pathlib, sys, threading
+from auditstream.embedded.jvm_kafka import start_kafka
+started = []
+thread = threading.Thread(target=lambda: started.append(start_kafka(pathlib.Path(sys.argv[1]))))
+thread.start()
+thread.join()
+print(started[0].pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_broker_ends_with_a_killed_parent_but_not_with_the_thread_that_started_it(tmp_path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", STARTS_KAFKA_AND_WAITS, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with parent:
+        broker = psutil.Process(int(parent.stdout.readline()))
+        assert broker.is_running()
+        parent.kill()
+
+    gone, _ = psutil.wait_procs([broker], timeout=10)
+    assert gone == [broker]
