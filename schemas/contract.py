@@ -1,0 +1,89 @@
+"""The event contract: what an AuditEvent must keep beyond the types of its fields.
+
+`violation` judges one datum, `violations_in` a frame of flat columns; both name the first broken clause of an
+event in the order of `schemas.clauses.CLAUSES`, and they agree. Nothing here looks at a clock: an event is
+judged the same at every replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from auditstream.core.errors import ContractError
+from schemas.clauses import CLAUSES, Clause
+from schemas.columns import BY_NAME, Column
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken clause.
+
+    Attributes:
+        field: Path of the field, as `inference.provider`.
+        reason: What is wrong with it.
+    """
+
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
+
+
+def violation(datum: Mapping[str, Any]) -> Violation | None:
+    """Return the first broken clause of a decoded or converted event, None when it keeps the contract."""
+    for clause in CLAUSES:
+        values = [_value(BY_NAME[name], datum) for name in clause.columns]
+        if not clause.holds(*values):
+            return Violation(clause.field, clause.reason)
+    return None
+
+
+def check(datum: Mapping[str, Any]) -> None:
+    """Return when the event keeps the contract.
+
+    Raises:
+        ContractError: It does not; the message is `field: reason`.
+    """
+    broken = violation(datum)
+    if broken is not None:
+        raise ContractError(str(broken), field=broken.field)
+
+
+def violations_in(frame: pl.DataFrame) -> dict[int, Violation]:
+    """Return the first broken clause of each event that breaks one, by row number.
+
+    Args:
+        frame: Flat columns with the types of `schemas.flatten.FRAME_SCHEMA`, any of them left out.
+    """
+    clauses = _clauses_for(frame)
+    if not clauses:
+        return {}
+    broken = {str(number): ~clause.expression.fill_null(value=True) for number, clause in enumerate(clauses)}
+    counts = frame.lazy().select(**{name: mask.sum() for name, mask in broken.items()}).collect().row(0)
+    found: dict[int, Violation] = {}
+    for clause, mask, count in zip(clauses, broken.values(), counts, strict=True):
+        if count:
+            for row in frame.select(mask.arg_true()).to_series():
+                found.setdefault(row, Violation(clause.field, clause.reason))
+    return found
+
+
+def _clauses_for(frame: pl.DataFrame) -> list[Clause]:
+    """Return the clauses that the frame can break: most columns of most blocks are wholly null."""
+    present = set(frame.columns)
+    in_use = {name for name in present if frame.get_column(name).null_count() < frame.height}
+    return [
+        clause
+        for clause in CLAUSES
+        if present.issuperset(clause.columns) and not in_use.isdisjoint(clause.columns)
+    ]
+
+
+def _value(column: Column, datum: Mapping[str, Any]) -> Any:
+    holder = datum if column.family is None else datum.get(column.family)
+    return None if holder is None else holder.get(column.path[-1])

@@ -1,0 +1,1 @@
+"""Typed records of the four topics; plain dataclasses, light to import."""

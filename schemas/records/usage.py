@@ -1,0 +1,71 @@
+"""UsageDelta: what one segment adds to a tenant's usage, on `audit.usage.v1`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from schemas.packaged import SchemaName
+from schemas.records.record import Record, TopicRecord
+from schemas.records.vocabulary import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageCost(Record):
+    """Money of a line in one currency."""
+
+    currency: str
+    list: Decimal
+    contracted: Decimal
+    effective: Decimal
+    billed: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageLine(Record):
+    """Sums over the events of one minute that agree in every dimension."""
+
+    minute: datetime
+    project_id: str = ""
+    environment: str = ""
+    credential_id: str = ""
+    agent_id: str = ""
+    provider: str = ""
+    model: str = ""
+    event_type: str
+    outcome: Outcome = Outcome.UNKNOWN
+    events: int
+    failures: int = 0
+    blocked: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    unpriced: int = 0
+    timed: int = 0
+    duration_sum_us: int = 0
+    duration_max_us: int = 0
+    costs: tuple[UsageCost, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageDelta(TopicRecord):
+    """What one segment adds to a tenant's usage, by minute.
+
+    It names its segment, so a delta that is published again is recognised and applied once.
+    """
+
+    SCHEMA: ClassVar[SchemaName] = "usage_delta"
+
+    log_id: str
+    segment_id: str
+    segment_index: int
+    part: int = 0
+    parts: int = 1
+    tenant_id: str
+    watermark: datetime
+    reference_revision: int = 0
+    lines: tuple[UsageLine, ...] = ()
