@@ -1,0 +1,95 @@
+"""What table `events` takes from a block: the event's columns and our own.
+
+The migrations hold the table itself; a test compares the two. Types are checked here, to the letter, because
+the store does not: its Arrow import turns text into numbers and wraps what is too large, and says nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from auditstream.core.errors import InvariantError, StoreSchemaError
+from auditstream.core.ports import Block
+from schemas.flatten import FRAME_SCHEMA
+
+OWN_SCHEMA: dict[str, pl.DataType] = {
+    "tenant_claim": pl.String(),
+    "attribution_method": pl.String(),
+    "attribution_confidence": pl.Float32(),
+    "cost_currency": pl.String(),
+    "cost_list": pl.Decimal(38, 12),
+    "cost_contracted": pl.Decimal(38, 12),
+    "cost_effective": pl.Decimal(38, 12),
+    "cost_billed": pl.Decimal(38, 12),
+    "price_basis": pl.String(),
+    "cost_status": pl.String(),
+    "price_book_revision": pl.String(),
+    "reference_revision": pl.UInt64(),
+    "enricher_version": pl.UInt32(),
+    "log_id": pl.String(),
+    "segment_id": pl.String(),
+    "leaf_index": pl.UInt64(),
+    "leaf_kind": pl.UInt8(),
+    "leaf_hash": pl.Binary(),
+    "duplicate_of": pl.UInt64(),
+    "kafka_topic": pl.String(),
+    "kafka_partition": pl.Int32(),
+    "kafka_offset": pl.Int64(),
+    "kafka_timestamp": pl.Datetime("ms", "UTC"),
+    "schema_id": pl.String(),
+    "reject_reason": pl.String(),
+    "reject_detail": pl.String(),
+    "raw": pl.Binary(),
+    "raw_null": pl.Boolean(),
+    "ingest_day": pl.Date(),
+}
+"""Name and polars type of every column that is not the event's own."""
+
+TABLE_SCHEMA: dict[str, pl.DataType] = {**FRAME_SCHEMA, **OWN_SCHEMA}
+"""Name and polars type of every column that a block may have; a String may also be Categorical or Enum."""
+
+REQUIRED = frozenset({
+    "event_id", "log_id", "segment_id", "leaf_index", "leaf_kind", "leaf_hash",
+    "kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "ingest_day",
+})  # fmt: skip
+"""Columns without which a row is no leaf."""
+
+_SIZES = {"event_id": 16, "leaf_hash": 32}
+
+
+def ingest_day_of(block: Block) -> date:
+    """Return the day that the whole block goes to, after checking that the block fits the table.
+
+    Raises:
+        StoreSchemaError: A column is unknown, of another type, or required and missing; names it.
+        InvariantError: The rows are not of one day and of the segment that the block names.
+    """
+    frame = block.frame
+    for name, dtype in frame.schema.items():
+        _require_type(name, dtype)
+    for name in sorted(REQUIRED):
+        if name not in frame.columns or frame[name].null_count():
+            raise StoreSchemaError(f"column {name}: every row must have a value")
+    for name, size in _SIZES.items():
+        if not (frame[name].bin.size() == size).all():
+            raise StoreSchemaError(f"column {name}: not {size} bytes in every row")
+    _require_one(frame["segment_id"], block.segment_id)
+    day: date = frame["ingest_day"][0]
+    _require_one(frame["ingest_day"], day)
+    return day
+
+
+def _require_type(name: str, dtype: pl.DataType) -> None:
+    expected = TABLE_SCHEMA.get(name)
+    if expected is None:
+        raise StoreSchemaError(f"column {name}: table events has none of that name")
+    is_text = expected == pl.String and isinstance(dtype, pl.Categorical | pl.Enum)
+    if dtype != expected and not is_text:
+        raise StoreSchemaError(f"column {name}: {dtype}, but the table takes {expected}")
+
+
+def _require_one(series: pl.Series, value: object) -> None:
+    if not (series == value).all():
+        raise InvariantError(f"column {series.name}: not {value} in every row of the block")

@@ -1,0 +1,50 @@
+"""Roles, policies and rights of a ClickHouse server; the engine in this process has none of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from clickhouse_connect.driver.client import Client
+
+from auditstream.core.errors import ConfigError
+from sinks.migration_files import packaged_statements, quoted_name
+from sinks.refusals import translated
+
+_TENANT_ID = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def grants(database: str) -> list[str]:
+    """Return the statements that create the server's roles for `database`, in order."""
+    return packaged_statements("grants.sql", {"database": quoted_name(database)})
+
+
+def tenant_grants(database: str, tenant_id: str) -> list[str]:
+    """Return the statements that create `audit_reader_<tenant>`, which reads one tenant's rows only.
+
+    Raises:
+        ConfigError: The tenant's id cannot be part of a role's name.
+    """
+    if not _TENANT_ID.fullmatch(tenant_id):
+        raise ConfigError(f"tenant {tenant_id!r}: letters, digits, dot, dash and underscore only")
+    role = quoted_name(f"audit_reader_{tenant_id}")
+    names = {"database": quoted_name(database), "role": role, "tenant": tenant_id}
+    return packaged_statements("tenant_grants.sql", names)
+
+
+def apply_grants(client: Client, database: str, tenants: Sequence[str] = ()) -> None:
+    """Create the server's roles, policies and rights, a reader role for each of `tenants` included.
+
+    Run it after the migrations, as a user with access management. Repeating it does no harm.
+
+    Raises:
+        ConfigError: A tenant's id is unfit, or the user has no access management.
+        StoreSchemaError: A statement was refused.
+        RetryableError: No answer.
+    """
+    statements = grants(database)
+    for tenant_id in tenants:
+        statements += tenant_grants(database, tenant_id)
+    for statement in statements:
+        with translated("grants"):
+            client.command(statement)

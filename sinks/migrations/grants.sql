@@ -1,0 +1,63 @@
+-- Roles of the server, applied by a user with access management (`sinks.migrate.apply_grants`). Nobody but that
+-- user alters, drops, truncates or optimises anything: no role here may do more than read and append.
+
+-- Workers: append events and findings, read what recovery and enrichment need.
+CREATE ROLE IF NOT EXISTS audit_writer;
+GRANT INSERT ON ${database}.events TO audit_writer;
+GRANT INSERT ON ${database}.findings TO audit_writer;
+GRANT SELECT(log_id, segment_id, leaf_index, leaf_kind, duplicate_of, event_id, kafka_offset, kafka_timestamp,
+    ingest_day, inserted_at) ON ${database}.events TO audit_writer;
+GRANT SELECT ON ${database}.tenants TO audit_writer;
+GRANT SELECT ON ${database}.credentials TO audit_writer;
+GRANT SELECT ON ${database}.projects TO audit_writer;
+GRANT SELECT ON ${database}.agents TO audit_writer;
+GRANT SELECT ON ${database}.tools TO audit_writer;
+GRANT SELECT ON ${database}.prices TO audit_writer;
+GRANT SELECT ON ${database}.contracts TO audit_writer;
+GRANT SELECT ON ${database}.currency_rates TO audit_writer;
+GRANT SYSTEM SYNC REPLICA ON ${database}.events TO audit_writer;
+
+-- Platform owners: append reference data and adjustments, read everything but contents.
+CREATE ROLE IF NOT EXISTS audit_operator;
+GRANT SELECT ON ${database}.* TO audit_operator;
+REVOKE SELECT(raw, sealed) ON ${database}.events FROM audit_operator;
+GRANT INSERT ON ${database}.tenants TO audit_operator;
+GRANT INSERT ON ${database}.credentials TO audit_operator;
+GRANT INSERT ON ${database}.projects TO audit_operator;
+GRANT INSERT ON ${database}.agents TO audit_operator;
+GRANT INSERT ON ${database}.tools TO audit_operator;
+GRANT INSERT ON ${database}.prices TO audit_operator;
+GRANT INSERT ON ${database}.contracts TO audit_operator;
+GRANT INSERT ON ${database}.currency_rates TO audit_operator;
+GRANT INSERT ON ${database}.budgets TO audit_operator;
+GRANT INSERT ON ${database}.slos TO audit_operator;
+GRANT INSERT ON ${database}.retention TO audit_operator;
+GRANT INSERT ON ${database}.holds TO audit_operator;
+GRANT INSERT ON ${database}.cost_adjustments TO audit_operator;
+GRANT INSERT ON ${database}.exports TO audit_operator;
+
+-- Analysts: read views, rollups and events, but no contents and no key hashes.
+CREATE ROLE IF NOT EXISTS audit_analyst;
+GRANT SELECT ON ${database}.* TO audit_analyst;
+REVOKE SELECT(raw, sealed) ON ${database}.events FROM audit_analyst;
+REVOKE SELECT(secret_hash) ON ${database}.credentials FROM audit_analyst;
+
+-- Security: read every row and column.
+CREATE ROLE IF NOT EXISTS audit_security;
+GRANT SELECT ON ${database}.* TO audit_security;
+
+-- A table with a policy for one tenant's readers needs one for everybody else.
+CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.events USING 1
+    TO audit_writer, audit_operator, audit_analyst, audit_security;
+CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1m USING 1
+    TO audit_operator, audit_analyst, audit_security;
+CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1h USING 1
+    TO audit_operator, audit_analyst, audit_security;
+CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.outcomes_1m USING 1
+    TO audit_operator, audit_analyst, audit_security;
+CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.latency_1m USING 1
+    TO audit_operator, audit_analyst, audit_security;
+CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.cost_adjustments USING 1
+    TO audit_operator, audit_analyst, audit_security;
+CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.findings USING 1
+    TO audit_writer, audit_operator, audit_analyst, audit_security;

@@ -1,0 +1,20 @@
+-- The role that reads one tenant's rows and nobody else's: policies on the tables, which the views read as the
+-- reader, not as their owner.
+CREATE ROLE IF NOT EXISTS ${role};
+GRANT SELECT ON ${database}.events TO ${role};
+GRANT SELECT ON ${database}.events_current TO ${role};
+GRANT SELECT ON ${database}.usage_1m TO ${role};
+GRANT SELECT ON ${database}.usage_1h TO ${role};
+GRANT SELECT ON ${database}.outcomes_1m TO ${role};
+GRANT SELECT ON ${database}.latency_1m TO ${role};
+GRANT SELECT ON ${database}.latency_quantiles_1m TO ${role};
+GRANT SELECT ON ${database}.cost_adjustments TO ${role};
+GRANT SELECT ON ${database}.costs_current TO ${role};
+GRANT SELECT ON ${database}.findings TO ${role};
+CREATE ROW POLICY IF NOT EXISTS ${role} ON ${database}.events USING tenant_id = '${tenant}' TO ${role};
+CREATE ROW POLICY IF NOT EXISTS ${role} ON ${database}.usage_1m USING tenant_id = '${tenant}' TO ${role};
+CREATE ROW POLICY IF NOT EXISTS ${role} ON ${database}.usage_1h USING tenant_id = '${tenant}' TO ${role};
+CREATE ROW POLICY IF NOT EXISTS ${role} ON ${database}.outcomes_1m USING tenant_id = '${tenant}' TO ${role};
+CREATE ROW POLICY IF NOT EXISTS ${role} ON ${database}.latency_1m USING tenant_id = '${tenant}' TO ${role};
+CREATE ROW POLICY IF NOT EXISTS ${role} ON ${database}.cost_adjustments USING tenant_id = '${tenant}' TO ${role};
+CREATE ROW POLICY IF NOT EXISTS ${role} ON ${database}.findings USING tenant_id = '${tenant}' TO ${role};
