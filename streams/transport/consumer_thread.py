@@ -111,5 +111,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         """Run a coroutine on this thread's loop.
 
         Not Faust's `call_thread`: its two workers are shared with the fetch, which may wait a second.
+
+        Raises:
+            Fenced: The thread has ended; so has its membership of the group.
         """
+        if self.thread_loop.is_closed():
+            work.close()
+            raise Fenced("the consumer thread has ended")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))

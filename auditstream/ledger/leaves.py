@@ -1,0 +1,98 @@
+"""Leaves of the Merkle log: one fixed-size commitment a record, built and hashed for a whole segment at once.
+
+Leaf entry, version 1, 74 bytes, big-endian: 0x01 | kind u8 | index u64 | Kafka offset u64 | broker timestamp
+in ms u64 | event id, 16 bytes | SHA-256 of the value as received, 32 bytes. An unknown event id is zeros, and
+so is the hash of a null value (an empty value has the hash of no bytes). The leaf hash is
+SHA-256(0x00 || entry), as in RFC 6962, section 2.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+ENTRY_BYTES = 74
+NO_EVENT_ID = bytes(16)
+NO_VALUE_HASH = bytes(32)
+
+_VERSION = 1
+_PREFIXED_ENTRY = np.dtype(
+    [
+        ("prefix", "u1"),
+        ("version", "u1"),
+        ("kind", "u1"),
+        ("index", ">u8"),
+        ("offset", ">u8"),
+        ("timestamp_ms", ">u8"),
+        ("event_id", "V16"),
+        ("value_sha256", "V32"),
+    ]
+)
+
+
+class LeafKind(IntEnum):
+    """What a leaf stands for."""
+
+    EVENT = 0
+    DEAD_LETTER = 1
+    GAP = 2
+
+
+def value_hashes(values: Iterable[bytes | None]) -> list[bytes]:
+    """Return the SHA-256 of each value as received; zeros for a null value."""
+    sha256 = hashlib.sha256
+    return [NO_VALUE_HASH if value is None else sha256(value).digest() for value in values]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafRun:
+    """A run of leaves of one log, with dense indexes from `first_index`.
+
+    Attributes:
+        kinds: `LeafKind` of each leaf.
+        first_index: Index of the first leaf in its log.
+        offsets: Kafka offset of each record.
+        timestamps_ms: Broker timestamp of each record.
+        event_ids: 16 bytes each, `NO_EVENT_ID` where unknown.
+        value_sha256: Hash of each value, as from `value_hashes`.
+    """
+
+    kinds: ArrayLike
+    first_index: int
+    offsets: ArrayLike
+    timestamps_ms: ArrayLike
+    event_ids: Sequence[bytes]
+    value_sha256: Sequence[bytes]
+
+    def entries(self) -> list[bytes]:
+        """Return the 74-byte entry of each leaf."""
+        prefixed = self._prefixed()
+        return [bytes(prefixed[start + 1 : start + 1 + ENTRY_BYTES]) for start in _starts(prefixed)]
+
+    def hashes(self) -> list[bytes]:
+        """Return the 32-byte leaf hash of each leaf."""
+        prefixed = self._prefixed()
+        sha256, size = hashlib.sha256, _PREFIXED_ENTRY.itemsize
+        return [sha256(prefixed[start : start + size]).digest() for start in _starts(prefixed)]
+
+    def _prefixed(self) -> memoryview:
+        """Return 0x00 and the entry of each leaf, one after the other."""
+        count = len(self.event_ids)
+        leaves = np.zeros(count, _PREFIXED_ENTRY)
+        leaves["version"] = _VERSION
+        leaves["kind"] = self.kinds
+        leaves["index"] = np.arange(self.first_index, self.first_index + count, dtype=np.uint64)
+        leaves["offset"] = self.offsets
+        leaves["timestamp_ms"] = self.timestamps_ms
+        leaves["event_id"] = np.frombuffer(b"".join(self.event_ids), "V16")
+        leaves["value_sha256"] = np.frombuffer(b"".join(self.value_sha256), "V32")
+        return memoryview(leaves.tobytes())
+
+
+def _starts(prefixed: memoryview) -> range:
+    return range(0, len(prefixed), _PREFIXED_ENTRY.itemsize)

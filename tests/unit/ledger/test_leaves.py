@@ -1,0 +1,60 @@
+"""Leaf entries against the format as the standard library's struct would write it."""
+
+import hashlib
+import struct
+
+from auditstream.ledger.leaves import (
+    ENTRY_BYTES,
+    NO_EVENT_ID,
+    LeafKind,
+    LeafRun,
+    value_hashes,
+)
+
+VALUES = [b"", None, b"\x00" * 3, b"event"]
+RUN = LeafRun(
+    kinds=[LeafKind.DEAD_LETTER, LeafKind.DEAD_LETTER, LeafKind.EVENT, LeafKind.EVENT],
+    first_index=2**40,
+    offsets=[7, 8, 10, 2**62],
+    timestamps_ms=[1_700_000_000_000, 0, 1, 2**41],
+    event_ids=[NO_EVENT_ID, NO_EVENT_ID, bytes(range(16)), bytes(range(16, 32))],
+    value_sha256=value_hashes(VALUES),
+)
+
+
+def by_struct(position: int) -> bytes:
+    value = VALUES[position]
+    return struct.pack(
+        ">BBQQQ16s32s",
+        1,
+        RUN.kinds[position],
+        RUN.first_index + position,
+        RUN.offsets[position],
+        RUN.timestamps_ms[position],
+        RUN.event_ids[position],
+        bytes(32) if value is None else hashlib.sha256(value).digest(),
+    )
+
+
+def test_entries_have_the_documented_layout():
+    assert [by_struct(position) for position in range(4)] == RUN.entries()
+    assert {ENTRY_BYTES} == {len(entry) for entry in RUN.entries()}
+
+
+def test_a_leaf_hash_is_the_sha256_of_a_zero_byte_and_the_entry():
+    expected = [hashlib.sha256(b"\x00" + by_struct(position)).digest() for position in range(4)]
+
+    assert expected == RUN.hashes()
+
+
+def test_a_null_value_and_an_empty_one_are_told_apart():
+    empty, null = value_hashes([b"", None])
+
+    assert hashlib.sha256(b"").digest() == empty
+    assert bytes(32) == null
+
+
+def test_an_empty_run_has_no_leaves():
+    nothing = LeafRun([], 0, [], [], [], [])
+
+    assert nothing.hashes() == []
