@@ -35,7 +35,8 @@ class Clause:
     Attributes:
         field: Path of the field that is named when the clause is broken.
         reason: What is wrong then.
-        columns: Flat columns that the clause looks at.
+        columns: Flat columns that the clause looks at, all of the envelope or all of one family; an event
+            without the family keeps the clause.
         holds: Whether the event keeps the clause, by the values of those columns in order, None for a null.
         expression: The same over flat columns; null counts as kept.
     """

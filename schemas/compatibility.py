@@ -179,8 +179,6 @@ def _named(avro: Any, names: Mapping[str, Any]) -> Any:
 
 
 def _kind(avro: Any) -> str:
-    if isinstance(avro, list):
-        return "union"
     kind: str = avro["type"] if isinstance(avro, dict) else avro
     return "record" if kind == "error" else kind
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from auditstream.core.errors import ContractError
 from schemas.clauses import CLAUSES, Clause
-from schemas.columns import BY_NAME, Column
+from schemas.columns import BY_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Violation:
 
 def violation(datum: Mapping[str, Any]) -> Violation | None:
     """Return the first broken clause of a decoded or converted event, None when it keeps the contract."""
-    for clause in CLAUSES:
-        values = [_value(BY_NAME[name], datum) for name in clause.columns]
-        if not clause.holds(*values):
+    for family, names, clause in _SINGLE:
+        holder = datum if family is None else datum.get(family)
+        if holder is not None and not clause.holds(*[holder.get(name) for name in names]):
             return Violation(clause.field, clause.reason)
     return None
 
@@ -84,6 +84,11 @@ def _clauses_for(frame: pl.DataFrame) -> list[Clause]:
     ]
 
 
-def _value(column: Column, datum: Mapping[str, Any]) -> Any:
-    holder = datum if column.family is None else datum.get(column.family)
-    return None if holder is None else holder.get(column.path[-1])
+def _placed(clause: Clause) -> tuple[str | None, tuple[str, ...], Clause]:
+    """Return a clause with where a datum has its values: family (None for the envelope) and field names."""
+    columns = [BY_NAME[name] for name in clause.columns]
+    (family,) = {column.family for column in columns}
+    return family, tuple(column.path[-1] for column in columns), clause
+
+
+_SINGLE = tuple(map(_placed, CLAUSES))

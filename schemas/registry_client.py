@@ -21,7 +21,7 @@ from schemas.framing import SchemaRef
 from schemas.registry_auth import Authorization, FixedAuthorization, authorization_of
 from schemas.registry_http import URL_HINT, RegistryHttp
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _LAST_ID = 2**31 - 1
 """Ids are Java ints; a registry takes a larger one for a wrong route."""
@@ -212,7 +212,7 @@ def _guid(text: Any, ref: object) -> UUID | None:
         raise RegistryDownError(f"schema registry answered with a GUID that is none: {text!r}") from error
 
 
-def _field(answer: Mapping[str, Any], name: str, kind: type[T]) -> T:
+def _field(answer: Mapping[str, Any], name: str, kind: type[_T]) -> _T:
     value = answer.get(name)
     if not isinstance(value, kind):
         raise RegistryDownError(f"schema registry answered without `{name}`")

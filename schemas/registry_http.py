@@ -6,7 +6,6 @@ import asyncio
 import json
 import random
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import aiohttp
@@ -84,14 +83,15 @@ class RegistryHttp:
             RequestError: The registry refuses what was asked; has the code too.
             RegistryDownError: No attempt brought an answer of a registry.
         """
-        for attempt in count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             outcome = await self._attempt(method, path, body)
             if isinstance(outcome, dict):
                 return outcome
             if attempt >= self._attempts or not outcome.transient:
                 raise outcome.error
             await asyncio.sleep(self._wait_s(attempt, outcome.error))
-        raise AssertionError("unreachable: the loop above has no other end")
 
     def _wait_s(self, attempt: int, error: AuditStreamError) -> float:
         if isinstance(error, RegistryDownError) and error.retry_after_s is not None:

@@ -23,7 +23,7 @@ def worker(context: typer.Context) -> None:
     from schemas.schema_thread import start_schema_store
     from sinks.clickhouse import connect
     from streams.process import run_until_stopped
-    from streams.recording.datum_decoder import DatumDecoder
+    from streams.recording.columnar_decoder import ColumnarDecoder
     from streams.recording.recorder import SegmentRecorder
     from streams.worker import WorkerParts, new_worker_app
 
@@ -33,6 +33,6 @@ def worker(context: typer.Context) -> None:
     if settings.worker.metrics_port:
         start_http_server(settings.worker.metrics_port, addr="127.0.0.1")
     schemas = start_schema_store(settings.registry, folder=settings.data_dir / "schemas")
-    recorder = SegmentRecorder(DatumDecoder(schemas), dead_letter_topic=settings.kafka.dead_letter_topic)
+    recorder = SegmentRecorder(ColumnarDecoder(schemas), dead_letter_topic=settings.kafka.dead_letter_topic)
     parts = WorkerParts(sink=connect(settings.clickhouse), recorder=recorder, metrics=metrics)
     run_until_stopped(new_worker_app(settings, parts))

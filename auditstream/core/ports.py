@@ -218,3 +218,7 @@ class Recorder(Protocol):
             FatalError: Going on is not safe.
         """
         ...
+
+    def worn_out(self) -> str | None:
+        """Return why the process should be replaced once its segment is closed; None when it is fine."""
+        ...

@@ -63,13 +63,22 @@ class DatumDecoder:
             RejectError: It is not an event; says why.
             RegistryDownError: The registry does not answer.
         """
-        reader = self._readers.get(framing.schema)
-        if reader is None:
-            reader = DatumReader(self._schemas.get(framing.schema), schema_json("audit_event"))
-            self._readers[framing.schema] = reader
-        datum = reader.read(value[framing.payload_offset :])
+        datum = self.reader_of(framing.schema).read(value[framing.payload_offset :])
         contract.check(datum)
         return datum
+
+    def reader_of(self, ref: SchemaRef) -> DatumReader:
+        """Return the reader of a writer schema.
+
+        Raises:
+            SchemaError: There is no such schema, or it is not one to read AuditEvents with.
+            RegistryDownError: The registry does not answer.
+        """
+        reader = self._readers.get(ref)
+        if reader is None:
+            reader = DatumReader(self._schemas.get(ref), schema_json("audit_event"))
+            self._readers[ref] = reader
+        return reader
 
     def _decode_one(
         self, found: _Found, position: int, value: bytes | None, headers: Headers | Sequence[Any]

@@ -8,6 +8,7 @@ import polars as pl
 
 from auditstream.core.ports import Block, Segment
 from auditstream.ledger.leaves import NO_EVENT_ID
+from schemas.columnar import abandoned_decodes
 from streams.recording.dead_letters import dead_letters, rejection_columns
 from streams.recording.decoded import Decoded
 from streams.recording.provenance import provenance
@@ -48,6 +49,11 @@ class SegmentRecorder:
             outbound=list(dead_letters(segment, decoded, self._dead_letter_topic)),
             dead_letters=len(decoded.rejections),
         )
+
+    def worn_out(self) -> str | None:
+        """Return why the process should be replaced: decodes that were abandoned keep cores busy."""
+        abandoned = abandoned_decodes()
+        return f"{abandoned} decodes were abandoned, each keeps a core busy" if abandoned else None
 
 
 def _spread(decoded: Decoded, count: int) -> pl.DataFrame:

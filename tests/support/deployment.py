@@ -1,0 +1,148 @@
+"""One fault run's deployment: what workers are told, and what must hold when the run is over."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+
+from auditstream.embedded.clickhouse_process import RunningClickHouse
+from schemas.codec import encode
+from schemas.framing import prefix
+from schemas.records.event import AuditEvent
+from sinks.migrate import apply
+from tests.support.brokers import Broker
+from tests.support.checker import COUNTED, Checker, Rollup, Verdict
+from tests.support.fault_worker import EVENT_SCHEMA_ID, FAULT_AT
+from tests.support.faulty_store import FaultyStore
+from tests.support.journal import Journal
+from tests.support.processes import Child, Children
+
+LEASE_S = 4.0
+SESSION_S = 6.0  # the shortest that a broker with default settings admits
+PARTITIONS = 4
+
+EVENTS_PER_MINUTE = Rollup(
+    "usage_1m",
+    "SELECT minute, sum(events) FROM usage_1m GROUP BY minute",
+    f"SELECT toStartOfMinute(event_time), count() FROM events WHERE {COUNTED} GROUP BY 1",
+)
+
+
+def framed_event(event_id: uuid.UUID, number: int) -> bytes:
+    """Return a small AuditEvent as a producer would frame it."""
+    event = AuditEvent(
+        event_id=event_id,
+        event_type="ai.inference",
+        event_time=datetime(2026, 1, 1, tzinfo=UTC),
+        source="urn:test",
+        source_seq=number,
+    )
+    return prefix(EVENT_SCHEMA_ID) + encode(event)
+
+
+class Deployment:
+    """A topic, a group, a database of their own, and workers that may be harmed."""
+
+    def __init__(
+        self,
+        *,
+        kafka: Broker,
+        clickhouse: RunningClickHouse,
+        proxy: FaultyStore,
+        children: Children,
+        folder: Path,
+        topic: str,
+        dead_letter_topic: str,
+        group: str,
+    ) -> None:
+        self.kafka = kafka
+        self.proxy = proxy
+        self.topic = topic
+        self.group = group
+        self.database = f"run_{uuid.uuid4().hex[:12]}"
+        self._clickhouse = clickhouse
+        self._children = children
+        self._folder = folder
+        self.dead_letter_topic = dead_letter_topic
+        self._workers = 0
+        self.admin = self._connect("default")
+        self.admin.command(f"CREATE DATABASE {self.database}")
+        self.store = self._connect(self.database)
+        apply(self.store, "MergeTree")
+
+    def worker(self, *, fault_at: str = "", **settings: str) -> Child:
+        """Start a worker; `settings` are more AUDITSTREAM_ variables without their prefix."""
+        self._workers += 1
+        name = f"worker-{self._workers}"
+        env = {
+            "AUDITSTREAM_KAFKA__BROKERS": self.kafka.bootstrap,
+            "AUDITSTREAM_KAFKA__EVENTS_TOPIC": self.topic,
+            "AUDITSTREAM_KAFKA__DEAD_LETTER_TOPIC": self.dead_letter_topic,
+            "AUDITSTREAM_CLICKHOUSE__HOST": self.proxy.host,
+            "AUDITSTREAM_CLICKHOUSE__PORT": str(self.proxy.port),
+            "AUDITSTREAM_CLICKHOUSE__USER": self._clickhouse.user,
+            "AUDITSTREAM_CLICKHOUSE__PASSWORD": self._clickhouse.password,
+            "AUDITSTREAM_CLICKHOUSE__DATABASE": self.database,
+            "AUDITSTREAM_CLICKHOUSE__TIMEOUT_S": "2",
+            "AUDITSTREAM_WORKER__APP_ID": self.group,
+            "AUDITSTREAM_WORKER__LEASE_S": str(LEASE_S),
+            "AUDITSTREAM_WORKER__SESSION_TIMEOUT_S": str(SESSION_S),
+            "AUDITSTREAM_WORKER__HEARTBEAT_S": "1",
+            "AUDITSTREAM_WORKER__SEGMENT_ROWS": "200",
+            "AUDITSTREAM_WORKER__MIN_DELAY_S": "0.3",
+            "AUDITSTREAM_WORKER__MAX_DELAY_S": "0.5",
+            "AUDITSTREAM_DATA_DIR": str(self._folder / name),
+            **{f"AUDITSTREAM_{key}": value for key, value in settings.items()},
+        }
+        if fault_at:
+            env[FAULT_AT] = fault_at
+        return self._children.start(name, [sys.executable, "-m", "tests.support.fault_worker"], env)
+
+    def ready_worker(self, *, fault_at: str = "", **settings: str) -> Child:
+        """Start a worker and wait until it has its partitions."""
+        worker = self.worker(fault_at=fault_at, **settings)
+        worker.wait_for_line("lanes_begun", within_s=60)
+        return worker
+
+    def journal(self, *, rate_per_s: float = 300, seed: int = 0, **options: Any) -> Journal:
+        """Return a producer of events for the run's topic; not started."""
+        return Journal(
+            self.kafka.bootstrap,
+            self.topic,
+            partitions=PARTITIONS,
+            rate_per_s=rate_per_s,
+            encode=framed_event,
+            seed=seed,
+            **options,
+        )
+
+    def ask(self, sql: str) -> Sequence[Sequence[Any]]:
+        """Run a SELECT past the proxy."""
+        rows: Sequence[Sequence[Any]] = self.store.query(sql).result_rows
+        return rows
+
+    def rows(self) -> int:
+        """Return how many rows there are now."""
+        return int(self.ask("SELECT count() FROM events")[0][0])
+
+    def verdict(self, journal: Journal, *, within_s: float = 60.0, stall_s: float = 30.0) -> Verdict:
+        """Wait until everything acknowledged has arrived, and return what an inspection finds."""
+        checker = Checker(journal, self.ask, rollups=[EVENTS_PER_MINUTE])
+        checker.wait(within_s=within_s, stall_s=stall_s)
+        return checker.check()
+
+    def _connect(self, database: str) -> Any:
+        return clickhouse_connect.get_client(
+            host=self._clickhouse.host,
+            port=self._clickhouse.port,
+            username=self._clickhouse.user,
+            password=self._clickhouse.password,
+            database=database,
+            autogenerate_session_id=False,
+        )

@@ -1,0 +1,70 @@
+"""A worker process for fault runs: the product's own wiring, but it can signal itself at a numbered step.
+
+FAULT_AT names a step, how often it is passed first, and the signal: `insert:3:SIGKILL`. Writer schemas are
+the packaged ones, so that a run needs no registry.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+from auditstream.core import logs
+from auditstream.core import settings as core_settings
+from auditstream.core.errors import SchemaError
+from schemas.framing import SchemaRef
+from schemas.packaged import AvroSchema, schema_json
+from sinks.clickhouse import connect
+from streams.process import run_until_stopped
+from streams.recording.columnar_decoder import ColumnarDecoder
+from streams.recording.recorder import SegmentRecorder
+from streams.worker import WorkerParts, new_worker_app
+
+FAULT_AT = "FAULT_AT"
+STEPS = ("gather", "plan", "send", "insert", "publish", "close")
+"""The numbered steps of a segment, in order."""
+
+EVENT_SCHEMA_ID = 1
+"""Registry id under which fault runs write AuditEvents."""
+
+
+class PackagedSchemas:
+    """Knows the AuditEvent schema under one id, and no other."""
+
+    def get(self, ref: SchemaRef) -> AvroSchema:
+        if ref != EVENT_SCHEMA_ID:
+            raise SchemaError(f"schema {ref} is not in the registry")
+        return schema_json("audit_event")
+
+
+class SelfSignal:
+    """Sends a signal to this process at the n-th pass of a step."""
+
+    def __init__(self, order: str) -> None:
+        self._step, passes, name = (order or "never:0:SIGKILL").split(":")
+        self._pass = int(passes)
+        self._signal = signal.Signals[name]
+        self._seen: Counter[str] = Counter()
+
+    def __call__(self, step: str) -> None:
+        self._seen[step] += 1
+        if step == self._step and self._seen[step] == self._pass:
+            os.kill(os.getpid(), self._signal)
+
+
+def main() -> None:
+    settings = core_settings.load()
+    logs.configure(style="json")
+    parts = WorkerParts(
+        sink=connect(settings.clickhouse),
+        recorder=SegmentRecorder(
+            ColumnarDecoder(PackagedSchemas()), dead_letter_topic=settings.kafka.dead_letter_topic
+        ),
+        checkpoint=SelfSignal(os.environ.pop(FAULT_AT, "")),
+    )
+    run_until_stopped(new_worker_app(settings, parts))
+
+
+if __name__ == "__main__":
+    main()
