@@ -17,6 +17,7 @@ from auditstream.core.ports import Block, LogId, StoredRange
 from auditstream.core.settings import ClickHouseSettings
 from sinks.clients import ClientPool, embedded_client, http_client, is_local
 from sinks.columns import ingest_day_of
+from sinks.history import ClickHouseHistory
 from sinks.payload import Compression, encode
 from sinks.refusals import translated
 
@@ -126,6 +127,10 @@ class ClickHouseSink:
         if found is None:
             raise StoreSchemaError("table events: missing, or without a deduplication window")
         return int(found[1])
+
+    def history(self) -> ClickHouseHistory:
+        """Return the reader of what was recorded before, over the same clients."""
+        return ClickHouseHistory(self._clients)
 
     def close(self) -> None:
         """Close the clients; a call under way is let to end."""

@@ -23,8 +23,7 @@ def worker(context: typer.Context) -> None:
     from schemas.schema_thread import start_schema_store
     from sinks.clickhouse import connect
     from streams.process import run_until_stopped
-    from streams.recording.columnar_decoder import ColumnarDecoder
-    from streams.recording.recorder import SegmentRecorder
+    from streams.recording.assembly import new_recorder
     from streams.worker import WorkerParts, new_worker_app
 
     settings = load_settings(context.obj)
@@ -33,6 +32,7 @@ def worker(context: typer.Context) -> None:
     if settings.worker.metrics_port:
         start_http_server(settings.worker.metrics_port, addr="127.0.0.1")
     schemas = start_schema_store(settings.registry, folder=settings.data_dir / "schemas")
-    recorder = SegmentRecorder(ColumnarDecoder(schemas), dead_letter_topic=settings.kafka.dead_letter_topic)
-    parts = WorkerParts(sink=connect(settings.clickhouse), recorder=recorder, metrics=metrics)
+    sink = connect(settings.clickhouse)
+    recorder = new_recorder(schemas, sink.history(), dead_letter_topic=settings.kafka.dead_letter_topic)
+    parts = WorkerParts(sink=sink, recorder=recorder, metrics=metrics)
     run_until_stopped(new_worker_app(settings, parts))

@@ -202,6 +202,28 @@ class Sink(Protocol):
         ...
 
 
+class History(Protocol):
+    """Event ids that were recorded before. Every method blocks and may be called from any thread."""
+
+    def first_ids(self, log: LogId, from_index: int, to_index: int) -> pl.DataFrame:
+        """Return the events of a log with leaf indexes in `[from_index, to_index)`, repeats left out.
+
+        Columns: `event_id` (16 bytes as printed), `leaf_index`.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+    def ids_at(self, log: LogId, indexes: Sequence[int]) -> dict[int, bytes]:
+        """Return the event id (16 bytes as printed) at each of the leaf indexes that has one.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+
 class Recorder(Protocol):
     """Turns a segment into a block: decode, attribute, price, mark duplicates.
 

@@ -53,9 +53,9 @@ WHERE leaf_kind = 0
 UNION ALL
 SELECT
     e.* REPLACE (
-        if(a.moves > 0, a.new_tenant, e.tenant_id) AS tenant_id,
-        if(a.prices > 0, 'priced', e.cost_status) AS cost_status,
-        if(a.prices > 0, a.new_currency, e.cost_currency) AS cost_currency,
+        toLowCardinality(if(a.moves > 0, a.new_tenant, e.tenant_id)) AS tenant_id,
+        toLowCardinality(if(a.prices > 0, 'priced', e.cost_status)) AS cost_status,
+        toLowCardinality(if(a.prices > 0, a.new_currency, e.cost_currency)) AS cost_currency,
         if(a.prices > 0 OR e.cost_list IS NOT NULL, ifNull(e.cost_list, 0) + a.cost_list, NULL) AS cost_list,
         if(a.prices > 0 OR e.cost_contracted IS NOT NULL,
             ifNull(e.cost_contracted, 0) + a.cost_contracted, NULL) AS cost_contracted,

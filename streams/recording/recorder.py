@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import polars as pl
@@ -11,6 +12,7 @@ from auditstream.ledger.leaves import NO_EVENT_ID
 from schemas.columnar import abandoned_decodes
 from streams.recording.dead_letters import dead_letters, rejection_columns
 from streams.recording.decoded import Decoded
+from streams.recording.duplicates import DuplicateMarker
 from streams.recording.provenance import provenance
 
 
@@ -27,19 +29,28 @@ class Decoder(Protocol):
 
 
 class SegmentRecorder:
-    """Builds blocks for `events`; implements `core.ports.Recorder`."""
+    """Builds blocks for `events`; implements `core.ports.Recorder`.
 
-    def __init__(self, decoder: Decoder, *, dead_letter_topic: str) -> None:
+    Args:
+        decoder: Decodes values.
+        marker: Finds repeats of events that were recorded before.
+        dead_letter_topic: Where the bytes of rejected records go.
+    """
+
+    def __init__(self, decoder: Decoder, marker: DuplicateMarker, *, dead_letter_topic: str) -> None:
         self._decoder = decoder
+        self._marker = marker
         self._dead_letter_topic = dead_letter_topic
 
     def build(self, segment: Segment) -> Block:
         """Return the segment's block, one row a record.
 
         Raises:
-            RetryableError: The registry does not answer; the segment waits.
+            RetryableError: The registry or the store does not answer; the segment waits.
         """
         decoded = self._decoder.decode(segment)
+        marks = self._marker.mark(segment, decoded)
+        decoded = replace(decoded, events=decoded.events.with_columns(marks))
         columns = [_spread(decoded, len(segment)), provenance(segment, decoded)]
         if decoded.rejections:
             columns.append(rejection_columns(segment, decoded))

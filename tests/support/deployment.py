@@ -16,9 +16,10 @@ from schemas.codec import encode
 from schemas.framing import prefix
 from schemas.records.event import AuditEvent
 from sinks.migrate import apply
+from tests.support.bad_messages import EVENT_SCHEMA_ID
 from tests.support.brokers import Broker
 from tests.support.checker import COUNTED, Checker, Rollup, Verdict
-from tests.support.fault_worker import EVENT_SCHEMA_ID, FAULT_AT
+from tests.support.fault_worker import FAULT_AT
 from tests.support.faulty_store import FaultyStore
 from tests.support.journal import Journal
 from tests.support.processes import Child, Children

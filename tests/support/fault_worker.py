@@ -17,25 +17,24 @@ from schemas.framing import SchemaRef
 from schemas.packaged import AvroSchema, schema_json
 from sinks.clickhouse import connect
 from streams.process import run_until_stopped
-from streams.recording.columnar_decoder import ColumnarDecoder
-from streams.recording.recorder import SegmentRecorder
+from streams.recording.assembly import new_recorder
 from streams.worker import WorkerParts, new_worker_app
+from tests.support.bad_messages import EVENT_SCHEMA_ID, OTHER_SCHEMA_ID
 
 FAULT_AT = "FAULT_AT"
 STEPS = ("gather", "plan", "send", "insert", "publish", "close")
 """The numbered steps of a segment, in order."""
 
-EVENT_SCHEMA_ID = 1
-"""Registry id under which fault runs write AuditEvents."""
-
 
 class PackagedSchemas:
-    """Knows the AuditEvent schema under one id, and no other."""
+    """Knows the AuditEvent schema and another one, each under its id."""
 
     def get(self, ref: SchemaRef) -> AvroSchema:
-        if ref != EVENT_SCHEMA_ID:
-            raise SchemaError(f"schema {ref} is not in the registry")
-        return schema_json("audit_event")
+        if ref == EVENT_SCHEMA_ID:
+            return schema_json("audit_event")
+        if ref == OTHER_SCHEMA_ID:
+            return schema_json("usage_delta")
+        raise SchemaError(f"schema {ref} is not in the registry")
 
 
 class SelfSignal:
@@ -56,10 +55,11 @@ class SelfSignal:
 def main() -> None:
     settings = core_settings.load()
     logs.configure(style="json")
+    sink = connect(settings.clickhouse)
     parts = WorkerParts(
-        sink=connect(settings.clickhouse),
-        recorder=SegmentRecorder(
-            ColumnarDecoder(PackagedSchemas()), dead_letter_topic=settings.kafka.dead_letter_topic
+        sink=sink,
+        recorder=new_recorder(
+            PackagedSchemas(), sink.history(), dead_letter_topic=settings.kafka.dead_letter_topic
         ),
         checkpoint=SelfSignal(os.environ.pop(FAULT_AT, "")),
     )
