@@ -8,29 +8,20 @@ generation; it writes nothing once the group has moved on.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 
-from auditstream.core.errors import FatalError, InvariantError, LeaseExpiredError, RetryableError
+from auditstream.core.errors import FatalError
 from auditstream.core.logs import get_logger
-from auditstream.core.ports import Block, LogId, Outbound, Plan, Segment, Slab, StoredRange
+from auditstream.core.ports import Block, LogId, Plan, Segment, Slab
+from streams.dead_letter_limit import PROBE_ROWS, DeadLetterLimit
 from streams.gathering import Batch, Gathering
 from streams.lane_services import Fenced, LaneServices
 from streams.plan import Closed, State, next_offset_of
 from streams.recovery import Replay, start_closed, start_open
+from streams.segment_writer import SegmentWriter
 
 log = get_logger(__name__)
-
-T = TypeVar("T")
-
-# Longest pause between two attempts at a store or registry that refuses.
-MAX_BACKOFF_S = 2.0
-# Inserts refused as late in a row, each with a fresh lease: then the clocks are too far apart.
-MAX_LATE_REFUSALS = 5
 
 
 class Lane:
@@ -61,8 +52,10 @@ class Lane:
         self._draining = False
         self._more = asyncio.Event()
         self._full = False
+        self._limit = DeadLetterLimit(services.dead_letter_ratio, services.dead_letter_run)
         self._labels = {"topic": log_id.topic, "partition": str(log_id.partition)}
         self._gathering = Gathering(next_offset_of(state))
+        self._writer = SegmentWriter(self, services)
 
     @property
     def next_offset(self) -> int:
@@ -114,6 +107,7 @@ class Lane:
                 await self._finish_open_plan(self.state)
             while (batch := await self._gather()) is not None:
                 await self._record(batch)
+                await self._pause_while_tripped()
         except Fenced as signal:
             self.dead = True
             self._services.metrics.count("auditstream_fenced_lanes_total", **self._labels)
@@ -127,22 +121,14 @@ class Lane:
     async def _check_start(self) -> None:
         """Hold the committed state against the store before anything is written."""
         state = self.state
-        whole = await self._stored(0)
+        whole = await self._writer.stored(0)
         if isinstance(state, Closed):
             start_closed(self.log, state, whole, self._log_start)
             return
-        at_or_above = await self._stored(state.lo)
-        window = await self._patiently(
-            "token_window", lambda: self._on(self._services.inserters, self._services.sink.token_window)
-        )
+        at_or_above = await self._writer.stored(state.lo)
+        window = await self._writer.token_window()
         self._replay = start_open(
             self.log, state, stored=at_or_above, whole=whole, token_window=window, log_start=self._log_start
-        )
-
-    async def _stored(self, from_offset: int) -> StoredRange:
-        services = self._services
-        return await self._patiently(
-            "read_back", lambda: self._on(services.inserters, services.sink.stored, self.log, from_offset)
         )
 
     async def _finish_open_plan(self, plan: Plan) -> None:
@@ -160,10 +146,11 @@ class Lane:
     async def _gather(self) -> Batch | None:
         """Return the next segment's records: full, or what came within the delay. None when drained."""
         services = self._services
+        max_rows = PROBE_ROWS if self._limit.tripped else services.segment_rows
         until: float | None = None
         while not self._draining:
             held = self._gathering
-            if held.rows >= services.segment_rows or held.size_bytes >= services.segment_bytes:
+            if held.rows >= max_rows or held.size_bytes >= services.segment_bytes:
                 break
             if held.covers and until is None:
                 until = time.monotonic() + services.pacing.delay_s
@@ -172,9 +159,21 @@ class Lane:
             await self._wait_for_more(until)
         if self._draining:
             return None
-        batch = self._gathering.take(services.segment_rows, services.segment_bytes)
+        batch = self._gathering.take(max_rows, services.segment_bytes)
         self._press()
         return batch
+
+    async def _pause_while_tripped(self) -> None:
+        """Leave the partition alone for a while when too much of it was dead letters."""
+        services = self._services
+        services.metrics.set("auditstream_partition_paused", int(self._limit.tripped), **self._labels)
+        if not self._limit.tripped:
+            return
+        log.error("partition_paused", log=str(self.log), state=repr(self.state), for_s=services.pause_s)
+        until = time.monotonic() + services.pause_s
+        self.committed_at = until  # a pause is no stall
+        while not self._draining and time.monotonic() < until:
+            await self._wait_for_more(until)
 
     async def _wait_for_more(self, until: float | None) -> None:
         self._more.clear()
@@ -211,105 +210,20 @@ class Lane:
     async def _write(self, plan: Plan, batch: Batch) -> None:
         services = self._services
         segment = Segment(self.log, plan, batch.offsets, batch.values, batch.timestamps_ms, batch.headers)
-        block = await self._build(segment)
-        if len(block):
-            await self._insert(plan, block)
-            services.checkpoint("insert")
-            await self._publish(list(block.outbound))
-            services.checkpoint("publish")
+        block = await self._writer.write(segment, self._replay)
         self._replay = None
         self.state = Closed(plan.hi + 1, plan.first_index + len(block))
         self._count(block)
+        self._limit.note(block)
         services.checkpoint("close")
+        await self._leave_if_worn_out()
 
-    async def _build(self, segment: Segment) -> Block:
-        services = self._services
-        begun = time.monotonic()
-        block = await self._patiently(
-            "build", lambda: self._on(services.builders, services.recorder.build, segment)
-        )
-        services.metrics.observe("auditstream_build_seconds", time.monotonic() - begun)
-        if block.segment_id != segment.id or len(block) != len(segment):
-            raise InvariantError(f"{segment.id}: {len(segment)} records became {len(block)} rows")
-        return block
-
-    async def _insert(self, plan: Plan, block: Block) -> None:
-        if self._replay is Replay.READ_BACK and await self._is_stored(plan, block):
-            return
-        late = 0
-        begun = time.monotonic()
-        while True:
-            await self._hold_lease()
-            self._services.checkpoint("send")
-            try:
-                await self._patiently("insert", lambda: self._insert_once(block))
-                break
-            except LeaseExpiredError as refusal:
-                late += 1
-                self._services.metrics.count("auditstream_insert_retries_total", reason=refusal.code)
-                log.warning("insert_refused_as_late", segment=block.segment_id, attempt=late)
-                if late >= MAX_LATE_REFUSALS:
-                    raise FatalError(
-                        f"{block.segment_id}: refused as late {late} times, each with a fresh lease",
-                        hint="The store's clock is ahead of this worker's by more than the lease.",
-                    ) from refusal
-                self.lease_until_s = 0.0
-        self._services.metrics.observe("auditstream_insert_seconds", time.monotonic() - begun)
-
-    async def _insert_once(self, block: Block) -> None:
-        await self._hold_lease()
-        services = self._services
-        await self._on(services.inserters, self._insert_blocking, block)
-
-    def _insert_blocking(self, block: Block) -> None:
-        if self.dead:
-            raise Fenced("abandoned before the insert was sent")
-        services = self._services
-        services.sink.insert(block, insert_by_s=self.lease_until_s, timeout_s=services.store_timeout_s)
-
-    async def _hold_lease(self) -> None:
-        """Renew the lease by committing the same plan again, once half of it has passed."""
-        if self.dead:
-            raise Fenced("abandoned on revoke")
-        services = self._services
-        if services.clock.now_s() > self.lease_until_s - services.lease_s / 2:
-            await services.committer.commit(self)
-
-    async def _is_stored(self, plan: Plan, block: Block) -> bool:
-        """Decide by the store's rows alone, where it may have forgotten the plan's token."""
-        stored = await self._stored(plan.lo)
-        if stored.rows == 0:
-            return False
-        if stored.rows != len(block) or stored.last_offset > plan.hi:
-            raise InvariantError(
-                f"{block.segment_id}: {stored.rows} of {len(block)} rows are stored, the token is forgotten",
-                hint=f"Run `auditstream doctor rebuild --segment {block.segment_id}`.",
-            )
-        log.warning("segment_found_stored", segment=block.segment_id)
-        return True
-
-    async def _publish(self, messages: list[Outbound]) -> None:
-        if messages:
-            await self._services.publisher.publish(messages)
-
-    async def _patiently(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Repeat `attempt` while it is refused for now, with growing pauses; the plan stays open."""
-        pause = 0.05
-        while True:
-            if self.dead:
-                raise Fenced("abandoned on revoke")
-            try:
-                return await attempt()
-            except RetryableError as refusal:
-                self._services.metrics.count("auditstream_insert_retries_total", reason=refusal.code)
-                log.warning("attempt_refused", what=what, log=str(self.log), error=str(refusal)[:300])
-                pause = min(MAX_BACKOFF_S, pause * 2)
-                wait = max(refusal.retry_after_s or 0.0, pause * random.uniform(0.5, 1.5))  # noqa: S311
-                # A block that is still on its way does no harm: the next attempt carries the same token.
-                await asyncio.sleep(wait)
-
-    async def _on(self, executor: Executor, function: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
+    async def _leave_if_worn_out(self) -> None:
+        """End the worker for a fresh one, with the segment closed: its successor must not meet it again."""
+        reason = self._services.recorder.worn_out()
+        if reason is not None:
+            await self._services.committer.commit(self)
+            raise FatalError(reason, hint="The worker's supervisor starts it again.")
 
     def _press(self) -> None:
         """Stop fetching at twice a segment, begin again below one."""
@@ -328,3 +242,7 @@ class Lane:
         metrics.count("auditstream_segments_total", **self._labels)
         metrics.count("auditstream_rows_total", len(block), **self._labels)
         metrics.observe("auditstream_insert_rows", len(block))
+        for reason, count in block.dead_letter_reasons().items():
+            metrics.count("auditstream_dead_letters_total", count, topic=self.log.topic, reason=reason)
+        if block.duplicates:
+            metrics.count("auditstream_duplicates_total", block.duplicates, **self._labels)

@@ -73,6 +73,9 @@ class LaneServices:
         inserters: Executor for inserts (waiting).
         reference_revision: Revision of the reference data that new plans name.
         crash: Called with an error that must stop the worker.
+        dead_letter_ratio: Share of a partition's newest records that may be dead letters before it is paused.
+        dead_letter_run: How many dead letters may come in a row before it is paused.
+        pause_s: How long a paused partition is left alone.
         checkpoint: Called with the name of each numbered step as it is reached; fault runs kill here.
     """
 
@@ -91,5 +94,8 @@ class LaneServices:
     store_timeout_s: float = 10.0
     segment_rows: int = 50_000
     segment_bytes: int = 64 * 1024 * 1024
+    dead_letter_ratio: float = 0.5
+    dead_letter_run: int = 10_000
+    pause_s: float = 60.0
     reference_revision: Callable[[], int] = _no_reference_data
     checkpoint: Callable[[str], None] = _no_checkpoint

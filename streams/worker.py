@@ -113,6 +113,9 @@ def _lane_services(settings: Settings, parts: WorkerParts, app: LaneApp) -> Lane
         store_timeout_s=settings.clickhouse.timeout_s,
         segment_rows=worker.segment_rows,
         segment_bytes=worker.segment_bytes,
+        dead_letter_ratio=worker.dead_letter_ratio,
+        dead_letter_run=worker.dead_letter_run,
+        pause_s=worker.dead_letter_pause_s,
         checkpoint=parts.checkpoint,
     )
 

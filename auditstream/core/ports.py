@@ -135,15 +135,24 @@ class Block:
             table's default); UUID columns hold 16 bytes as printed (big-endian).
         outbound: What to publish once the rows are durable.
         dead_letters: How many rows are leaves of kind 1.
+        duplicates: How many rows repeat an event that was recorded before.
     """
 
     segment_id: str
     frame: pl.DataFrame
     outbound: Sequence[Outbound] = ()
     dead_letters: int = 0
+    duplicates: int = 0
 
     def __len__(self) -> int:
         return self.frame.height
+
+    def dead_letter_reasons(self) -> dict[str, int]:
+        """Return how many rows were rejected for each reason."""
+        if not self.dead_letters:
+            return {}
+        counts = self.frame.filter(pl.col("leaf_kind") == 1).get_column("reject_reason").value_counts()
+        return dict(counts.iter_rows())
 
 
 @dataclass(frozen=True, slots=True)

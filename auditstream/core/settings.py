@@ -90,6 +90,7 @@ class WorkerSettings(_Group):
     stall_s: Annotated[float, Field(gt=0)] = 120.0
     dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
     dead_letter_run: Annotated[int, Field(ge=1)] = 10_000
+    dead_letter_pause_s: Annotated[float, Field(gt=0)] = 60.0
 
 
 class Settings(BaseSettings):

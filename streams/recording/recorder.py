@@ -59,6 +59,7 @@ class SegmentRecorder:
             frame=pl.concat(columns, how="horizontal"),
             outbound=list(dead_letters(segment, decoded, self._dead_letter_topic)),
             dead_letters=len(decoded.rejections),
+            duplicates=len(marks) - marks.null_count(),
         )
 
     def worn_out(self) -> str | None:

@@ -16,6 +16,16 @@ from tests.support.bad_messages import BadMessage, framed, kinds
 from tests.support.fault_worker import PackagedSchemas
 
 
+@pytest.fixture(scope="module")
+def reference() -> DatumDecoder:
+    return DatumDecoder(PackagedSchemas())
+
+
+@pytest.fixture(scope="module")
+def columnar() -> ColumnarDecoder:
+    return ColumnarDecoder(PackagedSchemas())
+
+
 def segment_of(*messages: bytes | BadMessage | None) -> Segment:
     values = [message.value if isinstance(message, BadMessage) else message for message in messages]
     headers = [message.headers if isinstance(message, BadMessage) else () for message in messages]
@@ -32,12 +42,15 @@ def assert_same(expected: Decoded, actual: Decoded) -> None:
 
 
 @pytest.mark.parametrize("bad", kinds(), ids=str)
-def test_a_bad_message_is_judged_alone(bad: BadMessage) -> None:
+def test_a_bad_message_is_judged_alone(
+    bad: BadMessage, reference: DatumDecoder, columnar: ColumnarDecoder
+) -> None:
     """Between a hundred good ones, so that the columns are really used."""
     messages = [framed(number) for number in range(100)]
     segment = segment_of(*messages[:60], bad, *messages[60:])
-    expected = DatumDecoder(PackagedSchemas()).decode(segment)
-    actual = ColumnarDecoder(PackagedSchemas()).decode(segment)
+
+    expected = reference.decode(segment)
+    actual = columnar.decode(segment)
 
     assert_same(expected, actual)
     assert list(actual.rejections) == [60]
@@ -45,23 +58,26 @@ def test_a_bad_message_is_judged_alone(bad: BadMessage) -> None:
     assert actual.events.height == 100
 
 
-def test_adversarial_pairs_of_datums_are_each_judged_alone() -> None:
+def test_adversarial_pairs_of_datums_are_each_judged_alone(
+    reference: DatumDecoder, columnar: ColumnarDecoder
+) -> None:
     """A datum cut short whose neighbour begins with what it lacks, and one that carries a whole neighbour."""
     good = [framed(number) for number in range(80)]
     short = good[10][:-7]
     thief = good[11] + good[12][5:]
     borrowed = good[13][:5] + good[10][-7:] + good[13][5:]
     segment = segment_of(*good[:20], short, borrowed, thief, *good[20:])
-    expected = DatumDecoder(PackagedSchemas()).decode(segment)
-    actual = ColumnarDecoder(PackagedSchemas()).decode(segment)
+
+    expected = reference.decode(segment)
+    actual = columnar.decode(segment)
 
     assert_same(expected, actual)
     assert {20, 21, 22} == set(actual.rejections)
 
 
-def test_an_empty_segment_and_one_of_rejections_only_have_no_events() -> None:
+def test_an_empty_segment_and_one_of_rejections_only_have_no_events(columnar: ColumnarDecoder) -> None:
     for segment in (segment_of(), segment_of(None, b"", b"junk")):
-        decoded = ColumnarDecoder(PackagedSchemas()).decode(segment)
+        decoded = columnar.decode(segment)
 
         assert len(segment) == len(decoded.rejections)
         assert decoded.events.is_empty()

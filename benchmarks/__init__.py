@@ -1,0 +1,1 @@
+"""Throughput of the record path as ratios within one run; `make bench` runs all of it."""

@@ -1,0 +1,137 @@
+"""`make bench`: every case in one run on one broker and one store; also benchmarks/results/latest.json."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import platform
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import fastavro
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.bed import Bed, made_bed
+from benchmarks.events import Size, encoded
+from benchmarks.latency import measure
+from benchmarks.measured import Figures
+from schemas.packaged import parsed_schema
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+
+# Events of each case: enough for some seconds, few enough for two cores.
+_STOCK = 20_000
+_BATCH = 400_000
+_RECORD: dict[Size, int] = {"small": 400_000, "typical": 150_000}
+_CASES = {
+    "stock-nothing": "(a) stock Faust, nothing",
+    "stock-decode": "(b) stock Faust, fastavro",
+    "batch-nothing": "(c) batch transport, nothing",
+    "record": "(d) record path, ClickHouse",
+    "floor": "(e) insert only",
+}
+
+
+def main() -> None:
+    """Run the cases and print the table."""
+    parser = argparse.ArgumentParser(prog="benchmarks")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the events, to see that it runs")
+    parser.add_argument("--no-latency", action="store_true", help="leave the latency measurement out")
+    options = parser.parse_args()
+    share = 10 if options.quick else 1
+    console = Console(stderr=True)
+    results: dict[str, Any] = {"machine": _machine(), "sizes": {}}
+    with made_bed() as bed:
+        for size in ("small", "typical"):
+            results["sizes"][size] = _measure_size(bed, size, share, console)
+        if not options.no_latency:
+            console.print("latency at 2,000 events/s …")
+            results["latency"] = asdict(measure(bed, seconds=5 if options.quick else 30))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    _print(results)
+
+
+def _measure_size(bed: Bed, size: Size, share: int, console: Console) -> dict[str, Any]:
+    counts = {
+        "stock-nothing": _STOCK // share,
+        "stock-decode": _STOCK // share,
+        "batch-nothing": (_BATCH if size == "small" else _RECORD[size]) // share,
+        "record": _RECORD[size] // share,
+        "floor": _RECORD[size] // share,
+    }
+    console.print(f"{size}: filling the topic …")
+    topic = bed.fill(size, max(counts.values()))
+    figures: dict[str, Figures] = {}
+    for case, count in counts.items():
+        console.print(f"{size}: {_CASES[case]} …")
+        figures[case] = bed.run(case, topic, count)
+    alone_us = _fastavro_us(size)
+    return {
+        "bytes": bed.sizes[topic],
+        "fastavro_us": alone_us,
+        "cases": {
+            case: {**asdict(each), "events_per_s": each.events_per_s, "cpu_us": each.cpu_us}
+            for case, each in figures.items()
+        },
+        "ratios": {
+            "c/a": figures["batch-nothing"].events_per_s / figures["stock-nothing"].events_per_s,
+            "d/b": figures["record"].events_per_s / figures["stock-decode"].events_per_s,
+            "d/e": figures["record"].events_per_s / figures["floor"].events_per_s,
+            "cpu d / fastavro": figures["record"].cpu_us / alone_us,
+        },
+    }
+
+
+def _fastavro_us(size: Size) -> float:
+    """Return processor microseconds of fastavro's schemaless_reader alone for one event."""
+    schema = parsed_schema("audit_event")
+    data = [encoded(size, number) for number in range(2_000)]
+    best = float("inf")
+    for _ in range(5):
+        begun = time.process_time()
+        for value in data:
+            fastavro.schemaless_reader(io.BytesIO(value), schema)
+        best = min(best, time.process_time() - begun)
+    return best / len(data) * 1e6
+
+
+def _machine() -> dict[str, Any]:
+    return {"cores": os.cpu_count(), "python": platform.python_version(), "processor": platform.machine()}
+
+
+def _print(results: dict[str, Any]) -> None:
+    table = Table(title=f"one run, {results['machine']['cores']} cores", title_justify="left")
+    for heading in ("case", "event", "events/s", "MB/s", "CPU µs/event", "peak MB"):
+        table.add_column(heading, justify="left" if heading == "case" else "right")
+    for size, found in results["sizes"].items():
+        for case, figure in found["cases"].items():
+            mb_per_s = figure["events_per_s"] * found["bytes"] / 1e6
+            table.add_row(
+                _CASES[case],
+                f"{size} {found['bytes']:.0f} B",
+                f"{figure['events_per_s']:,.0f}",
+                f"{mb_per_s:,.1f}",
+                f"{figure['cpu_us']:,.1f}",
+                f"{figure['peak_mb']:,.0f}",
+            )
+    console = Console(width=110)
+    console.print(table)
+    for size, found in results["sizes"].items():
+        ratios = "  ".join(f"{name} = {value:.2f}" for name, value in found["ratios"].items())
+        console.print(f"{size}: fastavro alone {found['fastavro_us']:.1f} µs;  {ratios}")
+    if "latency" in results:
+        latency = results["latency"]
+        console.print(
+            f"produce to queryable at {latency['rate_per_s']:,} events/s: median {latency['p50_s']:.2f} s, "
+            f"99th percentile {latency['p99_s']:.2f} s, longest {latency['max_s']:.2f} s"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What all cases of one run share: one broker, one store, topics filled once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+from confluent_kafka.admin import AdminClient
+
+from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
+from auditstream.embedded.jvm_kafka import start_kafka
+from auditstream.embedded.topics import TopicSpec, create_topics
+from benchmarks.events import Size, produce
+from benchmarks.measured import Figures
+from sinks.migrate import apply
+
+PARTITIONS = 4
+_CASE_LIMIT_S = 300.0
+
+
+@dataclass(slots=True)
+class Bed:
+    """A broker and a store on this machine."""
+
+    bootstrap: str
+    clickhouse: RunningClickHouse
+    folder: Path
+    sizes: dict[str, float] = field(default_factory=dict)
+
+    def fill(self, size: Size, count: int) -> str:
+        """Create a topic with `count` events; return its name."""
+        topic = self.new_topic(f"{size}-{count}")
+        self.sizes[topic] = produce(self.bootstrap, topic, size, count, partitions=PARTITIONS)
+        return topic
+
+    def new_topic(self, name: str) -> str:
+        """Create an empty topic of the run's own."""
+        topic = f"bench-{name}-{uuid.uuid4().hex[:6]}"
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        create_topics(admin, [TopicSpec(topic, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})])
+        return topic
+
+    def new_database(self) -> str:
+        """Create a database with the product's tables."""
+        database = f"bench_{uuid.uuid4().hex[:10]}"
+        self.client("default").command(f"CREATE DATABASE {database}")
+        apply(self.client(database), "MergeTree")
+        return database
+
+    def client(self, database: str) -> Any:
+        """Return a ClickHouse client."""
+        return clickhouse_connect.get_client(
+            host=self.clickhouse.host,
+            port=self.clickhouse.port,
+            username=self.clickhouse.user,
+            password=self.clickhouse.password,
+            database=database,
+            autogenerate_session_id=False,
+        )
+
+    def environment(self, topic: str, database: str, events: int) -> dict[str, str]:
+        """Return what a measured process is told."""
+        return {
+            **os.environ,
+            "BENCH_BROKER": self.bootstrap,
+            "BENCH_TOPIC": topic,
+            "BENCH_EVENTS": str(events),
+            "AUDITSTREAM_KAFKA__BROKERS": self.bootstrap,
+            "AUDITSTREAM_KAFKA__EVENTS_TOPIC": topic,
+            "AUDITSTREAM_CLICKHOUSE__HOST": self.clickhouse.host,
+            "AUDITSTREAM_CLICKHOUSE__PORT": str(self.clickhouse.port),
+            "AUDITSTREAM_CLICKHOUSE__USER": self.clickhouse.user,
+            "AUDITSTREAM_CLICKHOUSE__PASSWORD": self.clickhouse.password,
+            "AUDITSTREAM_CLICKHOUSE__DATABASE": database,
+            "AUDITSTREAM_WORKER__APP_ID": f"bench-{uuid.uuid4().hex[:8]}",
+            "AUDITSTREAM_WORKER__LEASE_S": "4",
+            "AUDITSTREAM_CLICKHOUSE__TIMEOUT_S": "30",
+            "AUDITSTREAM_DATA_DIR": str(self.folder / uuid.uuid4().hex[:8]),
+        }
+
+    def await_member(self, group: str) -> None:
+        """Wait until a worker has its partitions.
+
+        Raises:
+            TimeoutError: It has not, within a minute.
+        """
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for _ in range(600):
+            described = admin.describe_consumer_groups([group])[group].result(10)
+            assigned = [member.assignment.topic_partitions for member in described.members]
+            if described.state.name == "STABLE" and any(assigned):
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"group {group} has no member with partitions")
+
+    def run(self, case: str, topic: str, events: int) -> Figures:
+        """Run one case as a process of its own and return its figures."""
+        command = [sys.executable, "-m", "benchmarks.cases", case]
+        database = self.new_database() if case in {"record", "floor"} else "default"
+        environment = {**self.environment(topic, database, events), "BENCH_SIZE": topic.split("-")[1]}
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, timeout=_CASE_LIMIT_S, check=False
+        )
+        if not done.stdout.strip():
+            raise RuntimeError(f"case {case} printed no figures and ended with {done.returncode}")
+        return Figures(**json.loads(done.stdout.splitlines()[-1]))
+
+
+@contextmanager
+def made_bed() -> Iterator[Bed]:
+    """Start a broker and a store in a temporary folder; stop both afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="auditstream-bench-") as name,
+        start_kafka(Path(name) / "kafka", heap_mb=1024) as kafka,
+        start_clickhouse(Path(name) / "clickhouse") as clickhouse,
+    ):
+        yield Bed(kafka.bootstrap, clickhouse, Path(name))

@@ -1,0 +1,147 @@
+"""The measured processes: `python -m benchmarks.cases NAME`, told by BENCH_* and AUDITSTREAM_* variables.
+
+The clock starts with the first batch that arrives, which itself is not counted, and stops with the last.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import fastavro
+import faust
+
+from auditstream.core import logs
+from auditstream.core import settings as core_settings
+from benchmarks.events import Size
+from benchmarks.floor import insert_only
+from benchmarks.measured import Stopwatch
+from benchmarks.one_schema import OneSchema
+from schemas.packaged import parsed_schema
+from sinks.clickhouse import connect
+from streams.process import run_until_stopped
+from streams.recording.assembly import new_recorder
+from streams.transport.app import BatchApp
+from streams.worker import WorkerParts, new_worker_app
+
+EVENTS = int(os.environ["BENCH_EVENTS"])
+TOPIC = os.environ["BENCH_TOPIC"]
+BROKER = os.environ["BENCH_BROKER"]
+
+
+def _faust_settings() -> dict[str, Any]:
+    return {
+        "broker": f"kafka://{BROKER}",
+        "store": "memory://",
+        "web_enabled": False,
+        "topic_disable_leader": True,
+        "topic_allow_declare": False,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": 4 * 1024 * 1024,
+        "table_standby_replicas": 0,
+        "datadir": os.environ["AUDITSTREAM_DATA_DIR"],
+    }
+
+
+def stock(handle: Callable[[bytes], object]) -> None:
+    """Run stock Faust: one message at a time into an agent that calls `handle`."""
+    app = faust.App(f"bench-{time.time_ns()}", **_faust_settings())
+    watch = Stopwatch(EVENTS)
+
+    @app.agent(app.topic(TOPIC, value_type=bytes, value_serializer="raw"))
+    async def agent(stream: Any) -> None:
+        async for value in stream:
+            handle(value)
+            watch.saw(1)
+
+    run_until_stopped(app)  # type: ignore[arg-type]  # any Faust app runs
+
+
+def stock_nothing() -> None:
+    """(a) Stock Faust, an agent that does nothing."""
+    stock(len)
+
+
+def stock_decode() -> None:
+    """(b) Stock Faust, an agent that decodes with fastavro."""
+    schema = parsed_schema("audit_event")
+    stock(lambda value: fastavro.schemaless_reader(io.BytesIO(value[5:]), schema))
+
+
+def batch_nothing() -> None:
+    """(c) The batch transport, an agent that does nothing."""
+    app = BatchApp(
+        f"bench-{time.time_ns()}", batch_topics=[TOPIC], stream_buffer_maxsize=64, **_faust_settings()
+    )
+    watch = Stopwatch(EVENTS)
+
+    @app.agent(app.slab_topic(TOPIC))
+    async def agent(stream: Any) -> None:
+        async for slab in stream:
+            watch.saw(len(slab.values))
+
+    run_until_stopped(app)
+
+
+def record() -> None:
+    """(d) The whole record path into ClickHouse."""
+    settings = core_settings.load()
+    sink = connect(settings.clickhouse)
+    parts = WorkerParts(
+        sink=sink,
+        recorder=new_recorder(OneSchema(), sink.history(), dead_letter_topic="unused"),
+    )
+    watch = Stopwatch(EVENTS)
+    threading.Thread(target=_follow, args=(parts, watch), daemon=True).start()
+    run_until_stopped(new_worker_app(settings, parts))
+
+
+def _follow(parts: WorkerParts, watch: Stopwatch) -> None:
+    """Report durable rows as they come; the watch starts when the first records were fetched."""
+    while not _total(parts, "auditstream_records_total"):
+        time.sleep(0.002)
+    watch.saw(0)
+    seen = 0.0
+    while True:
+        rows = _total(parts, "auditstream_rows_total")
+        if rows > seen:
+            watch.saw(int(rows - seen))
+            seen = rows
+        time.sleep(0.005)
+
+
+def _total(parts: WorkerParts, name: str) -> float:
+    samples = (sample for metric in parts.metrics.registry.collect() for sample in metric.samples)
+    return sum(sample.value for sample in samples if sample.name == name)
+
+
+def serve() -> None:
+    """The whole record path, until it is stopped: for latency and memory."""
+    settings = core_settings.load()
+    sink = connect(settings.clickhouse)
+    recorder = new_recorder(OneSchema(), sink.history(), dead_letter_topic="unused")
+    run_until_stopped(new_worker_app(settings, WorkerParts(sink=sink, recorder=recorder)))
+
+
+def floor() -> None:
+    """(e) The same blocks inserted and nothing else."""
+    insert_only(core_settings.load().clickhouse, cast("Size", os.environ["BENCH_SIZE"]), EVENTS)
+
+
+CASES = {
+    "serve": serve,
+    "floor": floor,
+    "stock-nothing": stock_nothing,
+    "stock-decode": stock_decode,
+    "batch-nothing": batch_nothing,
+    "record": record,
+}
+
+if __name__ == "__main__":
+    logs.configure(style="json", level="WARNING")
+    CASES[sys.argv[1]]()

@@ -1,0 +1,115 @@
+"""Events to measure with: a small one of about 300 bytes, a typical one of about 1.5 kB."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import fastavro
+from confluent_kafka import Producer
+
+from schemas.framing import prefix
+from schemas.packaged import parsed_schema
+
+Size = Literal["small", "typical"]
+SCHEMA_ID = 1
+
+# The id is the datum's first field: one length byte, then 36 characters.
+_ID = slice(1, 37)
+_TEMPLATES = 500
+
+_SMALL: dict[str, Any] = {
+    "event_type": "ai.inference",
+    "source": "urn:gateway:eu-1",
+    "source_instance": "gw-7f9c",
+    "tenant_id": "acme",
+    "project_id": "support-bot",
+    "credential_id": "key-0042",
+    "outcome": "SUCCESS",
+    "duration_us": 1_234_567,
+}
+_INFERENCE: dict[str, Any] = {
+    "operation": "chat",
+    "provider": "openai",
+    "request_model": "gpt-4o",
+    "response_model": "gpt-4o-2024-08-06",
+    "stream": True,
+    "batch": False,
+}
+_FULL: dict[str, Any] = {
+    "team_id": "customer-care",
+    "feature_id": "answer-drafts",
+    "cost_center": "cc-4711",
+    "environment": "production",
+    "actor_type": "AGENT",
+    "actor_id": "b1946ac92492d2347c6235b4d2611184",
+    "actor_roles": ["support", "reader"],
+    "session_id": "s-8f14e45fceea167a",
+    "agent_id": "agent-triage",
+    "agent_name": "Ticket triage",
+    "agent_version": "2.3.1",
+    "agent_framework": "langgraph",
+    "src_ip": "203.0.113.0",
+    "user_agent": "auditstream-sdk/0.1 python/3.11 httpx/0.28",
+    "content_ref": "s3://acme-content/2026/01/01/0192f0c1-2345-7abc-8def-0123456789ab.json",
+    "content_hmac": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "content_bytes": 18_432,
+    "data_classes": ["pii", "support"],
+    "attributes": {f"gen_ai.custom.attribute.{number}": f"value-{number:032d}" for number in range(10)},
+}
+
+
+def datum(size: Size, number: int) -> dict[str, Any]:
+    """Return one event's fields."""
+    tokens = {"input_tokens": 900 + number % 400, "output_tokens": 100 + number % 90}
+    fields = {
+        **_SMALL,
+        "event_id": str(uuid.UUID(int=number)),
+        "event_time": datetime(2026, 1, 1, 12, number % 60, tzinfo=UTC),
+        "source_seq": number,
+        "trace_id": f"{number * 7919:032x}",
+        "span_id": f"{number + 1:016x}",
+        "conversation_id": f"c-{number // 6}",
+        "inference": _INFERENCE,
+        "usage": {**tokens, "source": "PROVIDER"},
+    }
+    return fields if size == "small" else {**fields, **_FULL}
+
+
+def encoded(size: Size, number: int) -> bytes:
+    """Return one event as Avro, without framing."""
+    stream = io.BytesIO()
+    fastavro.schemaless_writer(stream, parsed_schema("audit_event"), datum(size, number))
+    return stream.getvalue()
+
+
+def values(size: Size, count: int) -> Iterator[bytes]:
+    """Yield framed events: a few hundred that differ in everything, each id used once."""
+    templates = [encoded(size, number) for number in range(_TEMPLATES)]
+    start = prefix(SCHEMA_ID)
+    for number in range(count):
+        template = templates[number % _TEMPLATES]
+        event_id = str(uuid.UUID(int=(0x0192_0000_0000_7000 << 64) | (1 << 63) | number)).encode()
+        yield b"".join([start, template[: _ID.start], event_id, template[_ID.stop :]])
+
+
+def produce(bootstrap: str, topic: str, size: Size, count: int, *, partitions: int) -> float:
+    """Write events round robin over the partitions; return the mean size of a value in bytes."""
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 50, "batch.size": 1_000_000}
+    )
+    total = 0
+    for number, value in enumerate(values(size, count)):
+        total += len(value)
+        while True:
+            try:
+                producer.produce(topic, value, partition=number % partitions)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    producer.flush()
+    return total / count

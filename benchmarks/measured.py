@@ -1,0 +1,73 @@
+"""What one measured process reports, and how it measures itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One case.
+
+    Attributes:
+        events: Events handled between the first and the last.
+        wall_s: Time from the first to the last.
+        cpu_s: Processor time of the measured process meanwhile, user and system.
+        peak_mb: Peak resident memory of the process.
+    """
+
+    events: int
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+    @property
+    def events_per_s(self) -> float:
+        """Throughput."""
+        return self.events / self.wall_s
+
+    @property
+    def cpu_us(self) -> float:
+        """Processor microseconds an event."""
+        return self.cpu_s / self.events * 1e6
+
+
+class Stopwatch:
+    """Measures this process from the first event to the last, and then ends it with the figures on stdout."""
+
+    def __init__(self, events: int) -> None:
+        self._events = events
+        self._seen = 0
+        self._first = 0
+        self._wall = self._cpu = 0.0
+
+    def saw(self, count: int) -> None:
+        """Note that `count` more events were handled; ends the process with the last one."""
+        if not self._wall:
+            self._wall, self._cpu = time.perf_counter(), _cpu_s()
+            self._first = count
+        self._seen += count
+        if self._seen >= self._events:
+            self.finish()
+
+    def finish(self) -> None:
+        """Print the figures and end the process at once: nothing of its shutdown is measured."""
+        figures = Figures(
+            events=self._seen - self._first,
+            wall_s=time.perf_counter() - self._wall,
+            cpu_s=_cpu_s() - self._cpu,
+            peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        )
+        print(json.dumps(asdict(figures)), flush=True)
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
