@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from auditstream.core.errors import RejectError
+from auditstream.core.errors import RejectError, SchemaError
 from auditstream.core.ports import Headers, Segment
 from schemas import contract
 from schemas.codec import DatumReader
@@ -42,7 +42,7 @@ class DatumDecoder:
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
-        self._readers: dict[SchemaRef, DatumReader] = {}
+        self._readers: dict[SchemaRef, DatumReader | SchemaError] = {}
 
     def decode(self, segment: Segment) -> Decoded:
         """Return the segment's events and rejections.
@@ -76,8 +76,14 @@ class DatumDecoder:
         """
         reader = self._readers.get(ref)
         if reader is None:
-            reader = DatumReader(self._schemas.get(ref), schema_json("audit_event"))
+            schema = self._schemas.get(ref)
+            try:
+                reader = DatumReader(schema, schema_json("audit_event"))
+            except SchemaError as error:  # a schema never changes under its id: neither does the refusal
+                reader = error
             self._readers[ref] = reader
+        if isinstance(reader, SchemaError):
+            raise SchemaError(reader.message)
         return reader
 
     def _decode_one(

@@ -47,6 +47,7 @@ def deployment(
             children=children,
             folder=tmp_path,
             topic=topic(partitions=4),
-            dead_letter_topic=topic(partitions=1),
+            # Larger than the events' topic: a dead letter is its event and the reason.
+            dead_letter_topic=topic(partitions=1, **{"max.message.bytes": str(2 * 1024 * 1024)}),
             group=group(),
         )
