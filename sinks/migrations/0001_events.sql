@@ -296,7 +296,9 @@ CREATE TABLE IF NOT EXISTS events
 
     PROJECTION log_order
     (
-        SELECT log_id, leaf_index, leaf_kind, leaf_hash, kafka_offset, segment_id, ingest_day, inserted_at
+        SELECT
+            log_id, leaf_index, leaf_kind, leaf_hash, event_id, duplicate_of,
+            kafka_offset, segment_id, ingest_day, inserted_at
         ORDER BY log_id, leaf_index
     )
 )

@@ -7,6 +7,7 @@ GRANT INSERT ON ${database}.events TO audit_writer;
 GRANT INSERT ON ${database}.findings TO audit_writer;
 GRANT SELECT(log_id, segment_id, leaf_index, leaf_kind, duplicate_of, event_id, kafka_offset, kafka_timestamp,
     ingest_day, inserted_at) ON ${database}.events TO audit_writer;
+GRANT SELECT ON ${database}.segment_ranges TO audit_writer;
 GRANT SELECT ON ${database}.tenants TO audit_writer;
 GRANT SELECT ON ${database}.credentials TO audit_writer;
 GRANT SELECT ON ${database}.projects TO audit_writer;

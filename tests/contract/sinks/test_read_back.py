@@ -1,0 +1,82 @@
+"""The sink port's read-back: what recovery learns about a log."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditstream.core.errors import StoreSchemaError
+from auditstream.core.ports import LogId, StoredRange
+from tests.support.blocks import LOG, OTHER_LOG, block_of
+from tests.support.stores import Store
+
+
+def test_an_empty_store_holds_nothing(store: Store) -> None:
+    assert store.sink.stored(LOG, 0) == StoredRange(0)
+
+
+def test_a_whole_segment_is_told_by_count_indexes_and_offset(store: Store) -> None:
+    store.insert(block_of(lo=0, rows=5))
+
+    assert store.sink.stored(LOG, 0) == StoredRange(5, 0, 4, 4, later_segments=0)
+
+
+def test_only_rows_at_or_above_the_offset_count(store: Store) -> None:
+    store.insert(block_of(lo=0, rows=5))
+    store.insert(block_of(lo=5, rows=3))
+
+    assert store.sink.stored(LOG, 5) == StoredRange(3, 5, 7, 7, later_segments=0)
+    assert store.sink.stored(LOG, 8) == StoredRange(0)
+
+
+def test_indexes_are_the_leaves_own_and_not_the_offsets(store: Store) -> None:
+    store.insert(block_of(lo=10, rows=3, leaf_index=[4, 5, 6]))
+
+    assert store.sink.stored(LOG, 10) == StoredRange(3, 4, 6, 12)
+
+
+def test_a_log_with_offsets_that_are_no_leaves_is_read_to_the_offset(store: Store) -> None:
+    offsets = [10, 11, 50, 51, 90]
+    store.insert(block_of(lo=10, rows=5, leaf_index=[4, 5, 6, 7, 8], kafka_offset=offsets))
+
+    assert store.sink.stored(LOG, 11) == StoredRange(4, 5, 8, 90)
+    assert store.sink.stored(LOG, 52) == StoredRange(1, 8, 8, 90)
+    assert store.sink.stored(LOG, 90) == StoredRange(1, 8, 8, 90)
+    assert store.sink.stored(LOG, 91) == StoredRange(0)
+
+
+def test_other_logs_are_not_counted_even_of_the_same_partition(store: Store) -> None:
+    recreated = LogId(LOG.topic, LOG.partition, "ffffffff")
+    store.insert(block_of(OTHER_LOG, rows=2))
+    store.insert(block_of(recreated, rows=2))
+
+    assert store.sink.stored(LOG, 0) == StoredRange(0)
+    assert store.sink.stored(recreated, 0).rows == 2
+
+
+def test_later_segments_of_every_log_are_counted(store: Store) -> None:
+    store.insert(block_of(LOG, lo=0, rows=2))
+    for lo in (0, 2, 4):
+        store.insert(block_of(OTHER_LOG, lo=lo, rows=2))
+    store.insert(block_of(LOG, lo=2, rows=2))
+
+    assert store.sink.stored(LOG, 0).later_segments == 4
+    assert store.sink.stored(LOG, 2).later_segments == 0
+
+
+def test_a_segment_that_a_view_missed_is_stored(store: Store) -> None:
+    store.break_view()
+    with pytest.raises(StoreSchemaError, match="broken"):
+        store.insert(block_of(lo=0, rows=2))
+
+    assert store.sink.stored(LOG, 0).rows == 2
+
+
+def test_a_doubled_segment_is_not_dense(store: Store) -> None:
+    store.insert(block_of(lo=0, rows=2))
+    store.insert(block_of(lo=0, rows=2, segment_id=f"{LOG}/again"))
+
+    assert store.sink.stored(LOG, 0) == StoredRange(4, 0, 1, 1, later_segments=1)
+
+
+def test_the_token_window_is_the_tables_own(store: Store) -> None:
+    assert store.sink.token_window() == 10_000

@@ -1,0 +1,314 @@
+"""Random schedules of faults for lanes, and the verdict on what came of them.
+
+A schedule is everything that a seed decides: how many workers and partitions, clock skews, which faults there
+are and when. After the faults the world is left in peace until every produced offset is stored, or for ten
+minutes of virtual time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from unittest import mock
+
+import streams.lane
+from auditstream.core.ports import LogId
+from streams.lane_services import LaneServices
+from tests.support.virtual_kafka import TOPIC, VirtualGroup
+from tests.support.virtual_store import VirtualStore, StoreFaults
+from tests.support.virtual_worker import EPOCH, EPOCH_S, VirtualWorker, WorkerSetup
+from tests.support.virtual_time import VirtualTime
+
+FAULTS_S = 20.0
+PEACE_S = 600.0
+STEPS = ("gather", "plan", "send", "insert", "close")
+FAULT_KINDS = ("kill", "freeze", "join_and_leave", "store_down", "forget_group", "outage")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What came of one schedule.
+
+    Attributes:
+        lost: Produced offsets that are not stored.
+        doubled: Offsets stored more than once.
+        disordered: Logs whose indexes are not dense in offset order.
+        misused: Tokens that were sent with other rows than the first time.
+        stopped: Errors that stopped a worker.
+        dropped: Errors that nobody looked at.
+        counts: What happened, to see that the schedules exercise something.
+    """
+
+    seed: int
+    lost: list[tuple[int, int]] = field(default_factory=list)
+    doubled: list[tuple[int, int]] = field(default_factory=list)
+    disordered: list[int] = field(default_factory=list)
+    misused: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every record is stored once, in order, and nothing had to stop."""
+        return not (
+            self.lost or self.doubled or self.disordered or self.misused or self.stopped or self.dropped
+        )
+
+
+@dataclass(slots=True)
+class Conditions:
+    """What a family of schedules has in common.
+
+    Attributes:
+        window: Of how many inserts the store remembers the token.
+        foreign_per_s: Inserts of other logs into the same table.
+        answers_get_lost: Whether the store's answers are always in danger, and the store often down.
+        checks_lease: False for a negative control.
+        waits_for_leases: False for a negative control.
+        sabotage: Breaks the services of every worker, for a negative control.
+    """
+
+    window: int = 1000
+    foreign_per_s: float = 0.0
+    answers_get_lost: bool = False
+    checks_lease: bool = True
+    waits_for_leases: bool = True
+    sabotage: Callable[[LaneServices], None] = lambda services: None
+
+
+def run_schedule(seed: int, conditions: Conditions | None = None) -> Verdict:
+    """Run one schedule and judge it."""
+    world = _World(seed, conditions or Conditions())
+    clock = SimpleNamespace(monotonic=lambda: world.time.now)
+    with (
+        mock.patch.object(streams.lane, "time", clock),
+        mock.patch.object(streams.lane, "random", world.rng),
+    ):
+        return world.run()
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Leave out the lanes' log lines, which cost more than the lanes."""
+    silent = mock.Mock()
+    with mock.patch("streams.lane.log", silent), mock.patch("streams.lanes.log", silent):
+        yield
+
+
+class _World:
+    def __init__(self, seed: int, conditions: Conditions) -> None:
+        self.seed = seed
+        self.rng = rng = random.Random(seed)
+        self.time = VirtualTime()
+        self.setup = WorkerSetup(
+            lease_s=rng.choice([3.0, 6.0]),
+            drain_s=rng.choice([0.0, 0.5, 2.0]),
+            segment_rows=rng.choice([3, 8, 20]),
+            segment_bytes=rng.choice([20, 1 << 20]),
+            delay_s=rng.choice([0.1, 0.5, 2.0]),
+            waits_for_leases=conditions.waits_for_leases,
+            sabotage=conditions.sabotage,
+        )
+        self.group = VirtualGroup(
+            self.time,
+            rng,
+            rng.randint(1, 2),
+            session_s=rng.choice([1.5, 3.0]),
+            fault=rng.choice([0.0, 0.0, 0.05, 0.15]),
+        )
+        self.store = VirtualStore(
+            self.time,
+            rng,
+            window=conditions.window,
+            foreign_per_s=conditions.foreign_per_s,
+            epoch_s=EPOCH_S + rng.uniform(-self.setup.skew_s / 2, self.setup.skew_s / 2),
+            faults=_store_faults(rng, lossy=conditions.answers_get_lost),
+        )
+        self.store.checks_lease = conditions.checks_lease
+        self.kinds = rng.sample(FAULT_KINDS, rng.randint(1, len(FAULT_KINDS)))
+        if conditions.answers_get_lost:
+            self.kinds += ["store_down", "outage"]
+        self.is_static = rng.random() < 0.3
+        self.holes = rng.choice([0.0, 0.1, 0.4])
+        self.workers: list[VirtualWorker] = []
+        self.delayed = self.store.faults.delayed
+        self.armed: list[tuple[str, str]] = []
+        self.verdict = Verdict(seed)
+        self.counts = dict.fromkeys((*FAULT_KINDS, "workers"), 0)
+
+    def run(self) -> Verdict:
+        rng = self.rng
+        for _ in range(rng.randint(1, 3)):
+            self.start_worker()
+        for _ in range(rng.randint(10, 40)):
+            self.time.at(rng.uniform(0.0, FAULTS_S), self.produce)
+        for _ in range(rng.randint(1, 6)):
+            self.time.at(rng.uniform(0.5, FAULTS_S), self.fault)
+        self.time.run_until(FAULTS_S)
+        self.make_peace()
+        while self.time.now < FAULTS_S + PEACE_S and len(self.verdict.stopped) <= 3 and not self.is_settled():
+            self.time.run_until(self.time.now + 1.0)
+            if not self.alive():
+                self.start_worker()
+        self.time.run_until(self.time.now + 3.0)
+        for worker in self.workers:
+            worker.kill()
+        # What is still on its way may still do harm.
+        self.time.run_until(self.time.now + self.store.faults.longest_delay_s + self.setup.lease_s)
+        for worker in self.workers:
+            worker.loop.close()
+        return self.judge()
+
+    def start_worker(self, instance: str | None = None) -> None:
+        self.counts["workers"] += 1
+        number = self.counts["workers"]
+        if instance is None:
+            instance = f"i{number}" if self.is_static else ""
+        worker = VirtualWorker(
+            f"w{number}",
+            time=self.time,
+            rng=self.rng,
+            group=self.group,
+            store=self.store,
+            setup=self.setup,
+            instance=instance,
+            on_crash=self.crashed,
+            on_step=self.reached,
+        )
+        self.workers.append(worker)
+        worker.start()
+
+    def crashed(self, worker: VirtualWorker, error: BaseException) -> None:
+        self.verdict.stopped.append(f"{worker.name} at {self.time.now:.3f}: {error!r}")
+        self.time.after(1.0, self.start_worker, worker.instance)
+
+    def produce(self) -> None:
+        for log in self.group.logs:
+            log.produce(self.rng.randint(0, 9), self.rng, self.holes)
+
+    def alive(self) -> list[VirtualWorker]:
+        return [worker for worker in self.workers if worker.alive]
+
+    def fault(self) -> None:
+        """Let something happen now, or just after the next time that some lane reaches some step."""
+        kind = self.rng.choice(self.kinds)
+        if self.rng.random() < 0.5:
+            self.armed.append((self.rng.choice(STEPS), kind))
+        else:
+            self.strike(kind, self.rng.choice(self.alive() or [None]))
+
+    def reached(self, worker: VirtualWorker, step: str) -> None:
+        for armed in [each for each in self.armed if each[0] == step and self.time.now < FAULTS_S]:
+            self.armed.remove(armed)
+            self.time.after(self.rng.choice([0.0, 0.002, 0.02]), self.strike, armed[1], worker)
+
+    def strike(self, kind: str, victim: VirtualWorker | None) -> None:
+        if victim is not None and victim.alive:
+            self.counts[kind] += 1
+            getattr(self, f"fault_{kind}")(victim)
+
+    def fault_kill(self, victim: VirtualWorker) -> None:
+        victim.kill()
+        self.time.after(self.rng.uniform(0.0, 6.0), self.start_worker, victim.instance)
+
+    def fault_freeze(self, victim: VirtualWorker) -> None:
+        victim.loop.freeze()
+        self.time.after(self.rng.uniform(0.1, 15.0), victim.loop.thaw)
+        if self.is_static and self.rng.random() < 0.5:
+            # Its supervisor takes it for dead: a zombie among static members.
+            self.time.after(self.rng.uniform(0.0, 3.0), self.start_worker, victim.instance)
+
+    def fault_join_and_leave(self, victim: VirtualWorker) -> None:
+        if self.rng.random() < 0.5 or len(self.alive()) < 2:
+            self.start_worker()
+        if len(self.alive()) > 1:
+            victim.leave()
+
+    def fault_store_down(self, _victim: VirtualWorker) -> None:
+        self.store.down_until = self.time.now + self.rng.choice([1.0, 8.0, 25.0]) * self.rng.random()
+
+    def fault_outage(self, _victim: VirtualWorker) -> None:
+        """Kill all workers and start none for a while."""
+        for worker in self.alive():
+            worker.kill()
+        self.time.after(self.rng.uniform(0.0, 30.0), self.start_worker)
+
+    def fault_forget_group(self, _victim: VirtualWorker) -> None:
+        """Delete the group's offsets, or reset them without metadata, with inserts still on their way."""
+        self.store.faults.delayed = 0.7
+        self.time.after(1.0, self.end_group)
+
+    def end_group(self) -> None:
+        self.store.faults.delayed = self.delayed if self.time.now < FAULTS_S else 0.0
+        for worker in self.alive():
+            if self.rng.random() < 0.3:
+                worker.loop.freeze()
+                self.time.after(self.rng.uniform(4.0, 15.0), worker.loop.thaw)
+            else:
+                worker.kill()
+        self.forget_when_empty()
+
+    def forget_when_empty(self) -> None:
+        if not self.group.is_empty:
+            self.time.after(0.2, self.forget_when_empty)
+            return
+        for partition in list(self.group.offsets):
+            if self.rng.random() < 0.5:
+                del self.group.offsets[partition]
+            else:
+                self.group.offsets[partition] = (0, "")
+        self.start_worker()
+
+    def make_peace(self) -> None:
+        """Let all faults be over."""
+        self.store.faults = StoreFaults()
+        self.group.fault = 0.0
+
+    def is_settled(self) -> bool:
+        stored = [len(self.store.rows[str(self.log(p))]) for p in range(len(self.group.logs))]
+        return all(n >= len(log.offsets) for n, log in zip(stored, self.group.logs, strict=True))
+
+    def log(self, partition: int) -> LogId:
+        return LogId(TOPIC, partition, EPOCH)
+
+    def judge(self) -> Verdict:
+        verdict = self.verdict
+        for partition, log in enumerate(self.group.logs):
+            rows = sorted(self.store.rows[str(self.log(partition))])
+            stored = [offset for offset, _ in rows]
+            verdict.lost += [(partition, offset) for offset in sorted(set(log.offsets) - set(stored))]
+            verdict.doubled += [
+                (partition, offset) for offset in sorted(set(stored)) if stored.count(offset) > 1
+            ]
+            if [index for _, index in rows] != list(range(len(rows))):
+                verdict.disordered.append(partition)
+        verdict.misused = self.store.misused
+        verdict.dropped = [f"{each['message']}: {each.get('exception')!r}" for each in self.time.errors]
+        verdict.counts = {
+            **self.counts,
+            "blocks": self.store.written,
+            "dropped_by_token": self.store.dropped,
+            "refused_as_late": self.store.late,
+            "forgotten_tokens": self.store.forgotten(),
+            "fenced_by_broker": sum(self.group.refusals.values()),
+            "records": sum(len(log.offsets) for log in self.group.logs),
+        }
+        return verdict
+
+
+def _store_faults(rng: random.Random, *, lossy: bool) -> StoreFaults:
+    def chance() -> float:
+        return rng.choice([0.0, 0.0, 0.03, 0.1])
+
+    return StoreFaults(
+        delayed=chance(),
+        refused=chance(),
+        lost=chance(),
+        answer_lost=0.1 if lossy else chance(),
+        cut=0.1 if lossy else chance(),
+        slow=chance(),
+    )
