@@ -122,7 +122,7 @@ def made_bed() -> Iterator[Bed]:
     """Start a broker and a store in a temporary folder; stop both afterwards."""
     with (
         tempfile.TemporaryDirectory(prefix="auditstream-bench-") as name,
-        start_kafka(Path(name) / "kafka", heap_mb=1024) as kafka,
+        start_kafka(Path(name) / "kafka", heap_mb=1024, quick_start=False) as kafka,
         start_clickhouse(Path(name) / "clickhouse") as clickhouse,
     ):
         yield Bed(kafka.bootstrap, clickhouse, Path(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import faust
@@ -21,6 +22,9 @@ def run_until_stopped(app: BatchApp) -> None:
     Path(app.conf.datadir).mkdir(parents=True, exist_ok=True)
     # Logging is configured by the process, not by Faust.
     worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+    # Segments are tens of thousands of small objects at once: the default of 700 would collect all the time.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
     worker.spinner = None  # a spinner in a service's log helps nobody
     failure: BaseException | None = None
     try:

@@ -19,8 +19,23 @@ from streams.recording.decoded import Decoded, Rejection
 # Below this many datums one at a time is as quick as another container, and names the culprit.
 _ONE_BY_ONE = 16
 
-Located = tuple[int, bytes]
-"""Position in the segment, and value."""
+
+@dataclass(slots=True)
+class _Located:
+    """Values and their positions in the segment; two lists, for tuples cost the garbage collector dear."""
+
+    positions: list[int] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def halves(self) -> tuple[_Located, _Located]:
+        middle = len(self) // 2
+        return (
+            _Located(self.positions[:middle], self.values[:middle]),
+            _Located(self.positions[middle:], self.values[middle:]),
+        )
 
 
 @dataclass(slots=True)
@@ -35,7 +50,7 @@ class _Part:
 class _Sorted:
     """A segment's records by what their framing says."""
 
-    groups: dict[Framing, list[Located]] = field(default_factory=dict)
+    groups: dict[Framing, _Located] = field(default_factory=dict)
     rejections: dict[int, Rejection] = field(default_factory=dict)
     schema_ids: list[str] = field(default_factory=list)
 
@@ -62,13 +77,13 @@ class ColumnarDecoder:
         return _joined(parts, found)
 
     def _parts(
-        self, framing: Framing, located: list[Located], rejections: dict[int, Rejection]
+        self, framing: Framing, located: _Located, rejections: dict[int, Rejection]
     ) -> Iterator[_Part]:
         """Yield the events of one writer schema; what does not decode goes to `rejections`."""
         try:
             reader = self._reader(framing.schema)
         except SchemaError as error:
-            rejections.update(dict.fromkeys((position for position, _ in located), Rejection.of(error)))
+            rejections.update(dict.fromkeys(located.positions, Rejection.of(error)))
             return
         yield from self._halved(reader, framing, located, rejections)
 
@@ -76,27 +91,24 @@ class ColumnarDecoder:
         self,
         reader: ColumnarReader | None,
         framing: Framing,
-        located: list[Located],
+        located: _Located,
         rejections: dict[int, Rejection],
     ) -> Iterator[_Part]:
         if reader is None or len(located) <= _ONE_BY_ONE:
             yield self._one_at_a_time(framing, located, rejections)
             return
         try:
-            datums = [value[framing.payload_offset :] for _, value in located]
-            yield _Part([position for position, _ in located], reader.read(datums))
+            datums = [value[framing.payload_offset :] for value in located.values]
+            yield _Part(located.positions, reader.read(datums))
         except DecodeAbandonedError:
             yield self._one_at_a_time(framing, located, rejections)
         except DecodeError:
-            middle = len(located) // 2
-            yield from self._halved(reader, framing, located[:middle], rejections)
-            yield from self._halved(reader, framing, located[middle:], rejections)
+            for half in located.halves():
+                yield from self._halved(reader, framing, half, rejections)
 
-    def _one_at_a_time(
-        self, framing: Framing, located: list[Located], rejections: dict[int, Rejection]
-    ) -> _Part:
+    def _one_at_a_time(self, framing: Framing, located: _Located, rejections: dict[int, Rejection]) -> _Part:
         positions, datums = [], []
-        for position, value in located:
+        for position, value in zip(located.positions, located.values, strict=True):
             try:
                 datums.append(self._one_by_one.read(value, framing))
                 positions.append(position)
@@ -119,7 +131,7 @@ class ColumnarDecoder:
 def _by_framing(segment: Segment) -> _Sorted:
     """Sort the records by writer schema; what has no framing is rejected."""
     found = _Sorted()
-    known: dict[bytes, tuple[Framing, str, list[Located]]] = {}
+    known: dict[bytes, tuple[Framing, str, _Located]] = {}
     headers = segment.headers or [()] * len(segment)
     for position, (value, its_headers) in enumerate(zip(segment.values, headers, strict=True)):
         group = known.get(value[:5]) if value and not its_headers else None
@@ -130,12 +142,13 @@ def _by_framing(segment: Segment) -> _Sorted:
                 found.rejections[position] = Rejection.of(error)
                 found.schema_ids.append("")
                 continue
-            group = (framing, str(framing.schema), found.groups.setdefault(framing, []))
+            group = (framing, str(framing.schema), found.groups.setdefault(framing, _Located()))
             if isinstance(framing.schema, int) and not its_headers and value:
                 known[value[:5]] = group
         assert value is not None
         found.schema_ids.append(group[1])
-        group[2].append((position, value))
+        group[2].positions.append(position)
+        group[2].values.append(value)
     return found
 
 

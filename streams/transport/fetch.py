@@ -8,7 +8,7 @@ aborted transactions, fetch errors, the position after a seek into a batch.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -94,22 +94,20 @@ def _consumed(fetcher: Any, tp: TopicPartition) -> None:
 def _slab(tp: TopicPartition, fetched: Any) -> Slab:
     """Return everything that one fetch brought of one partition; moves its position to the end."""
     first = position = fetched.next_fetch_offset
-    records: list[Any] = []
-    stamps: list[int] = []
+    columns = _Columns()
     while fetched._records.has_next():
         batch = fetched._records.next_batch()
         if fetched._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"Invalid CRC - {tp}")
         if not _is_skipped(fetched, batch):
             # A fetch may begin in the middle of a batch: what lies below the position was seen before.
-            fresh = (
-                list(batch) if batch.base_offset >= position else [r for r in batch if r.offset >= position]
-            )
-            records += fresh
-            stamps += _timestamps(batch, fresh)
+            whole = batch.base_offset >= position
+            records = list(batch) if whole else [record for record in batch if record.offset >= position]
+            append_time = batch.max_timestamp if batch.timestamp_type == _LOG_APPEND_TIME else None
+            columns.extend(records, append_time)
         position = batch.next_offset
     fetched.next_fetch_offset = position
-    return _slab_of(tp, first, position, records, stamps)
+    return columns.slab(tp, first, position)
 
 
 def _is_skipped(fetched: Any, batch: Any) -> bool:
@@ -123,32 +121,64 @@ def _is_skipped(fetched: Any, batch: Any) -> bool:
     return bool(batch.is_control_batch)
 
 
-def _timestamps(batch: Any, records: Sequence[Any]) -> Iterable[int]:
-    if batch.timestamp_type == _LOG_APPEND_TIME:
-        return [batch.max_timestamp] * len(records)
-    return [record.timestamp for record in records]
+class _Columns:
+    """The parts of records that a slab keeps.
 
+    Taken batch by batch: a record is an object that the garbage collector follows, and millions of them alive
+    at once cost ten times their making.
+    """
 
-def _slab_of(tp: TopicPartition, first: int, position: int, records: list[Any], stamps: list[int]) -> Slab:
-    values = [record.value for record in records]
-    headers: list[Headers] = [record.headers for record in records]
-    contiguous = bool(records) and records[-1].offset - records[0].offset + 1 == len(records)
-    return Slab(
-        topic=tp.topic,
-        partition=tp.partition,
-        first_offset=first,
-        next_offset=position,
-        offsets=range(records[0].offset, records[-1].offset + 1)
-        if contiguous
-        else [record.offset for record in records],
-        values=values,
-        timestamps_ms=stamps,
-        headers=headers if any(headers) else None,
-        size_bytes=sum(len(value) for value in values if value is not None),
-    )
+    def __init__(self) -> None:
+        self.values: list[bytes | None] = []
+        self.stamps: list[int] = []
+        self.headers: list[Headers] | None = None
+        self.offsets: Sequence[int] = range(0)
+
+    def extend(self, records: list[Any], append_time: int | None) -> None:
+        """Take one batch's records; `append_time` is the broker's stamp for all of them, if it gave one."""
+        if not records:
+            return
+        self._extend_headers([record.headers for record in records])
+        self._extend_offsets(records)
+        self.values += [record.value for record in records]
+        if append_time is None:
+            self.stamps += [record.timestamp for record in records]
+        else:
+            self.stamps += [append_time] * len(records)
+
+    def _extend_headers(self, headers: list[Headers]) -> None:
+        if self.headers is None:
+            if not any(headers):
+                return
+            self.headers = [()] * len(self.values)
+        self.headers += headers
+
+    def _extend_offsets(self, records: list[Any]) -> None:
+        first, last = records[0].offset, records[-1].offset
+        contiguous = last - first + 1 == len(records)
+        known = self.offsets
+        if contiguous and isinstance(known, range) and (not known or known.stop == first):
+            self.offsets = range(known.start if known else first, last + 1)
+        else:
+            self.offsets = [*known, *(record.offset for record in records)]
+
+    def slab(self, tp: TopicPartition, first: int, position: int) -> Slab:
+        """Return what was taken, as covering `[first, position)`."""
+        return Slab(
+            topic=tp.topic,
+            partition=tp.partition,
+            first_offset=first,
+            next_offset=position,
+            offsets=self.offsets,
+            values=self.values,
+            timestamps_ms=self.stamps,
+            headers=self.headers,
+            size_bytes=sum(len(value) for value in self.values if value is not None),
+        )
 
 
 def slab_of_records(tp: TopicPartition, position: int, records: list[ConsumerRecord[Any, Any]]) -> Slab:
     """Return stock records as a slab that covers everything from `position` to the last of them."""
-    stamps = [record.timestamp for record in records]
-    return _slab_of(tp, min(position, records[0].offset), records[-1].offset + 1, records, stamps)
+    columns = _Columns()
+    columns.extend(records, None)
+    return columns.slab(tp, min(position, records[0].offset), records[-1].offset + 1)
