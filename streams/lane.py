@@ -11,14 +11,14 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
-from auditstream.core.errors import FatalError
+from auditstream.core.errors import FatalError, InvariantError
 from auditstream.core.logs import get_logger
 from auditstream.core.ports import Block, LogId, Plan, Segment, Slab
 from streams.dead_letter_limit import PROBE_ROWS, DeadLetterLimit
 from streams.gathering import Batch, Gathering
 from streams.lane_services import Fenced, LaneServices
 from streams.plan import Closed, State, next_offset_of
-from streams.recovery import Replay, start_closed, start_open
+from streams.recovery import start_closed, start_open
 from streams.segment_writer import SegmentWriter
 
 log = get_logger(__name__)
@@ -48,7 +48,6 @@ class Lane:
         self.committed_at = time.monotonic()
         self._services = services
         self._log_start = log_start
-        self._replay: Replay | None = None
         self._draining = False
         self._more = asyncio.Event()
         self._full = False
@@ -120,16 +119,18 @@ class Lane:
 
     async def _check_start(self) -> None:
         """Hold the committed state against the store before anything is written."""
-        state = self.state
-        whole = await self._writer.stored(0)
-        if isinstance(state, Closed):
-            start_closed(self.log, state, whole, self._log_start)
-            return
-        at_or_above = await self._writer.stored(state.lo)
-        window = await self._writer.token_window()
-        self._replay = start_open(
-            self.log, state, stored=at_or_above, whole=whole, token_window=window, log_start=self._log_start
-        )
+        state, writer = self.state, self._writer
+        whole = await writer.stored(0)
+        try:
+            if isinstance(state, Closed):
+                start_closed(self.log, state, whole, self._log_start)
+            else:
+                stored = await writer.stored(state.lo)
+                start_open(self.log, state, stored=stored, whole=whole, log_start=self._log_start)
+        except InvariantError:
+            # The group may have moved on since the state was read; then the new owner's rows are in order.
+            await writer.confirm_ownership()
+            raise
 
     async def _finish_open_plan(self, plan: Plan) -> None:
         """Write the predecessor's plan again, whole and under its own token."""
@@ -139,9 +140,9 @@ class Lane:
             await self._wait_for_more(None)
         batch = self._gathering.take_through(plan.hi)
         self._press()
-        log.info("plan_replayed", log=str(self.log), lo=plan.lo, hi=plan.hi, how=str(self._replay))
+        log.info("plan_replayed", log=str(self.log), lo=plan.lo, hi=plan.hi)
         self._services.metrics.count("auditstream_replayed_segments_total", **self._labels)
-        await self._write(plan, batch)
+        await self._write(plan, batch, replayed=True)
 
     async def _gather(self) -> Batch | None:
         """Return the next segment's records: full, or what came within the delay. None when drained."""
@@ -207,11 +208,10 @@ class Lane:
         await self._write(plan, batch)
         services.metrics.observe("auditstream_fetch_to_insert_seconds", time.monotonic() - begun)
 
-    async def _write(self, plan: Plan, batch: Batch) -> None:
+    async def _write(self, plan: Plan, batch: Batch, *, replayed: bool = False) -> None:
         services = self._services
         segment = Segment(self.log, plan, batch.offsets, batch.values, batch.timestamps_ms, batch.headers)
-        block = await self._writer.write(segment, self._replay)
-        self._replay = None
+        block = await self._writer.write(segment, replayed=replayed)
         self.state = Closed(plan.hi + 1, plan.first_index + len(block))
         self._count(block)
         self._limit.note(block)

@@ -5,21 +5,17 @@ Pure decisions. Anything that the protocol cannot produce stops the worker; it n
 
 from __future__ import annotations
 
-from enum import Enum, auto
-
 from auditstream.core.errors import InvariantError, OffsetGapError
 from auditstream.core.ports import LogId, Plan, StoredRange
 from streams.plan import Closed
 
 
-class Replay(Enum):
-    """How an open plan is brought to its end."""
+def is_remembered(stored: StoredRange, token_window: int) -> bool:
+    """Whether the store surely remembers the token of rows that it holds.
 
-    UNDER_TOKEN = auto()
-    """Insert again: a block already there is dropped by its token, views that missed it are healed."""
-
-    READ_BACK = auto()
-    """The store may have forgotten the token: the rows that it holds must be the whole block."""
+    Half the window, because inserts that ran side by side are counted by the time at which they began.
+    """
+    return stored.later_segments < max(1, token_window // 2)
 
 
 def was_never_written(begin: int, end: int) -> bool:
@@ -74,17 +70,14 @@ def start_closed(log: LogId, state: Closed, whole: StoredRange, log_start: int) 
         raise OffsetGapError(f"{log}: offsets {state.next_offset}..{log_start - 1} were never recorded")
 
 
-def start_open(
-    log: LogId, plan: Plan, *, stored: StoredRange, whole: StoredRange, token_window: int, log_start: int
-) -> Replay:
-    """Return how an open plan is to be replayed.
+def start_open(log: LogId, plan: Plan, *, stored: StoredRange, whole: StoredRange, log_start: int) -> None:
+    """Return when the store agrees with an open plan: it has the plan's rows, or it ends where they begin.
 
     Args:
         log: The log.
         plan: The committed plan.
         stored: What the store holds at or above the plan's first offset.
         whole: What the store holds of the whole log (from offset 0).
-        token_window: How many of the newest inserts the store remembers the tokens of.
         log_start: Earliest offset that Kafka still has.
 
     Raises:
@@ -99,13 +92,10 @@ def start_open(
             )
         if plan.lo < log_start:
             raise OffsetGapError(f"{log}: offsets {plan.lo}..{log_start - 1} were planned but never recorded")
-        return Replay.UNDER_TOKEN
+        return
     whole_run = stored.last_index + 1 == stored.first_index + stored.rows
     if stored.first_index != plan.first_index or stored.last_offset > plan.hi or not whole_run:
         raise InvariantError(
             f"{log}: plan {plan.lo}-{plan.hi} from index {plan.first_index}; the store holds {stored.rows} "
             f"rows with indexes {stored.first_index}..{stored.last_index} up to offset {stored.last_offset}"
         )
-    # Half, because inserts that ran side by side are counted by the time at which they began.
-    remembered = stored.later_segments < max(1, token_window // 2)
-    return Replay.UNDER_TOKEN if remembered else Replay.READ_BACK

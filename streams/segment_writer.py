@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from auditstream.core.errors import FatalError, InvariantError, LeaseExpiredError
+from auditstream.core.errors import FatalError, InvariantError, LeaseExpiredError, StoreTimeoutError
 from auditstream.core.logs import get_logger
 from auditstream.core.ports import Block, Segment, StoredRange
 from streams.lane_services import Fenced, LaneServices
 from streams.patience import patiently
-from streams.recovery import Replay
+from streams.recovery import is_remembered
 
 if TYPE_CHECKING:
     from streams.lane import Lane
@@ -35,9 +35,15 @@ class SegmentWriter:
     def __init__(self, lane: Lane, services: LaneServices) -> None:
         self._lane = lane
         self._services = services
+        # Whether an earlier attempt at the present segment may have reached the store.
+        self._in_doubt = False
 
-    async def write(self, segment: Segment, replay: Replay | None) -> Block:
+    async def write(self, segment: Segment, *, replayed: bool) -> Block:
         """Make the segment durable and publish what follows from it; return its block.
+
+        Args:
+            segment: What to write.
+            replayed: Whether an earlier owner of the plan may have written it already.
 
         Raises:
             Fenced: The lane may write nothing more.
@@ -46,8 +52,8 @@ class SegmentWriter:
         services = self._services
         block = await self._build(segment)
         if len(block):
-            if not (replay is Replay.READ_BACK and await self._is_stored(segment, block)):
-                await self._insert(block)
+            self._in_doubt = replayed
+            await self._insert(segment, block)
             services.checkpoint("insert")
             if block.outbound:
                 await services.publisher.publish(list(block.outbound))
@@ -62,13 +68,6 @@ class SegmentWriter:
             lambda: self._on(services.inserters, services.sink.stored, self._lane.log, from_offset),
         )
 
-    async def token_window(self) -> int:
-        """Return how many of the newest inserts the store remembers the tokens of."""
-        services = self._services
-        return await self._patiently(
-            "token_window", lambda: self._on(services.inserters, services.sink.token_window)
-        )
-
     async def _build(self, segment: Segment) -> Block:
         services = self._services
         begun = time.monotonic()
@@ -80,13 +79,13 @@ class SegmentWriter:
             raise InvariantError(f"{segment.id}: {len(segment)} records became {len(block)} rows")
         return block
 
-    async def _insert(self, block: Block) -> None:
+    async def _insert(self, segment: Segment, block: Block) -> None:
         begun = time.monotonic()
         for attempt in range(1, _MAX_LATE_REFUSALS + 1):
             await self._hold_lease()
             self._services.checkpoint("send")
             try:
-                await self._patiently("insert", lambda: self._insert_once(block))
+                await self._patiently("insert", lambda: self._insert_once(segment, block))
                 break
             except LeaseExpiredError as refusal:
                 self._services.metrics.count("auditstream_insert_retries_total", reason=refusal.code)
@@ -99,9 +98,15 @@ class SegmentWriter:
             )
         self._services.metrics.observe("auditstream_insert_seconds", time.monotonic() - begun)
 
-    async def _insert_once(self, block: Block) -> None:
+    async def _insert_once(self, segment: Segment, block: Block) -> None:
         await self._hold_lease()
-        await self._on(self._services.inserters, self._insert_blocking, block)
+        if self._in_doubt and await self._is_stored_for_good(segment, block):
+            return
+        try:
+            await self._on(self._services.inserters, self._insert_blocking, block)
+        except StoreTimeoutError:
+            self._in_doubt = True
+            raise
 
     def _insert_blocking(self, block: Block) -> None:
         if self._lane.dead:
@@ -117,18 +122,38 @@ class SegmentWriter:
         if services.clock.now_s() > self._lane.lease_until_s - services.lease_s / 2:
             await services.committer.commit(self._lane)
 
-    async def _is_stored(self, segment: Segment, block: Block) -> bool:
-        """Decide by the store's rows alone, where it may have forgotten the plan's token."""
-        stored = await self.stored(segment.plan.lo)
-        if stored.rows == 0:
+    async def _is_stored_for_good(self, segment: Segment, block: Block) -> bool:
+        """Whether an earlier attempt was applied so long ago that its token may be forgotten.
+
+        Asked right before each attempt that follows one in doubt: a plan can be renewed for longer than a
+        token is remembered, for example while this worker alone does not reach the store. What was applied
+        lately is inserted again under its token instead, which heals the views that missed it.
+        """
+        services, plan = self._services, segment.plan
+        found = await self._on(services.inserters, services.sink.stored, self._lane.log, plan.lo)
+        if found.rows == 0:
             return False
-        if stored.rows != len(block) or stored.last_offset > segment.plan.hi:
+        whole = found.rows == len(block) and found.first_index == plan.first_index
+        if not whole or found.last_offset > plan.hi:
+            await self.confirm_ownership()
             raise InvariantError(
-                f"{block.segment_id}: {stored.rows} of {len(block)} rows are stored, the token is forgotten",
+                f"{block.segment_id}: the store holds {found.rows} rows at or above its first offset, "
+                f"up to offset {found.last_offset}; the segment has {len(block)}",
                 hint="Compare the segment's rows with its records before anything is written.",
             )
+        window = await self._on(services.inserters, services.sink.token_window)
+        if is_remembered(found, window):
+            return False
         log.warning("segment_found_stored", segment=block.segment_id)
         return True
+
+    async def confirm_ownership(self) -> None:
+        """Return when the partition is still ours: what looks wrong to a zombie is another's progress.
+
+        Raises:
+            Fenced: It is not.
+        """
+        await self._services.committer.commit(self._lane)
 
     async def _patiently(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         return await patiently(

@@ -36,6 +36,7 @@ class Admission:
         self._threads = ThreadPoolExecutor(limits.running, thread_name_prefix="query")
         self._slots = asyncio.Semaphore(limits.running)
         self._waiting = 0
+        self._is_stopped = False
         self._running: dict[str, asyncio.Future[object]] = {}
 
     @property
@@ -47,7 +48,8 @@ class Admission:
         """Wait for a free place and start `work` on a thread; its place is free again when it has ended.
 
         Raises:
-            QueryError: 202, too many wait already, or no place came free in time; 216, the id is in use.
+            QueryError: 202, too many wait already, no place came free in time, or this is stopped; 216, the
+                id is in use.
         """
         await self._enter()
         if query_id in self._running:
@@ -60,6 +62,10 @@ class Admission:
         self._running[query_id] = future  # type: ignore[assignment]
         future.add_done_callback(lambda _: self._leave(query_id))
         return future
+
+    def stop(self) -> None:
+        """Start nothing more, of what waits neither."""
+        self._is_stopped = True
 
     async def drained(self, timeout_s: float) -> bool:
         """Wait until nothing runs; return whether that came in time."""
@@ -83,6 +89,9 @@ class Admission:
             raise self._too_many() from error
         finally:
             self._waiting -= 1
+        if self._is_stopped:
+            self._slots.release()
+            raise refusal(ErrorNumber.TOO_MANY_SIMULTANEOUS_QUERIES, "The server is stopping.")
 
     def _too_many(self) -> Exception:
         return refusal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import socket
@@ -46,6 +47,7 @@ class AnswerPlan:
         coding: Content coding, or None.
         waits: Whether the whole body must be there before the status is sent.
         folder: Where a large body waits.
+        patience_s: How long the client may take to take one piece.
     """
 
     query_id: str
@@ -54,6 +56,7 @@ class AnswerPlan:
     coding: str | None
     waits: bool
     folder: Path
+    patience_s: float
 
     def headers(self, summary: Summary) -> dict[str, str]:
         """Return the answer's headers with what is known of the query so far."""
@@ -106,17 +109,28 @@ def done_answer(query_id: str, timezone: str, summary: Summary) -> web.Response:
 class _Body:
     """The body on its way out, coded."""
 
+    http: web.Request
+    patience_s: float
     coder: Compressor | None
     response: web.StreamResponse = field(default_factory=web.StreamResponse)
 
     async def write(self, piece: bytes) -> None:
-        coded = self.coder.compress(piece) if self.coder else piece
-        if coded:
-            await self.response.write(coded)
+        await self._send(self.coder.compress(piece) if self.coder else piece)
 
     async def end(self) -> None:
         if self.coder:
-            await self.response.write(self.coder.flush())
+            await self._send(self.coder.flush())
+
+    async def _send(self, coded: bytes) -> None:
+        if not coded:
+            return
+        try:
+            async with asyncio.timeout(self.patience_s):
+                await self.response.write(coded)
+        except TimeoutError as error:
+            if self.http.transport is not None:
+                self.http.transport.abort()
+            raise ConnectionAbortedError(f"the client took nothing for {self.patience_s:g} s") from error
 
 
 async def send_answer(
@@ -143,7 +157,7 @@ async def send_answer(
         summary = await outcome() if ended else Summary()
         tag = secrets.token_hex(8)
         headers = {**plan.headers(summary), "X-ClickHouse-Exception-Tag": tag}
-        body = _Body(compressor(plan.coding) if plan.coding else None)
+        body = _Body(http, plan.patience_s, compressor(plan.coding) if plan.coding else None)
         body.response.headers.update(headers)
         if ended and not plan.coding:
             body.response.content_length = held.tell()
@@ -156,7 +170,7 @@ async def send_answer(
             await body.write(piece)
         await outcome()
     except QueryError as error:
-        await _send_late_error(http, body, error, tag)
+        await _send_late_error(body, error, tag)
         return body.response
     await body.end()
     await body.response.write_eof()
@@ -174,7 +188,7 @@ async def _hold(
     return True
 
 
-async def _send_late_error(http: web.Request, body: _Body, error: QueryError, tag: str) -> None:
+async def _send_late_error(body: _Body, error: QueryError, tag: str) -> None:
     """End a body with an error as ClickHouse 25.11 and later do, and without the last chunk.
 
     The tag tells the error from rows that look like one; a client that knows nothing of it sees a body that
@@ -187,5 +201,5 @@ async def _send_late_error(http: web.Request, body: _Body, error: QueryError, ta
         b"\r\n__exception__\r\n" + mark + b"\r\n" + text + length + b" " + mark + b"\r\n__exception__\r\n"
     )
     await body.end()
-    if http.transport is not None:
-        http.transport.close()
+    if body.http.transport is not None:
+        body.http.transport.close()

@@ -23,7 +23,7 @@ class Query:
     """A statement with all that it runs under.
 
     Attributes:
-        id: Query id that the client knows; the engine's own id cannot be chosen.
+        id: Query id that the client knows, without blanks; the engine's own id cannot be chosen.
         statement: What to run.
         statements: Statement list of who asks, for the engine's grants.
         default_format: Format of the answer where the statement names none.
@@ -100,10 +100,6 @@ class Connection:
             changes = ", ".join(f"{name} = {literal(value)}" for name, value in settings.items())
             self.ask(f"SET {changes}")
 
-    def create_database(self, name: str) -> None:
-        """Make a database that does not exist yet."""
-        self.ask(f"CREATE DATABASE IF NOT EXISTS {quoted_name(name)}")
-
     def prepare(self, query: Query) -> None:
         """Make the connection what the query runs under: role, settings and database."""
         if query.statements != "owner":
@@ -129,7 +125,7 @@ class Connection:
         Raises:
             QueryError: 497, it is not.
         """
-        report = self._handle._conn.classify_query(sql.decode("utf-8", "surrogateescape"))
+        report = self._handle._conn.classify_query(sql)
         if report["statement_count"] > 1 or report["query_class"].name not in ("READ_ONLY", "UNKNOWN"):
             raise refusal(ErrorNumber.ACCESS_DENIED, "Not enough privileges: only reading is allowed.")
 
@@ -150,8 +146,12 @@ class Connection:
 
 
 def log_comment(query: Query) -> str:
-    """Return what finds the query among the engine's processes: its id, then the client's own comment."""
-    return f"{query.id} {query.settings.get('log_comment', '')}".rstrip()
+    """Return what finds the query among the engine's processes: its id, then the client's own comment.
+
+    The id has no blanks, so that no other query's comment starts with it and a blank.
+    """
+    comment = query.settings.get("log_comment", "")
+    return f"{query.id} {comment}" if comment else query.id
 
 
 def literal(text: str) -> str:

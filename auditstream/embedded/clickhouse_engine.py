@@ -10,14 +10,14 @@ simpler, but that of version 26.9 reports success for inserts that failed at a c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import chdb
 
 from auditstream.core.errors import ConfigError
-from auditstream.embedded.clickhouse_connections import Connection, Query, Summary, literal
+from auditstream.embedded.clickhouse_connections import Connection, Query, Summary, literal, quoted_name
 from auditstream.embedded.clickhouse_errors import ErrorNumber, QueryError
 from auditstream.embedded.clickhouse_statements import Insert
 
@@ -34,15 +34,28 @@ class Engine:
         if "?" in f"{path}{config_file}":
             raise ConfigError(f"the embedded ClickHouse cannot open a path with a question mark: {path}")
         self._address = f"{path}?config-file={config_file}"
+        self._database = "default"
         try:
             # Held to the end: the engine stops when its last connection closes.
             self._anchor = self.connect()
         except RuntimeError as error:
-            raise ConfigError(f"chDB cannot open {path}: {error}") from error
+            raise ConfigError(
+                f"chDB cannot open {path}: {error}",
+                hint="The log in that folder may say more. Does another process have the path open?",
+            ) from error
 
     def connect(self) -> Connection:
-        """Return a new connection."""
-        return Connection(chdb.connect(self._address))
+        """Return a new connection with the default database as its current one."""
+        connection = Connection(chdb.connect(self._address))
+        if self._database != "default":
+            connection.ask(f"USE {quoted_name(self._database)}")
+        return connection
+
+    def make_databases(self, names: Sequence[str]) -> None:
+        """Make the databases that do not exist; the first becomes the default one."""
+        for name in names:
+            self._anchor.ask(f"CREATE DATABASE IF NOT EXISTS {quoted_name(name)}")
+        self._database = names[0]
 
     def answer_into(self, query: Query, fd: int, session: Connection | None = None) -> Summary:
         """Run a query that reads, and write its answer to the pipe `fd`, which is closed at the end.
@@ -98,9 +111,7 @@ class Engine:
         return bool(answer)
 
     def close(self) -> None:
-        """Write what is only in memory, and stop the engine."""
-        with suppress(QueryError):
-            self._anchor.ask("SYSTEM FLUSH ASYNC INSERT QUEUE")
+        """Stop the engine. Nothing is lost: rows from a pipe are written before their insert is answered."""
         self._anchor.close()
 
     @contextmanager

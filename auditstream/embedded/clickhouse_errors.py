@@ -11,7 +11,6 @@ from auditstream.core.errors import RequestError
 class ErrorNumber(IntEnum):
     """The numbers that the front itself answers with, by ClickHouse's names (`system.errors`)."""
 
-    CANNOT_READ_ALL_DATA = 33
     BAD_ARGUMENTS = 36
     NOT_IMPLEMENTED = 48
     SYNTAX_ERROR = 62
@@ -21,6 +20,7 @@ class ErrorNumber(IntEnum):
     READONLY = 164
     REQUIRED_PASSWORD = 194
     TOO_MANY_SIMULTANEOUS_QUERIES = 202
+    SOCKET_TIMEOUT = 209
     QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING = 216
     CANNOT_DECOMPRESS = 271
     INTO_OUTFILE_NOT_ALLOWED = 358

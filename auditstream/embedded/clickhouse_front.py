@@ -35,9 +35,10 @@ _OWN_FOLDER = "auditstream"  # beside chDB's own folders in the data path
 _LOCK_FILE = "auditstream.pid"
 _LINE_BYTES = 1 << 20  # ClickHouse's http_max_uri_size: inserts name their columns in the URL
 _DRAIN_S = 5.0
+_SHUTDOWN_S = 2.0  # for clients to take the ends of their answers
 # A process that cannot stop in this time is stuck in the engine, which loses nothing when it is killed.
 _LAST_RESORT_S = 20.0
-_LOG = logs.get_logger(__name__)
+_LOG = logs.get_logger("auditstream.embedded.clickhouse_front")  # __name__ is __main__ here
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,14 +72,8 @@ def _serve(data_dir: Path, port: int, settings: FrontSettings) -> None:
         held.enter_context(OwnerLock(data_dir / _LOCK_FILE))
         engine = Engine(data_dir, write_config(own, settings.databases))
         held.callback(engine.close)
-        _create_databases(engine, settings.databases)
+        engine.make_databases(settings.databases)
         asyncio.run(_listen(Interface(engine, settings, own), port))
-
-
-def _create_databases(engine: Engine, databases: Sequence[str]) -> None:
-    with engine.connect() as connection:
-        for name in databases:
-            connection.create_database(name)
 
 
 async def _listen(interface: Interface, port: int) -> None:
@@ -94,6 +89,7 @@ async def _listen(interface: Interface, port: int) -> None:
         access_log=None,
         max_line_size=_LINE_BYTES,
         max_field_size=_LINE_BYTES,
+        shutdown_timeout=_SHUTDOWN_S,
     )
     await runner.setup()
     try:
@@ -103,7 +99,9 @@ async def _listen(interface: Interface, port: int) -> None:
         except OSError as error:
             raise ConfigError(f"cannot listen on {HOST}:{port}: {error.strerror}") from error
         _say({"host": HOST, "port": runner.addresses[0][1], "pid": os.getpid()})
+        _LOG.info("listening", host=HOST, port=runner.addresses[0][1])
         await stop.wait()
+        _LOG.info("stopping")
         _end_at_last()
         await site.stop()
         await interface.close(_DRAIN_S)

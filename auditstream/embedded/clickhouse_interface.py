@@ -20,7 +20,7 @@ from auditstream.embedded.clickhouse_engine import Engine
 from auditstream.embedded.clickhouse_errors import ErrorNumber, QueryError, refusal
 from auditstream.embedded.clickhouse_permissions import allowed_settings, check_database, check_statement
 from auditstream.embedded.clickhouse_pipes import Pipe
-from auditstream.embedded.clickhouse_requests import STATEMENT_BYTES, Call, read_call, requested_query_id
+from auditstream.embedded.clickhouse_requests import STATEMENT_BYTES, Call, query_id_of, read_call
 from auditstream.embedded.clickhouse_sessions import Sessions
 from auditstream.embedded.clickhouse_settings import FrontSettings
 from auditstream.embedded.clickhouse_statements import Insert, Statement, read_statement
@@ -67,9 +67,9 @@ class Interface:
         """Answer one request."""
         if http.method == "GET" and "query" not in http.query:
             return await _ping(http)
-        query_id = requested_query_id(http)
+        query_id = query_id_of(http)
         try:
-            call = await read_call(http, self._credentials, query_id)
+            call = await read_call(http, self._credentials, query_id, self._settings.patience_s)
             statement, rows = await _read_statement(call)
             query = self._checked(call, statement)
             with ExitStack() as held:
@@ -86,7 +86,8 @@ class Interface:
             return error_answer(refusal(ErrorNumber.QUERY_WAS_CANCELLED, "The client left."), query_id)
 
     async def close(self, drain_s: float) -> None:
-        """Let running queries end, kill those that do not in time, and end the sessions."""
+        """Start no more queries, let running ones end, kill those that do not in time, end the sessions."""
+        self._admission.stop()
         if not await self._admission.drained(drain_s):
             await asyncio.gather(*(self._kill(id_, run) for id_, run in self._admission.running.items()))
         self._sessions.close()
@@ -110,7 +111,7 @@ class Interface:
             statement=statement,
             statements=call.credential.statements,
             default_format=call.default_format,
-            database=call.database or (None if call.session else self._settings.databases[0]),
+            database=call.database,
             parameters=call.parameters,
             settings=allowed_settings(call.settings, call.credential, self._settings.limits),
             readonly=_readonly(call, statement),
@@ -128,6 +129,7 @@ class Interface:
             coding=call.coding,
             waits=call.waits,
             folder=self._folder,
+            patience_s=self._settings.patience_s,
         )
         if query.statement.reads:
             return await self._read(http, plan, query, session)
@@ -188,6 +190,7 @@ class Interface:
             if await asyncio.to_thread(self._engine.kill, query_id) and pipe is not None:
                 pipe.close()
             await asyncio.wait([run], timeout=_KILL_AGAIN_S)
+        _seen(run)
 
 
 def _readonly(call: Call, statement: Statement) -> int:
@@ -204,7 +207,14 @@ async def _outcome(run: asyncio.Future[T]) -> T:
         return await asyncio.shield(run)
     except asyncio.CancelledError:
         await asyncio.wait([run])
+        _seen(run)
         raise
+
+
+def _seen(run: asyncio.Future[T]) -> None:
+    """Tell asyncio that nobody else will look at an error: who asked has left."""
+    if not run.cancelled():
+        run.exception()
 
 
 async def _feed(pipe: Pipe, rows: bytes, body: AsyncIterator[bytes]) -> None:

@@ -24,7 +24,7 @@ from auditstream.embedded.clickhouse_settings import FrontSettings
 from auditstream.embedded.loopback_ports import free_port
 
 _LOG_FILE = "clickhouse.log"
-_READY_S = 30.0  # a second on a quiet machine, most of it Python's imports
+_READY_S = 60.0  # two seconds on a quiet machine, most of it Python's imports
 _STOP_S = 30.0  # over the process's own last resort
 
 
@@ -99,6 +99,7 @@ def start_clickhouse(
     databases: Sequence[str] = ("default",),
     limits: Limits = Limits(),  # noqa: B008 - frozen
     admission: AdmissionLimits = AdmissionLimits(),  # noqa: B008 - frozen
+    patience_s: float = 30.0,
     timeout_s: float = _READY_S,
 ) -> RunningClickHouse:
     """Start an embedded ClickHouse on `data_dir` and wait until it answers.
@@ -112,6 +113,7 @@ def start_clickhouse(
         databases: Databases of the product, made when they do not exist; the first is the default one.
         limits: Bounds of a reader's statement.
         admission: Bounds on queries in flight.
+        patience_s: How long a client may take to send or to take one piece of a body.
         timeout_s: Bound on the start.
 
     Raises:
@@ -128,7 +130,11 @@ def start_clickhouse(
     if owner is None:
         raise ConfigError("one credential of the embedded ClickHouse has to be an owner")
     settings = FrontSettings(
-        credentials=tuple(users), databases=tuple(databases), limits=limits, admission=admission
+        credentials=tuple(users),
+        databases=tuple(databases),
+        limits=limits,
+        admission=admission,
+        patience_s=patience_s,
     )
     data_dir.mkdir(parents=True, exist_ok=True)
     child = _spawn(data_dir, port or free_port())

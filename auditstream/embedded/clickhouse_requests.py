@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from auditstream.embedded.clickhouse_compression import accepted_coding, decoded
 from auditstream.embedded.clickhouse_credentials import Credential, Credentials
@@ -18,6 +22,8 @@ from auditstream.embedded.clickhouse_pipes import PIECE_BYTES
 # ClickHouse's own bound on a statement's text (setting max_query_size).
 STATEMENT_BYTES = 262_144
 _DEFAULT_FORMAT = "TabSeparated"
+# It goes into headers and the engine's list of processes.
+_QUERY_ID = re.compile(r"[!-~]{1,256}")
 _PARAMETER_PREFIX = "param_"
 _SESSION_TIMEOUT_S = 60
 _MAX_SESSION_TIMEOUT_S = 3_600
@@ -64,7 +70,7 @@ class Call:
         default_format: Format of an answer whose statement names none.
         coding: Content coding of the answer.
         waits: Whether the status must tell of errors at the end of the answer.
-        reads_only: Whether the method is GET, which may change nothing.
+        reads_only: Whether the method is not POST, and the statement may change nothing.
         session: The request's session.
     """
 
@@ -82,23 +88,35 @@ class Call:
     session: Session | None = None
 
 
-def requested_query_id(http: web.Request) -> str:
-    """Return the request's query id, or a new one."""
-    return http.query.get("query_id") or http.headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4())
+def query_id_of(http: web.Request) -> str:
+    """Return the request's query id; a new one where it has none, or one that does not fit into a header."""
+    given = http.query.get("query_id") or http.headers.get("X-ClickHouse-Query-Id") or ""
+    return given if _QUERY_ID.fullmatch(given) else str(uuid.uuid4())
 
 
-async def read_call(http: web.Request, credentials: Credentials, query_id: str) -> Call:
+async def read_call(http: web.Request, credentials: Credentials, query_id: str, patience_s: float) -> Call:
     """Return what the request says; the body is read only where it is a form.
+
+    Args:
+        http: The request.
+        credentials: Who may ask.
+        query_id: What the query is to be called.
+        patience_s: How long the client may take to send one piece of its body.
 
     Raises:
         QueryError: Not signed in, or something that this interface does not support.
     """
     credential = sign_in(http, credentials)
-    given = dict(http.query)
-    body = decoded(http.content.iter_chunked(PIECE_BYTES), http.headers.get("Content-Encoding", ""))
-    if http.content_type == "multipart/form-data":
-        given |= await _form_fields(http)
-        body = _nothing()
+    pieces = _sent_in_time(http.content.iter_chunked(PIECE_BYTES), patience_s)
+    body = decoded(pieces, http.headers.get("Content-Encoding", "").strip().lower())
+    try:
+        # Strictly: aiohttp's own reading replaces what is no UTF-8.
+        given = dict(parse_qsl(http.rel_url.raw_query_string, keep_blank_values=True, errors="strict"))
+        if http.content_type == "multipart/form-data":
+            given |= await _form_fields(http)
+            body = _nothing()
+    except (ValueError, HttpProcessingError) as error:
+        raise refusal(ErrorNumber.BAD_ARGUMENTS, f"The parameters cannot be read: {error}.") from error
     for name in _NOT_SUPPORTED:
         if given.get(name, "0") not in ("", "0"):
             raise refusal(
@@ -113,7 +131,7 @@ async def read_call(http: web.Request, credentials: Credentials, query_id: str) 
     return Call(
         credential=credential,
         query_id=query_id,
-        text=given.get("query", "").encode("utf-8", "surrogateescape"),
+        text=given.get("query", "").encode(),
         body=body,
         parameters={
             name.removeprefix(_PARAMETER_PREFIX): value
@@ -125,7 +143,7 @@ async def read_call(http: web.Request, credentials: Credentials, query_id: str) 
         default_format=_format_name(http, given),
         coding=accepted_coding(http.headers.get("Accept-Encoding", "")) if compresses else None,
         waits=given.get("wait_end_of_query") in ("1", "true"),
-        reads_only=http.method == "GET",
+        reads_only=http.method != "POST",
         session=_session(given),
     )
 
@@ -174,8 +192,23 @@ async def _form_fields(http: web.Request) -> dict[str, str]:
     async for part in await http.multipart():
         if not isinstance(part, BodyPartReader) or not part.name or part.filename:
             raise refusal(ErrorNumber.NOT_IMPLEMENTED, "External data is not supported by this server.")
-        fields[part.name] = await part.text(encoding="utf-8")
+        fields[part.name] = (await part.read(decode=True)).decode("utf-8")
     return fields
+
+
+async def _sent_in_time(body: AsyncIterator[bytes], patience_s: float) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body, none of which may take longer than `patience_s`."""
+    while True:
+        try:
+            async with asyncio.timeout(patience_s):
+                piece = await anext(body)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise refusal(
+                ErrorNumber.SOCKET_TIMEOUT, f"The client sent nothing of its body for {patience_s:g} s."
+            ) from error
+        yield piece
 
 
 async def _nothing() -> AsyncIterator[bytes]:

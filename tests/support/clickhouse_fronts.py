@@ -88,7 +88,7 @@ class Asker:
         try:
             connection.request(
                 method,
-                "/?" + urllib.parse.urlencode({name: str(value) for name, value in parameters.items()}),
+                "/?" + urllib.parse.urlencode(parameters),
                 body.encode() if isinstance(body, str) else body,
                 authorization(user) if headers is None else dict(headers),
             )

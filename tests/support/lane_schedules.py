@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from unittest import mock
 
-import streams.lane
 from auditstream.core.ports import LogId
 from streams.lane_services import LaneServices
 from tests.support.virtual_kafka import TOPIC, VirtualGroup
@@ -83,20 +82,34 @@ class Conditions:
 def run_schedule(seed: int, conditions: Conditions | None = None) -> Verdict:
     """Run one schedule and judge it."""
     world = _World(seed, conditions or Conditions())
-    clock = SimpleNamespace(monotonic=lambda: world.time.now)
-    with (
-        mock.patch.object(streams.lane, "time", clock),
-        mock.patch.object(streams.lane, "random", world.rng),
-    ):
+    with time_in_lanes(world.time, world.rng):
         return world.run()
+
+
+@contextmanager
+def time_in_lanes(time: VirtualTime, rng: random.Random) -> Iterator[None]:
+    """Give lanes virtual time and a random number generator of their own."""
+    clock = SimpleNamespace(monotonic=lambda: time.now)
+    with (
+        mock.patch("streams.lane.time", clock),
+        mock.patch("streams.segment_writer.time", clock),
+        mock.patch("streams.patience.random", rng),
+    ):
+        yield
 
 
 @contextmanager
 def quiet_logs() -> Iterator[None]:
     """Leave out the lanes' log lines, which cost more than the lanes."""
-    silent = mock.Mock()
-    with mock.patch("streams.lane.log", silent), mock.patch("streams.lanes.log", silent):
+    silent = SimpleNamespace(**dict.fromkeys(("info", "warning", "error", "exception"), _say_nothing))
+    with ExitStack() as stack:
+        for module in ("lane", "lanes", "patience", "segment_writer"):
+            stack.enter_context(mock.patch(f"streams.{module}.log", silent))
         yield
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    return
 
 
 class _World:

@@ -78,6 +78,9 @@ class OffsetRecorder:
         indexes = range(segment.plan.first_index, segment.plan.first_index + len(offsets))
         return Block(segment.id, pl.DataFrame({"kafka_offset": offsets, "leaf_index": list(indexes)}))
 
+    def worn_out(self) -> str | None:
+        return None
+
 
 class VirtualWorker:
     """A worker process: `start`, then `freeze`, `thaw`, `leave` or `kill` it.

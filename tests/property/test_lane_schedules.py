@@ -1,0 +1,128 @@
+"""Lanes under thousands of random schedules of kills, freezes, rebalances, store faults and forgotten offsets.
+
+Every record must end up stored exactly once, with dense indexes in offset order. The negative controls take
+one protection away each, and must then show what it protects from: if they do not, the schedules are too
+gentle to prove anything. A failing seed can be run alone: `run_schedule(seed, CONDITIONS)`.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from auditstream.core.ports import Plan
+from streams.gathering import Batch
+from streams.lane import Lane
+from streams.lane_services import LaneServices
+from streams.plan import Closed
+from tests.support.lane_schedules import Conditions, Verdict, quiet_logs, run_schedule
+
+SCHEDULES = 1_500
+FORGETFUL_SCHEDULES = 500
+# The store remembers tokens for at least twice the time that an insert may be on its way, which is what it
+# must be set to, and no longer: other logs' inserts push them out.
+FORGETFUL = Conditions(window=350, foreign_per_s=20.0, answers_get_lost=True)
+
+
+@pytest.fixture(autouse=True)
+def without_log_lines() -> Iterator[None]:
+    with quiet_logs():
+        yield
+
+
+def run_all(seeds: range, conditions: Conditions) -> tuple[list[Verdict], collections.Counter[str]]:
+    """Return the bad verdicts, and what happened in all schedules together."""
+    bad, counts = [], collections.Counter[str]()
+    for seed in seeds:
+        verdict = run_schedule(seed, conditions)
+        counts.update(verdict.counts)
+        if not verdict.is_good:
+            bad.append(verdict)
+    return bad, counts
+
+
+def told(bad: list[Verdict]) -> str:
+    return f"{len(bad)} seeds: " + "\n".join(map(str, bad[:5]))
+
+
+def first_bad(conditions: Conditions, is_bad: Callable[[Verdict], object]) -> Verdict | None:
+    """Return the first verdict that shows what is looked for, None when no schedule does."""
+    verdicts = (run_schedule(seed, conditions) for seed in range(SCHEDULES))
+    return next((verdict for verdict in verdicts if is_bad(verdict)), None)
+
+
+def test_every_record_is_stored_once_whatever_happens() -> None:
+    bad, counts = run_all(range(SCHEDULES), Conditions())
+    assert not bad, told(bad)
+    # The schedules must have met what they are about, thousands of times or at least often.
+    assert counts["blocks"] > 20 * SCHEDULES
+    assert counts["dropped_by_token"] > SCHEDULES / 2
+    assert counts["refused_as_late"] > SCHEDULES / 10
+    assert counts["fenced_by_broker"] > SCHEDULES / 2
+
+
+def test_every_record_is_stored_once_when_the_store_forgets_tokens() -> None:
+    bad, counts = run_all(range(FORGETFUL_SCHEDULES), FORGETFUL)
+    assert not bad, told(bad)
+    assert counts["forgotten_tokens"] > FORGETFUL_SCHEDULES
+
+
+def test_a_store_that_ignores_leases_and_forgets_tokens_doubles() -> None:
+    found = first_bad(Conditions(window=2, checks_lease=False), lambda verdict: verdict.doubled)
+    assert found is not None
+
+
+def test_a_worker_that_skips_plan_commits_doubles() -> None:
+    found = first_bad(Conditions(sabotage=skip_plan_commits), lambda verdict: verdict.doubled)
+    assert found is not None
+
+
+def test_a_worker_that_closes_before_the_insert_is_stopped_by_the_check_at_the_start() -> None:
+    with mock.patch.object(Lane, "_write", close_then_write):
+        found = first_bad(Conditions(), lambda verdict: verdict.stopped)
+    assert found is not None
+    assert "InvariantError" in found.stopped[0]
+
+
+def test_a_worker_that_closes_before_the_insert_loses_where_nothing_checks_the_start() -> None:
+    with (
+        mock.patch.object(Lane, "_write", close_then_write),
+        mock.patch.object(Lane, "_check_start", check_nothing),
+    ):
+        found = first_bad(Conditions(), lambda verdict: verdict.lost and not verdict.stopped)
+    assert found is not None
+
+
+def test_a_worker_that_trusts_the_store_at_once_when_offsets_are_gone_doubles() -> None:
+    found = first_bad(Conditions(waits_for_leases=False), lambda verdict: verdict.doubled)
+    assert found is not None
+
+
+def skip_plan_commits(services: LaneServices) -> None:
+    honest, clock = services.committer, services.clock
+
+    class Skipping:
+        async def commit(self, lane: Lane) -> None:
+            if isinstance(lane.state, Plan):
+                lane.accepted(lane.state, clock.now_s())
+            else:
+                await honest.commit(lane)
+
+    services.committer = Skipping()
+
+
+_WRITE = Lane._write
+
+
+async def close_then_write(lane: Lane, plan: Plan, batch: Batch, *, replayed: bool = False) -> None:
+    lane.state = Closed(plan.hi + 1, plan.first_index + len(batch))
+    await lane._services.committer.commit(lane)
+    await _WRITE(lane, plan, batch, replayed=replayed)
+
+
+async def check_nothing(*_: Any) -> None:
+    return

@@ -1,0 +1,199 @@
+"""Lanes one at a time in virtual time, with ports that a test can script: for tests of single steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import polars as pl
+
+from auditstream.core.errors import RetryableError
+from auditstream.core.metrics import Metrics
+from auditstream.core.ports import Block, LogId, Outbound, Segment, Slab, StoredRange
+from streams.lane import Lane
+from streams.lane_services import Fenced, LaneServices
+from streams.pacing import Pacing
+from streams.plan import State
+from tests.support.lane_schedules import time_in_lanes
+from tests.support.virtual_time import VirtualExecutor, VirtualTime
+
+LOG = LogId("audit.events.v1", 0, "0a1b2c3d")
+EPOCH_S = 1_772_323_200.0  # 2026-03-01T00:00:00Z
+
+
+def slab(first: int, to: int, *, partition: int = 0, value: bytes = b"x") -> Slab:
+    """Return a slab over `[first, to)` with a record at every offset."""
+    count = to - first
+    values: list[bytes | None] = [value] * count
+    return Slab(
+        LOG.topic, partition, first, to, range(first, to), values, [0] * count, size_bytes=count * len(value)
+    )
+
+
+class ScriptedSink:
+    """A store that does what the script says, one item an insert, and accepts what comes after it.
+
+    Attributes:
+        script: Exceptions to raise instead of storing; an exception in a tuple is raised after storing.
+        reads: Exceptions to raise instead of answering `stored`.
+        inserts: Segment id and `insert_by_s` of every attempt.
+        rows: Offset and index of every row that was stored.
+        window: What `token_window` says.
+        later_segments: What `stored` says about foreign inserts.
+    """
+
+    def __init__(self) -> None:
+        self.script: list[BaseException | tuple[BaseException] | None] = []
+        self.reads: list[RetryableError] = []
+        self.inserts: list[tuple[str, float]] = []
+        self.rows: list[tuple[int, int]] = []
+        self.window = 1000
+        self.later_segments = 0
+        self._tokens: set[str] = set()
+
+    def insert(self, block: Block, *, insert_by_s: float, timeout_s: float) -> None:
+        self.inserts.append((block.segment_id, insert_by_s))
+        outcome = self.script.pop(0) if self.script else None
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if block.segment_id not in self._tokens or self.later_segments >= self.window:
+            self._tokens.add(block.segment_id)
+            self.rows += list(zip(block.frame["kafka_offset"], block.frame["leaf_index"], strict=True))
+        if outcome is not None:
+            raise outcome[0]
+
+    def stored(self, log: LogId, from_offset: int) -> StoredRange:
+        if self.reads:
+            raise self.reads.pop(0)
+        rows = [row for row in self.rows if row[0] >= from_offset]
+        if not rows:
+            return StoredRange(0)
+        indexes = [index for _, index in rows]
+        return StoredRange(len(rows), min(indexes), max(indexes), max(rows)[0], self.later_segments)
+
+    def token_window(self) -> int:
+        return self.window
+
+    @property
+    def tokens(self) -> list[str]:
+        """Offset range of every attempt, without the log."""
+        return [segment_id.rpartition("/")[2] for segment_id, _ in self.inserts]
+
+
+class RangeRecorder:
+    """One row a record, with what the test wants to be published.
+
+    Attributes:
+        script: Exceptions to raise instead of building.
+        segments: Every segment that was built.
+        outbound: Messages of every block.
+        lost_rows: Rows to leave out, which no recorder may do.
+        worn_out_reason: What `worn_out` says.
+    """
+
+    def __init__(self) -> None:
+        self.script: list[BaseException] = []
+        self.segments: list[Segment] = []
+        self.outbound: Sequence[Outbound] = ()
+        self.lost_rows = 0
+        self.worn_out_reason: str | None = None
+
+    def build(self, segment: Segment) -> Block:
+        if self.script:
+            raise self.script.pop(0)
+        self.segments.append(segment)
+        offsets = list(segment.offsets)[self.lost_rows :]
+        first = segment.plan.first_index
+        frame = pl.DataFrame(
+            {"kafka_offset": offsets, "leaf_index": list(range(first, first + len(offsets)))}
+        )
+        return Block(segment.id, frame, self.outbound)
+
+    def worn_out(self) -> str | None:
+        return self.worn_out_reason
+
+
+class LaneBench:
+    """Everything around a lane.
+
+    Attributes:
+        steps: What happened, in order: checkpoints, commits, publishes, back-pressure.
+        commits: Every accepted state.
+        fenced: Set to let every commit be refused.
+        commit_s: How long a commit takes.
+        crashes: Errors that would have stopped the worker.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.time = VirtualTime()
+        self.sink = ScriptedSink()
+        self.recorder = RangeRecorder()
+        self.steps: list[str] = []
+        self.commits: list[State] = []
+        self.fenced = False
+        self.commit_s = 0.003
+        self.crashes: list[BaseException] = []
+        self._settings = {"segment_rows": 4, "lease_s": 8.0, "store_timeout_s": 2.0, **settings}
+        self._services: LaneServices | None = None
+
+    def run(self, scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Run a scenario to its end in virtual time."""
+        import random
+
+        with time_in_lanes(self.time, random.Random(0)):
+            return self.time.run(scenario())
+
+    @property
+    def services(self) -> LaneServices:
+        """Services on the running loop, the same for all lanes of a scenario."""
+        if self._services is None:
+            threads = VirtualExecutor(asyncio.get_running_loop())  # type: ignore[arg-type]
+            self._services = LaneServices(
+                sink=self.sink,
+                recorder=self.recorder,
+                publisher=self,
+                committer=self,
+                flow=self,
+                builders=threads,
+                inserters=threads,
+                crash=self._crash,
+                metrics=Metrics(),
+                clock=self,
+                checkpoint=self.steps.append,
+                **{"pacing": Pacing(min_delay_s=0.5, max_delay_s=0.5), **self._settings},
+            )
+        return self._services
+
+    def lane(self, state: State, *, generation: int = 1, log_start: int = 0) -> Lane:
+        """Return a lane that is not running."""
+        return Lane(LOG, generation, state, self.services, log_start=log_start)
+
+    def started(self, state: State, **settings: Any) -> tuple[Lane, asyncio.Task[None]]:
+        """Return a running lane and its task."""
+        lane = self.lane(state, **settings)
+        return lane, asyncio.create_task(lane.run())
+
+    def now_s(self) -> float:
+        return EPOCH_S + self.time.now
+
+    async def commit(self, lane: Lane) -> None:
+        if self.fenced or lane.dead:
+            raise Fenced("the group has moved on")
+        state, sent_at_s = lane.state, self.now_s()
+        await asyncio.sleep(self.commit_s)
+        self.commits.append(state)
+        self.steps.append(f"commit {type(state).__name__}")
+        lane.accepted(state, sent_at_s)
+
+    async def publish(self, messages: list[Outbound]) -> None:
+        self.steps.append(f"publish {len(messages)}")
+
+    def full(self, log: LogId) -> None:
+        self.steps.append("full")
+
+    def drained(self, log: LogId) -> None:
+        self.steps.append("drained")
+
+    async def _crash(self, error: BaseException) -> None:
+        self.crashes.append(error)

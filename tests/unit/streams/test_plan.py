@@ -1,0 +1,71 @@
+"""The committed state of a partition as an offset commit, and back."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditstream.core.errors import InvariantError
+from auditstream.core.ports import Plan
+from streams.plan import METADATA_LIMIT_BYTES, VERSION, Closed, from_commit, next_offset_of, to_commit
+
+BIGGEST = 2**63 - 1
+OFFSETS = st.integers(0, BIGGEST)
+PLANS = st.builds(
+    Plan,
+    lo=OFFSETS,
+    hi=OFFSETS,
+    first_index=OFFSETS,
+    day=st.dates(),
+    reference_revision=OFFSETS,
+    enricher_version=st.integers(0, 2**31),
+)
+STATES = PLANS | st.builds(Closed, next_offset=OFFSETS, next_index=OFFSETS)
+
+
+@given(STATES)
+def test_a_state_comes_back_from_its_commit_as_it_was(state: Plan | Closed) -> None:
+    assert from_commit(*to_commit(state)) == state
+
+
+@given(STATES)
+def test_a_commit_points_at_the_first_offset_that_may_not_be_durable(state: Plan | Closed) -> None:
+    offset, _ = to_commit(state)
+    assert offset == next_offset_of(state) == (state.lo if isinstance(state, Plan) else state.next_offset)
+
+
+def test_metadata_stays_small_with_the_largest_numbers() -> None:
+    largest = Plan(BIGGEST, BIGGEST, BIGGEST, date.max, BIGGEST, 2**31)
+    for state in (largest, Closed(BIGGEST, BIGGEST)):
+        assert len(to_commit(state)[1].encode()) < METADATA_LIMIT_BYTES
+
+
+def test_the_form_of_an_open_plan_is_fixed() -> None:
+    # Another release of the worker reads what this one commits.
+    plan = Plan(lo=7, hi=9, first_index=5, day=date(2026, 3, 1), reference_revision=4, enricher_version=2)
+    assert to_commit(plan) == (7, '{"v":1,"h":9,"i":5,"d":"2026-03-01","r":4,"e":2}')
+    assert to_commit(Closed(10, 8)) == (10, '{"v":1,"i":8}')
+
+
+@pytest.mark.parametrize("metadata", ["", "{", "null", "7", "[]", '"v"', "{}", '{"v":"1"}', "faust", "\x00"])
+def test_foreign_metadata_holds_no_state(metadata: str) -> None:
+    assert from_commit(12, metadata) is None
+
+
+def test_no_committed_offset_holds_no_state() -> None:
+    assert from_commit(-1, to_commit(Closed(0, 0))[1]) is None
+
+
+def test_offset_zero_is_a_committed_offset() -> None:
+    assert from_commit(*to_commit(Closed(0, 0))) == Closed(0, 0)
+
+
+def test_a_state_of_a_newer_version_is_refused() -> None:
+    newer = json.dumps({"v": VERSION + 1, "i": 3})
+    with pytest.raises(InvariantError, match=f"version {VERSION + 1}") as refusal:
+        from_commit(3, newer)
+    assert "newer release" in refusal.value.hint
