@@ -21,7 +21,7 @@ from auditstream.core import settings as core_settings
 from benchmarks.events import Size
 from benchmarks.floor import insert_only
 from benchmarks.measured import Stopwatch
-from benchmarks.one_schema import OneSchema
+from benchmarks.without_services import NoFacts, OneSchema
 from schemas.packaged import parsed_schema
 from sinks.clickhouse import connect
 from streams.process import run_until_stopped
@@ -94,7 +94,7 @@ def record() -> None:
     sink = connect(settings.clickhouse)
     parts = WorkerParts(
         sink=sink,
-        recorder=new_recorder(OneSchema(), sink.history(), dead_letter_topic="unused"),
+        recorder=new_recorder(OneSchema(), sink.history(), NoFacts(), settings.kafka),
     )
     watch = Stopwatch(EVENTS)
     threading.Thread(target=_follow, args=(parts, watch), daemon=True).start()
@@ -124,7 +124,7 @@ def serve() -> None:
     """The whole record path, until it is stopped: for latency and memory."""
     settings = core_settings.load()
     sink = connect(settings.clickhouse)
-    recorder = new_recorder(OneSchema(), sink.history(), dead_letter_topic="unused")
+    recorder = new_recorder(OneSchema(), sink.history(), NoFacts(), settings.kafka)
     run_until_stopped(new_worker_app(settings, WorkerParts(sink=sink, recorder=recorder)))
 
 

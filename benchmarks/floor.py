@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from auditstream.core.ports import LogId, Plan, Segment
-from auditstream.core.settings import ClickHouseSettings
+from auditstream.core.settings import ClickHouseSettings, KafkaSettings
 from benchmarks.events import Size, values
 from benchmarks.measured import Stopwatch
-from benchmarks.one_schema import OneSchema
+from benchmarks.without_services import NoFacts, OneSchema
 from sinks.clickhouse import ONE_BLOCK, connect
 from sinks.clients import ClientPool, http_client
 from sinks.payload import Payload, encode
@@ -50,7 +50,7 @@ def insert_only(settings: ClickHouseSettings, size: Size, events: int) -> None:
 
 def _payloads(settings: ClickHouseSettings, size: Size, events: int) -> Iterator[Payload]:
     history = connect(settings).history()
-    recorder = new_recorder(OneSchema(), history, dead_letter_topic="unused")
+    recorder = new_recorder(OneSchema(), history, NoFacts(), KafkaSettings())
     now_s = time.time()
     log = LogId("floor", 0, "00000000")
     records = list(values(size, events))

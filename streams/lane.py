@@ -244,5 +244,6 @@ class Lane:
         metrics.observe("auditstream_insert_rows", len(block))
         for reason, count in block.dead_letter_reasons().items():
             metrics.count("auditstream_dead_letters_total", count, topic=self.log.topic, reason=reason)
-        if block.duplicates:
-            metrics.count("auditstream_duplicates_total", block.duplicates, **self._labels)
+        metrics.count("auditstream_duplicates_total", block.duplicates, **self._labels)
+        metrics.count("auditstream_unpriced_events_total", block.unpriced, topic=self.log.topic)
+        metrics.count("auditstream_unattributed_events_total", block.unattributed, topic=self.log.topic)

@@ -136,6 +136,8 @@ class Block:
         outbound: What to publish once the rows are durable.
         dead_letters: How many rows are leaves of kind 1.
         duplicates: How many rows repeat an event that was recorded before.
+        unpriced: How many events have no price.
+        unattributed: How many events belong to nobody that is known.
     """
 
     segment_id: str
@@ -143,6 +145,8 @@ class Block:
     outbound: Sequence[Outbound] = ()
     dead_letters: int = 0
     duplicates: int = 0
+    unpriced: int = 0
+    unattributed: int = 0
 
     def __len__(self) -> int:
         return self.frame.height
@@ -229,6 +233,25 @@ class History(Protocol):
 
         Raises:
             RetryableError: No answer.
+        """
+        ...
+
+
+class Directory(Protocol):
+    """Reference facts by revision. Blocks on a revision that it has not read yet; any thread may call it."""
+
+    def intervals(self, kind: str, revision: int) -> pl.DataFrame:
+        """Return what holds when, as known at `revision`: the columns of the kind's table.
+
+        `[valid_from, valid_to)` (UTC, microseconds; `valid_to` null while open) are cut so that at most one
+        row of a key holds at any time. Equal for equal arguments, for ever.
+
+        Args:
+            kind: Kind of the facts, as `credential`; see `auditstream.reference.kinds.KINDS`.
+            revision: A revision that a plan names; 0 is the one without facts.
+
+        Raises:
+            RetryableError: The store does not answer, or does not have the whole revision yet.
         """
         ...
 

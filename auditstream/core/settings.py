@@ -38,6 +38,10 @@ class KafkaSettings(_Group):
     )
     dead_letter_topic: str = "audit.dlq.v1"
     usage_topic: str = "audit.usage.v1"
+    claims_are_stamped: bool = Field(
+        False,
+        description="Whether only gateways may write the events topic: the tenant in a body is their word.",
+    )
     epoch: str = Field(
         "", description="Log epoch where the broker has no topic ids (the embedded one); else from Kafka."
     )

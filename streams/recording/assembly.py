@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from auditstream.core.ports import History
+from auditstream.attribution.attributor import DirectoryAttributor
+from auditstream.core.ports import Directory, History
+from auditstream.core.settings import KafkaSettings
+from auditstream.pricing.catalogue import bundled_catalogue
+from auditstream.pricing.pricer import CataloguePricer
 from streams.recording.columnar_decoder import ColumnarDecoder
 from streams.recording.datum_decoder import Schemas
 from streams.recording.duplicates import DuplicateMarker
-from streams.recording.recorder import SegmentRecorder
+from streams.recording.recorder import SegmentRecorder, Stages
 
 
-def new_recorder(schemas: Schemas, history: History, *, dead_letter_topic: str) -> SegmentRecorder:
-    """Return the recorder that workers use."""
-    return SegmentRecorder(
-        ColumnarDecoder(schemas), DuplicateMarker(history), dead_letter_topic=dead_letter_topic
+def new_recorder(
+    schemas: Schemas, history: History, directory: Directory, kafka: KafkaSettings
+) -> SegmentRecorder:
+    """Return the recorder that workers use.
+
+    Args:
+        schemas: Writer schemas.
+        history: What was recorded before.
+        directory: Reference data.
+        kafka: Names of topics, and whether claims on the events topic are the gateway's word.
+    """
+    stages = Stages(
+        decoder=ColumnarDecoder(schemas),
+        attributor=DirectoryAttributor(
+            directory, claims_are_stamped=kafka.claims_are_stamped, events_topic=kafka.events_topic
+        ),
+        pricer=CataloguePricer(bundled_catalogue()),
+        marker=DuplicateMarker(history),
     )
+    return SegmentRecorder(stages, dead_letter_topic=kafka.dead_letter_topic)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import polars as pl
 
+from auditstream.attribution.attributor import UNATTRIBUTED
 from auditstream.core.ports import Block, Segment
 from auditstream.ledger.leaves import NO_EVENT_ID
 from schemas.columnar import abandoned_decodes
@@ -28,18 +29,53 @@ class Decoder(Protocol):
         ...
 
 
+class Attributor(Protocol):
+    """Says whose events are."""
+
+    def attribute(self, events: pl.DataFrame, *, topic: str, revision: int) -> pl.DataFrame:
+        """Return the events with their owners, row for row; pure in what it is given.
+
+        Raises:
+            RetryableError: The reference data cannot be read now.
+        """
+        ...
+
+
+class Pricer(Protocol):
+    """Says what events cost."""
+
+    def price(self, events: pl.DataFrame, *, revision: int) -> pl.DataFrame:
+        """Return the events with their costs, row for row; pure in what it is given."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a recorder is made of, in the order of the work.
+
+    Attributes:
+        decoder: Decodes values.
+        attributor: Establishes owners.
+        pricer: Computes costs.
+        marker: Finds repeats of events that were recorded before.
+    """
+
+    decoder: Decoder
+    attributor: Attributor
+    pricer: Pricer
+    marker: DuplicateMarker
+
+
 class SegmentRecorder:
     """Builds blocks for `events`; implements `core.ports.Recorder`.
 
     Args:
-        decoder: Decodes values.
-        marker: Finds repeats of events that were recorded before.
+        stages: What it is made of.
         dead_letter_topic: Where the bytes of rejected records go.
     """
 
-    def __init__(self, decoder: Decoder, marker: DuplicateMarker, *, dead_letter_topic: str) -> None:
-        self._decoder = decoder
-        self._marker = marker
+    def __init__(self, stages: Stages, *, dead_letter_topic: str) -> None:
+        self._stages = stages
         self._dead_letter_topic = dead_letter_topic
 
     def build(self, segment: Segment) -> Block:
@@ -48,9 +84,12 @@ class SegmentRecorder:
         Raises:
             RetryableError: The registry or the store does not answer; the segment waits.
         """
-        decoded = self._decoder.decode(segment)
-        marks = self._marker.mark(segment, decoded)
-        decoded = replace(decoded, events=decoded.events.with_columns(marks))
+        stages, revision = self._stages, segment.plan.reference_revision
+        decoded = stages.decoder.decode(segment)
+        marks = stages.marker.mark(segment, decoded)
+        events = stages.attributor.attribute(decoded.events, topic=segment.log.topic, revision=revision)
+        events = stages.pricer.price(events, revision=revision)
+        decoded = replace(decoded, events=events.with_columns(marks))
         columns = [_spread(decoded, len(segment)), provenance(segment, decoded)]
         if decoded.rejections:
             columns.append(rejection_columns(segment, decoded))
@@ -60,12 +99,18 @@ class SegmentRecorder:
             outbound=list(dead_letters(segment, decoded, self._dead_letter_topic)),
             dead_letters=len(decoded.rejections),
             duplicates=len(marks) - marks.null_count(),
+            unpriced=_count(events, "cost_status", "unpriced"),
+            unattributed=_count(events, "tenant_id", UNATTRIBUTED),
         )
 
     def worn_out(self) -> str | None:
         """Return why the process should be replaced: decodes that were abandoned keep cores busy."""
         abandoned = abandoned_decodes()
         return f"{abandoned} decodes were abandoned, each keeps a core busy" if abandoned else None
+
+
+def _count(events: pl.DataFrame, column: str, value: str) -> int:
+    return int(events.get_column(column).eq(value).sum())
 
 
 def _spread(decoded: Decoded, count: int) -> pl.DataFrame:

@@ -10,9 +10,12 @@ import os
 import signal
 from collections import Counter
 
+import polars as pl
+
 from auditstream.core import logs
 from auditstream.core import settings as core_settings
 from auditstream.core.errors import SchemaError
+from auditstream.reference.snapshot import Snapshot
 from schemas.framing import SchemaRef
 from schemas.packaged import AvroSchema, schema_json
 from sinks.clickhouse import connect
@@ -37,6 +40,13 @@ class PackagedSchemas:
         raise SchemaError(f"schema {ref} is not in the registry")
 
 
+class NoFacts:
+    """A directory without reference data: nobody is known."""
+
+    def intervals(self, kind: str, revision: int) -> pl.DataFrame:
+        return Snapshot(revision).intervals(kind)
+
+
 class SelfSignal:
     """Sends a signal to this process at the n-th pass of a step."""
 
@@ -58,9 +68,7 @@ def main() -> None:
     sink = connect(settings.clickhouse)
     parts = WorkerParts(
         sink=sink,
-        recorder=new_recorder(
-            PackagedSchemas(), sink.history(), dead_letter_topic=settings.kafka.dead_letter_topic
-        ),
+        recorder=new_recorder(PackagedSchemas(), sink.history(), NoFacts(), settings.kafka),
         checkpoint=SelfSignal(os.environ.pop(FAULT_AT, "")),
     )
     run_until_stopped(new_worker_app(settings, parts))

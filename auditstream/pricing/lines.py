@@ -1,0 +1,181 @@
+"""Cost lines: quantity times unit price, rounded once.
+
+The rounding rule of the product, and the only place of it: a line is quantity times unit price, rounded half-even
+to 12 places; a total is the sum of rounded lines. The product is exact before it is rounded: a whole quantity
+leaves the 18 places of the price as they are, and `usage.LARGEST_COUNT` keeps it inside 38 digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import polars as pl
+
+from auditstream.pricing.cards import PriceCard, Rate
+from auditstream.pricing.routing import CARD, REFUSAL
+from auditstream.pricing.usage import Split, split_of
+from schemas.flatten import FRAME_SCHEMA
+
+ROW = "row"
+COSTS = "costs"
+TOTAL = "total"
+
+AMOUNT = pl.Decimal(38, 12)
+AMOUNTS = ("list", "contracted", "effective", "billed")
+
+_CATEGORY = "inference"
+_SOURCE = "LOCAL"
+_LINE = "line"
+_QUANTITY = "quantity"
+_BILLABLE = "billable"
+_TOTAL_INPUT = "input_tokens"
+
+_LINES_TYPE = FRAME_SCHEMA[COSTS]
+assert isinstance(_LINES_TYPE, pl.List)
+assert isinstance(_LINES_TYPE.inner, pl.Struct)
+_FIELDS: dict[str, Any] = {field.name: field.dtype for field in _LINES_TYPE.inner.fields}
+_COMPUTED = {_QUANTITY, *AMOUNTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What rows cost.
+
+    Attributes:
+        lines: Columns `ROW`, `COSTS` (lines in the order of the card's meters) and `TOTAL`, for each row that
+            has a line.
+        refused: Columns `ROW` and `REFUSAL`, for each row whose counts have no price.
+    """
+
+    lines: pl.DataFrame
+    refused: pl.DataFrame
+
+
+def charge(rows: pl.DataFrame, cards: Sequence[PriceCard], *, revision: str) -> Charges:
+    """Return the cost lines of calls.
+
+    A meter with the quantity zero has no line, so a call may have none.
+
+    Args:
+        rows: Columns `ROW`, `CARD` (number in `cards`, never null) and those of `usage.counts_of`.
+        cards: Price cards.
+        revision: Revision of the price book, written on each line.
+    """
+    book = _CardTable.of(cards)
+    lines, refused = [], []
+    for priced, part in book.parts(rows):
+        split = split_of(priced, tuple(name for name in part.columns if name not in _OWN))
+        judged = part.with_columns(_refusal(split))
+        refused.append(judged.filter(pl.col(REFUSAL).is_not_null()).select(ROW, REFUSAL))
+        lines.append(_quantities(judged.filter(pl.col(REFUSAL).is_null()), split))
+    if not lines:
+        return Charges(_in_rows(_NO_LINES, book.rates, revision), pl.DataFrame(schema=_REFUSED))
+    ordered = pl.concat(lines).sort(ROW, maintain_order=True)
+    return Charges(_in_rows(ordered, book.rates, revision), pl.concat(refused))
+
+
+_OWN = (ROW, CARD, _LINE)
+_REFUSED = {ROW: pl.UInt32, REFUSAL: pl.String}
+_NO_LINES = pl.DataFrame(schema={ROW: pl.UInt32, _LINE: pl.UInt32, _QUANTITY: pl.Int64})
+
+
+@dataclass(frozen=True, slots=True)
+class _CardTable:
+    """Cards laid out as one long list of rates; a step of a card is a run of it.
+
+    Attributes:
+        rates: Every rate of every step of every card.
+        steps: By card number: where its first run begins, how long a run is, and where its steps begin.
+        shapes: By set of priced meters: the numbers of the cards that have it.
+    """
+
+    rates: list[Rate]
+    steps: pl.DataFrame
+    shapes: dict[tuple[str, ...], list[int]]
+
+    @classmethod
+    def of(cls, cards: Sequence[PriceCard]) -> _CardTable:
+        shapes: dict[tuple[str, ...], list[int]] = {}
+        for number, card in enumerate(cards):
+            shapes.setdefault(card.meters, []).append(number)
+        sizes = [len(card.steps) * len(card.meters) for card in cards]
+        steps = pl.DataFrame(
+            {
+                CARD: range(len(cards)),
+                "first": [end - size for end, size in zip(accumulate(sizes), sizes, strict=True)],
+                "width": [len(card.meters) for card in cards],
+                "starts": [list(card.starts) for card in cards],
+            },
+            schema={CARD: pl.UInt32, "first": pl.UInt32, "width": pl.UInt32, "starts": pl.List(pl.Int64)},
+        )
+        return cls([rate for card in cards for step in card.steps for rate in step], steps, shapes)
+
+    def parts(self, rows: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], pl.DataFrame]]:
+        """Yield the rows of each set of priced meters, with the first line of their card's step."""
+        located = self._located(rows)
+        for priced, numbers in self.shapes.items():
+            part = located
+            if len(self.shapes) > 1:
+                part = located.filter(pl.col(CARD).is_in(numbers))
+            if part.height:
+                yield priced, part
+
+    def _located(self, rows: pl.DataFrame) -> pl.DataFrame:
+        steps = self.steps[rows.get_column(CARD)]
+        step = pl.lit(0, pl.UInt32)
+        if _TOTAL_INPUT in rows.columns:
+            total = rows.get_column(_TOTAL_INPUT).fill_null(0)
+            for place in range(int(self.steps.get_column("starts").list.len().max() or 0)):  # type: ignore[arg-type]
+                start = pl.col("starts").list.get(place, null_on_oob=True)
+                step += (total > start).fill_null(value=False).cast(pl.UInt32)
+        return rows.with_columns(steps.select((pl.col("first") + step * pl.col("width")).alias(_LINE)))
+
+
+def _refusal(split: Split) -> pl.Expr:
+    reason: pl.Expr = pl.lit(None, pl.String)
+    for why, when in reversed(split.refusals):
+        reason = pl.when(when).then(pl.lit(str(why))).otherwise(reason)
+    return reason.alias(REFUSAL)
+
+
+def _quantities(part: pl.DataFrame, split: Split) -> pl.DataFrame:
+    """Return a row a billed meter of each call, in the order of the meters."""
+    runs = [
+        part.select(ROW, pl.col(_LINE) + place, quantity.alias(_QUANTITY)).filter(pl.col(_QUANTITY) > 0)
+        for place, quantity in enumerate(split.quantities)
+    ]
+    return pl.concat(runs)
+
+
+def _in_rows(lines: pl.DataFrame, rates: Sequence[Rate], revision: str) -> pl.DataFrame:
+    """Return the lines of each row as one list, and their total."""
+    fixed = _fixed_fields(rates, revision)[lines.get_column(_LINE)]
+    amount = (pl.col(_QUANTITY) * fixed.get_column("list_unit_price")).cast(AMOUNT)
+    priced = lines.select(ROW, pl.col(_QUANTITY).cast(_FIELDS[_QUANTITY]), amount.alias(TOTAL))
+    whole = priced.hstack(fixed).with_columns(pl.col(TOTAL).alias(name) for name in AMOUNTS)
+    return whole.group_by(ROW, maintain_order=True).agg(
+        pl.struct(_FIELDS.keys()).alias(COSTS), pl.col(TOTAL).sum().cast(AMOUNT)
+    )
+
+
+def _fixed_fields(rates: Sequence[Rate], revision: str) -> pl.DataFrame:
+    """Return what every line of a rate says, by number of the rate."""
+    values = [
+        {
+            "category": _CATEGORY,
+            "meter": rate.meter.name,
+            "direction": rate.meter.direction,
+            "cache_action": rate.meter.cache_action,
+            "unit": rate.meter.unit,
+            "price_id": rate.price_id,
+            "price_book_rev": revision,
+            "list_unit_price": rate.unit_price,
+            "currency": "USD",
+            "source": _SOURCE,
+        }
+        for rate in rates
+    ]
+    return pl.DataFrame(values, schema={name: kind for name, kind in _FIELDS.items() if name not in _COMPUTED})

@@ -1,0 +1,62 @@
+"""Costs that an event brought with it: kept as they are, and added up.
+
+A producer's lines win over the catalogue, whoever priced them: the provider's own answer, an operational cost, a
+gateway with prices of its own. What cannot be added up has no total: lines in several currencies (until there are
+rates), a line that says it is unpriced, or an amount no invoice has.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from auditstream.pricing.book import NoPrice
+from auditstream.pricing.lines import AMOUNT, AMOUNTS, COSTS, ROW
+from auditstream.pricing.routing import REFUSAL
+
+LARGEST_AMOUNT = 10**18
+"""Above it an amount is a mistake, and the sum of a few would pass 38 digits."""
+
+_UNPRICED = "UNPRICED"
+
+
+def has_costs() -> pl.Expr:
+    """Return whether an event brought cost lines."""
+    return (pl.col(COSTS).list.len() > 0).fill_null(value=False)
+
+
+def totals_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the currency and the four totals of events with cost lines, or why they have none.
+
+    Args:
+        rows: Columns `ROW` and `costs`, no list empty.
+
+    Returns:
+        Columns `ROW`, `REFUSAL`, `cost_currency` and `cost_list` to `cost_billed`.
+    """
+    lines = rows.explode(COSTS).unnest(COSTS)
+    totals = lines.group_by(ROW, maintain_order=True).agg(
+        _refusal().alias(REFUSAL),
+        pl.col("currency").first().alias("cost_currency"),
+        *(pl.col(name).filter(_possible(name)).sum().alias(f"cost_{name}") for name in AMOUNTS),
+    )
+    kept = pl.col(REFUSAL).is_null()
+    return totals.with_columns(
+        pl.when(kept).then("cost_currency").otherwise(pl.lit("")).alias("cost_currency"),
+        *(pl.when(kept).then(f"cost_{name}").cast(AMOUNT).alias(f"cost_{name}") for name in AMOUNTS),
+    )
+
+
+def _refusal() -> pl.Expr:
+    possible = pl.all_horizontal(_possible(name) for name in AMOUNTS)
+    return (
+        pl.when((pl.col("source") == _UNPRICED).any())
+        .then(pl.lit(str(NoPrice.REPORTED_UNPRICED)))
+        .when(pl.col("currency").n_unique() > 1)
+        .then(pl.lit(str(NoPrice.MIXED_CURRENCIES)))
+        .when(~possible.all())
+        .then(pl.lit(str(NoPrice.IMPOSSIBLE_AMOUNT)))
+    )
+
+
+def _possible(name: str) -> pl.Expr:
+    return pl.col(name).is_between(-LARGEST_AMOUNT, LARGEST_AMOUNT).fill_null(value=False)

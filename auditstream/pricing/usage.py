@@ -1,0 +1,187 @@
+"""From the counts of a call to billable quantities.
+
+The normal form of an event: cache reads and writes are part of input, reasoning is part of output, and
+`by_modality` splits the totals further. Each priced meter is charged for what none of its priced parts is charged
+for: with a price for cache reads, input is charged for the rest; without one, cache reads cost what input costs.
+`genai-prices` does the same one call at a time (`decompose.py`); here a set of priced meters is turned into
+expressions once, for all calls that share it.
+
+What a count leaves open is not guessed, and counts that cannot be are not bent into shape (a clamped count would
+be a wrong cost that looks like a right one): such a call has no price, and a reason.
+
+- Impossible: a part is more than its whole, parts together are more than their whole, or a count is negative or
+  above `LARGEST_COUNT`.
+- Incomplete: a part is counted but its whole is not, or two overlapping parts are (audio, cache reads) and their
+  overlap has its own price but no count. Any other missing count is zero.
+- A count that no priced meter covers: dropping it would make the total too small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import combinations, product
+
+import polars as pl
+
+from auditstream.pricing.book import NoPrice
+from auditstream.pricing.meters import METERS, PER_REQUEST
+
+LARGEST_COUNT = 10**15
+"""No call uses a quadrillion tokens; below it no sum of counts passes 64 bits and no cost 38 digits."""
+
+COLUMN_OF = {
+    "input_tokens": "input_tokens",
+    "cache_read_tokens": "cache_read_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+    "output_tokens": "output_tokens",
+    "output_reasoning_tokens": "reasoning_tokens",
+}
+"""Meters that an event counts in a column of its own."""
+
+_BY_MODALITY = "usage_by_modality"
+
+USAGE_COLUMNS = (*COLUMN_OF.values(), _BY_MODALITY)
+"""Columns of an event that count its use."""
+
+_MODALITIES = ("text", "audio", "image", "video")
+_MODALITY_METERS = {
+    "input": "input_{}_tokens",
+    "output": "output_{}_tokens",
+    "cache_read": "cache_{}_read_tokens",
+    "cache_read.input": "cache_{}_read_tokens",
+    "cache_write": "cache_{}_write_tokens",
+    "cache_write.input": "cache_{}_write_tokens",
+    "reasoning": "output_{}_reasoning_tokens",
+}
+
+
+@cache
+def modality_meters() -> dict[str, str]:
+    """Return the meter of each key that `usage.by_modality` may have.
+
+    `audio.input` and its like, and the catalogue's own keys (`cache_write_1h_tokens`, `web_searches`) for what
+    has no column. Other keys split a total in a way that no price depends on, and are left alone.
+    """
+    dotted = {
+        f"{modality}.{part}": pattern.format(modality)
+        for modality, (part, pattern) in product(_MODALITIES, _MODALITY_METERS.items())
+    }
+    plain = {key: key for key in METERS if key not in COLUMN_OF and key != PER_REQUEST}
+    return dotted | plain
+
+
+def counts_of(events: pl.DataFrame) -> pl.DataFrame:
+    """Return a column of counts for each meter that some event counts; null where it does not say."""
+    counts = events.select(pl.col(column).alias(key) for key, column in COLUMN_OF.items())
+    used = [key for key in counts.columns if counts.get_column(key).null_count() < counts.height]
+    return counts.select(used).hstack(_modality_counts(events))
+
+
+def has_usage() -> pl.Expr:
+    """Return whether an event counts anything."""
+    counted = [pl.col(column).is_not_null() for column in COLUMN_OF.values()]
+    return pl.any_horizontal(*counted, (pl.col(_BY_MODALITY).map.len() > 0).fill_null(value=False))
+
+
+def _modality_counts(events: pl.DataFrame) -> list[pl.Series]:
+    split = events.get_column(_BY_MODALITY)
+    present = set(split.map.keys().list.explode().drop_nulls().unique())
+    found: dict[str, pl.Expr] = {}
+    for key, meter in modality_meters().items():
+        if key in present:
+            value = pl.col(_BY_MODALITY).map.get(key)
+            found[meter] = pl.coalesce(found[meter], value) if meter in found else value
+    return events.select(**found).get_columns()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How the counts of a call are shared out over a set of priced meters.
+
+    Attributes:
+        quantities: Quantity of each priced meter, over the columns of `counts_of`.
+        refusals: In order of rank, when a call has no price and why.
+    """
+
+    quantities: tuple[pl.Expr, ...]
+    refusals: tuple[tuple[NoPrice, pl.Expr], ...]
+
+
+@lru_cache(maxsize=1024)
+def split_of(priced: tuple[str, ...], counted: tuple[str, ...]) -> Split:
+    """Return how calls that count these meters are charged by those that have a price.
+
+    Args:
+        priced: Keys of the meters with a price.
+        counted: Keys of the meters that have a column.
+    """
+    shares = _shares(priced)
+    quantities = tuple(_quantity(shares[key], counted) for key in priced)
+    refusals = (
+        (NoPrice.IMPOSSIBLE_USAGE, _any(_out_of_range(key) for key in counted)),
+        (NoPrice.INCOMPLETE_USAGE, _any(_incomplete(priced, counted))),
+        (NoPrice.IMPOSSIBLE_USAGE, _any(quantity < 0 for quantity in quantities)),
+        (NoPrice.NO_METER_PRICE, _any(pl.col(key) > 0 for key in _uncovered(priced, counted))),
+    )
+    return Split(quantities, refusals)
+
+
+def _shares(priced: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return each priced meter's own quantity as a sum of counts with factors: itself less its priced parts."""
+    shares: dict[str, dict[str, int]] = {}
+    for key in sorted(priced, key=lambda key: -len(METERS[key].dimensions)):
+        share = {key: 1}
+        for part in shares:
+            if METERS[key].has_part(METERS[part]):
+                for count, factor in shares[part].items():
+                    share[count] = share.get(count, 0) - factor
+        shares[key] = share
+    return shares
+
+
+def _quantity(share: dict[str, int], counted: Sequence[str]) -> pl.Expr:
+    if PER_REQUEST in share:
+        return pl.lit(1, pl.Int64)
+    terms = [_count(key) * factor if factor != 1 else _count(key) for key, factor in share.items()
+             if key in counted and factor]  # fmt: skip
+    return pl.sum_horizontal(terms) if terms else pl.lit(0, pl.Int64)
+
+
+def _count(key: str) -> pl.Expr:
+    return pl.col(key).fill_null(0)
+
+
+def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:
+    given = [condition.fill_null(value=False) for condition in conditions]
+    return pl.any_horizontal(given) if given else pl.lit(value=False)
+
+
+def _out_of_range(key: str) -> pl.Expr:
+    return ~pl.col(key).is_between(0, LARGEST_COUNT)
+
+
+def _incomplete(priced: Sequence[str], counted: Sequence[str]) -> Iterator[pl.Expr]:
+    """Yield, for each priced meter, when its count is missing though other counts say that it is not zero."""
+    for key in priced:
+        missing = pl.col(key).is_null() if key in counted else pl.lit(value=True)
+        parts = [part for part in counted if METERS[key].has_part(METERS[part])]
+        for part in parts:
+            yield missing & (pl.col(part) > 0)
+        for left, right in _overlaps(key, counted):
+            yield missing & (pl.col(left) > 0) & (pl.col(right) > 0)
+
+
+def _overlaps(key: str, counted: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield pairs of counted meters, neither part of the other, whose overlap is the meter."""
+    for left, right in combinations(counted, 2):
+        one, other = METERS[left].dimensions, METERS[right].dimensions
+        if one | other == METERS[key].dimensions and not (one <= other or other <= one):
+            yield left, right
+
+
+def _uncovered(priced: Sequence[str], counted: Sequence[str]) -> Iterator[str]:
+    for key in counted:
+        if key not in priced and not any(METERS[whole].has_part(METERS[key]) for whole in priced):
+            yield key

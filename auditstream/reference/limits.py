@@ -1,0 +1,75 @@
+"""Facts about what shall be kept to: budgets, objectives, retention, holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import polars as pl
+from pydantic import Field
+
+from auditstream.reference.fact import Amount, AnyTenantId, Currency, Fact, Id, Labels, Names, Share
+
+Days = Annotated[int, Field(ge=0, lt=2**32), pl.UInt32()]
+Percent = Annotated[int, Field(gt=0, lt=2**16)]
+
+
+class Budget(Fact):
+    """An amount that a scope may spend in each period."""
+
+    KEY = ("budget_id",)
+
+    budget_id: Id
+    tenant_id: AnyTenantId = ""
+    scope: Labels = {}
+    period: Literal["hour", "day", "week", "month", "quarter", "year"]
+    amount: Annotated[Amount, Field(gt=0)]
+    currency: Currency
+    thresholds_pct: Annotated[tuple[Percent, ...], pl.List(pl.UInt16())] = (50, 80, 100)
+    reaction: Literal["notify", "throttle", "fallback", "block"] = "notify"
+    hard: bool = False
+    fallback_model: str = ""
+    owner: str = ""
+    active: bool = True
+
+
+class Objective(Fact):
+    """A service level objective."""
+
+    KEY = ("slo_id",)
+
+    slo_id: Id
+    tenant_id: AnyTenantId = ""
+    scope: Labels = {}
+    indicator: Id
+    threshold_us: Annotated[int | None, Field(gt=0, lt=2**63), pl.Int64()] = None
+    objective: Annotated[Share, Field(gt=0, le=1)]
+    window_days: Annotated[int, Field(gt=0, lt=2**16), pl.UInt16()] = 30
+    owner: str = ""
+    active: bool = True
+
+
+class Retention(Fact):
+    """How long rows of a class are kept."""
+
+    KEY = ("tenant_id", "retention_class")
+
+    retention_class: Id
+    tenant_id: AnyTenantId = ""
+    event_types: Names = ()
+    keep_days: Days
+    keep_raw_days: Days
+    ground: str = ""
+    active: bool = True
+
+
+class Hold(Fact):
+    """A legal hold: what it covers is not deleted."""
+
+    KEY = ("hold_id",)
+
+    hold_id: Id
+    tenant_id: AnyTenantId = ""
+    scope: Labels = {}
+    ground: str
+    approvers: Names = ()
+    active: bool = True

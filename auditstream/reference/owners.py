@@ -1,0 +1,96 @@
+"""Facts about who owns what: tenants, credentials, projects, agents, tools, sources."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from auditstream.reference.fact import AnyTenantId, Currency, Fact, Id, Labels, Names, TenantId
+
+
+class Tenant(Fact):
+    """A tenant; while `active` is false, nothing is attributed to it."""
+
+    KEY = ("tenant_id",)
+
+    tenant_id: TenantId
+    name: str
+    organisation: str = ""
+    currency: Currency = "USD"
+    clear_ids: bool = False
+    labels: Labels = {}
+    active: bool = True
+
+
+class Credential(Fact):
+    """A credential and whom its events are attributed to; `active` is false from when it was revoked."""
+
+    KEY = ("credential_id",)
+
+    credential_id: Id
+    tenant_id: TenantId
+    project_id: str = ""
+    team_id: str = ""
+    cost_center: str = ""
+    environment: str = ""
+    kind: Literal["", "gateway", "provider", "service"] = ""
+    name: str = ""
+    secret_hash: str = ""
+    active: bool = True
+
+
+class Project(Fact):
+    """A project within a tenant."""
+
+    KEY = ("tenant_id", "project_id")
+
+    tenant_id: TenantId
+    project_id: Id
+    name: str = ""
+    team_id: str = ""
+    cost_center: str = ""
+    environment: str = ""
+    labels: Labels = {}
+    active: bool = True
+
+
+class Agent(Fact):
+    """A registered AI agent; its id is one of the whole deployment, not of the tenant."""
+
+    KEY = ("agent_id",)
+
+    agent_id: Id
+    tenant_id: TenantId
+    project_id: str = ""
+    name: str = ""
+    owner: str = ""
+    framework: str = ""
+    purpose: str = ""
+    risk_class: str = ""
+    allowed_tools: Names = ()
+    active: bool = True
+
+
+class Tool(Fact):
+    """A registered tool, of one tenant or of all."""
+
+    KEY = ("tool_name", "tenant_id")
+
+    tool_name: Id
+    tenant_id: AnyTenantId = ""
+    mcp_server: str = ""
+    owner: str = ""
+    side_effect: Literal["READ", "WRITE", "DESTRUCTIVE", "EXTERNAL", "UNKNOWN"] = "UNKNOWN"
+    purpose: str = ""
+    active: bool = True
+
+
+class Source(Fact):
+    """Whom a producer's events belong to when nothing else in them says so."""
+
+    KEY = ("event_source",)
+
+    event_source: Id
+    tenant_id: TenantId
+    project_id: str = ""
+    name: str = ""
+    active: bool = True
