@@ -54,11 +54,12 @@ class Flow(Protocol):
         ...
 
 
-def _no_checkpoint(_step: str) -> None:
-    return
+def no_checkpoint(_step: str) -> None:
+    """Do nothing at a step."""
 
 
-def _no_reference_data() -> int:
+def no_reference_data() -> int:
+    """Return the revision without reference data."""
     return 0
 
 
@@ -97,5 +98,5 @@ class LaneServices:
     dead_letter_ratio: float = 0.5
     dead_letter_run: int = 10_000
     pause_s: float = 60.0
-    reference_revision: Callable[[], int] = _no_reference_data
-    checkpoint: Callable[[str], None] = _no_checkpoint
+    reference_revision: Callable[[], int] = no_reference_data
+    checkpoint: Callable[[str], None] = no_checkpoint

@@ -20,7 +20,7 @@ from auditstream.core.settings import KafkaSettings, Settings
 from streams import kafka_security
 from streams.agents.record import add_record_agent
 from streams.lane import Lane
-from streams.lane_services import LaneServices
+from streams.lane_services import LaneServices, no_checkpoint, no_reference_data
 from streams.lanes import Lanes
 from streams.pacing import Pacing
 from streams.publisher import KafkaPublisher
@@ -33,19 +33,25 @@ _INSERT_THREADS = 8
 _WATCH_EVERY_S = 1.0
 
 
-def _no_checkpoint(_step: str) -> None:
-    return
-
-
 @dataclass(slots=True)
 class WorkerParts:
-    """What a worker is given from outside this room."""
+    """What a worker is given from outside this room.
+
+    Attributes:
+        sink: Where rows go.
+        recorder: Makes blocks of segments.
+        metrics: Where figures go.
+        clock: Dates leases and ingest days.
+        checkpoint: Called with the name of each step of a segment; fault runs kill here.
+        reference_revision: Revision of the reference data that new plans name; must not block.
+    """
 
     sink: Sink
     recorder: Recorder
     metrics: Metrics = field(default_factory=Metrics)
     clock: Clock = field(default_factory=SystemClock)
-    checkpoint: Callable[[str], None] = _no_checkpoint
+    checkpoint: Callable[[str], None] = no_checkpoint
+    reference_revision: Callable[[], int] = no_reference_data
 
 
 def new_worker_app(settings: Settings, parts: WorkerParts) -> LaneApp:
@@ -116,6 +122,7 @@ def _lane_services(settings: Settings, parts: WorkerParts, app: LaneApp) -> Lane
         dead_letter_ratio=worker.dead_letter_ratio,
         dead_letter_run=worker.dead_letter_run,
         pause_s=worker.dead_letter_pause_s,
+        reference_revision=parts.reference_revision,
         checkpoint=parts.checkpoint,
     )
 

@@ -22,6 +22,8 @@ def worker(context: typer.Context) -> None:
     from auditstream.core.metrics import process_metrics
     from schemas.schema_thread import start_schema_store
     from sinks.clickhouse import connect
+    from sinks.reference import connect_reference
+    from sinks.snapshot_cache import SnapshotCache
     from streams.process import run_until_stopped
     from streams.recording.assembly import new_recorder
     from streams.worker import WorkerParts, new_worker_app
@@ -32,7 +34,13 @@ def worker(context: typer.Context) -> None:
     if settings.worker.metrics_port:
         start_http_server(settings.worker.metrics_port, addr="127.0.0.1")
     schemas = start_schema_store(settings.registry, folder=settings.data_dir / "schemas")
+    directory = SnapshotCache(connect_reference(settings.clickhouse))
+    directory.start()
     sink = connect(settings.clickhouse)
-    recorder = new_recorder(schemas, sink.history(), dead_letter_topic=settings.kafka.dead_letter_topic)
-    parts = WorkerParts(sink=sink, recorder=recorder, metrics=metrics)
+    parts = WorkerParts(
+        sink=sink,
+        recorder=new_recorder(schemas, sink.history(), directory, settings.kafka),
+        metrics=metrics,
+        reference_revision=directory.newest,
+    )
     run_until_stopped(new_worker_app(settings, parts))
