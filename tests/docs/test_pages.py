@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sdk/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CONSOLE = re.compile(r"```(?:console|bash|sh)\n(.*?)```", re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 
 
@@ -49,6 +50,12 @@ def test_every_make_target_in_an_example_exists(page):
                 named |= {word for word in words[1:] if re.fullmatch(r"[a-z][a-z-]*", word)}
 
     assert named - targets == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_python_example_runs(page):
+    for block in PYTHON.findall(page.read_text(encoding="utf-8")):
+        exec(compile(block, page_id(page), "exec"), {})
 
 
 def test_every_room_is_on_the_map():
