@@ -18,7 +18,17 @@ from auditstream.cli.context import Context, Output
 from auditstream.core.errors import AuditStreamError
 
 # Commands in the order of the help page; each module has `register(app)`.
-COMMANDS = ("worker",)
+COMMANDS = (
+    "worker",
+    "apply",
+    "emit",
+    "search",
+    "show",
+    "sql",
+    "status",
+    "doctor",
+    "config",
+)
 
 # Global options may stand anywhere on the line; these take a value, those do not.
 _WITH_VALUE = ("--data-dir", "--output")
