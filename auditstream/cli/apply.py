@@ -1,0 +1,154 @@
+"""`auditstream apply`: reference data from files."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from auditstream.cli.context import Context
+from auditstream.core.errors import RequestError
+
+if TYPE_CHECKING:
+    from auditstream.reference.changes import Change, Difference
+    from auditstream.reference.documents import Reading
+    from sinks.reference import ReferenceStore
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_COUNTS = ("revision", "kind", "new", "changed", "repeated", "unchanged")
+_DIFF = ("kind", "key", "change", "valid_from", "field", "before", "after")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="apply")(apply)
+
+
+def apply(
+    context: typer.Context,
+    file: Annotated[Path, typer.Option("--file", "-f", help="YAML or JSON file, or a folder of them.")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change; write nothing.")
+    ] = False,
+    actor: Annotated[str, typer.Option(help="Who says so; the user of the system by default.")] = "",
+) -> None:
+    """Record who owns what, what it costs and what is allowed: tenants, credentials, prices, budgets, ...
+
+    Each document has `kind` and the fields of its table. Documents without `valid_from` hold from now on.
+    Applying the same again changes nothing. Nothing is written unless every document is valid.
+    """
+    from auditstream.cli import running
+    from sinks.reference import connect_reference
+
+    store = connect_reference(running.find(context.obj).settings.clickhouse)
+    try:
+        apply_to(store, context.obj, file, actor=actor or getpass.getuser(), dry_run=dry_run)
+    finally:
+        store.close()
+
+
+def apply_to(
+    store: ReferenceStore,
+    context: Context,
+    path: Path,
+    *,
+    actor: str,
+    dry_run: bool,
+    now: datetime | None = None,
+) -> Sequence[Change]:
+    """Read the documents, write what they change, print it, and return the changes.
+
+    The changes are what an `ai.config.change` event each would say.
+
+    Raises:
+        RequestError: A document is not valid; lists every problem. Nothing was written.
+        StoreBusyError: Somebody else was writing. Nothing of this was written.
+    """
+    from auditstream.reference.changes import difference
+    from auditstream.reference.dangling import dangling
+
+    now = now or datetime.now(UTC)
+    reading = read_files(path, now)
+    base = store.newest()
+    snapshot = store.load(base)
+    found = difference(reading.stated, snapshot, now=now)
+    _remark(context, dangling(reading.stated, snapshot))
+    _remark(context, _hidden(found.changes))
+    if dry_run:
+        _print_diff(context, found)
+        return found.changes
+    revision = store.append(found.entries, base=base, actor=actor)
+    _print_counts(context, found, revision)
+    return found.changes
+
+
+def read_files(path: Path, now: datetime) -> Reading:
+    """Return the documents of a file, or of every YAML and JSON file under a folder, in order of their names.
+
+    Raises:
+        RequestError: There are none, a file cannot be read, or a document is not valid; lists every problem.
+    """
+    from auditstream.reference.documents import Reading
+
+    reading = Reading()
+    for file in _files(path):
+        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        try:
+            reading.add(file.read_text(encoding="utf-8"), name, now=now)
+        except (OSError, UnicodeDecodeError) as error:
+            raise RequestError(f"{file}: {error}") from error
+    if reading.problems:
+        lines = "".join(f"\n  {problem}" for problem in reading.problems)
+        raise RequestError(f"{len(reading.problems)} problems, nothing was written:{lines}")
+    if not reading.stated:
+        raise RequestError(f"{path}: no documents", hint=f"Files end with {', '.join(_SUFFIXES)}.")
+    return reading
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file() and file.suffix in _SUFFIXES)
+    if not path.is_file():
+        raise RequestError(f"{path}: no such file or folder")
+    return [path]
+
+
+def _print_counts(context: Context, found: Difference, revision: int) -> None:
+    from auditstream.cli.printing import print_rows
+
+    rows = [[revision, name, *each.values()] for name, each in found.counts().items()]
+    print_rows(context, _COUNTS, rows)
+    summary = f"revision {revision}: {len(found.changes)} changes"
+    _remark(context, [summary if found.entries else f"0 changes: revision {revision} says all of it"])
+
+
+def _print_diff(context: Context, found: Difference) -> None:
+    from auditstream.cli.printing import print_rows
+
+    print_rows(context, _DIFF, (row for change in found.changes for row in _diff_rows(change)))
+    _remark(context, [f"{len(found.changes)} changes; nothing was written (--dry-run)"])
+
+
+def _diff_rows(change: Change) -> Iterator[Sequence[Any]]:
+    how = "new" if change.before is None else "changed"
+    about = (change.kind.name, "/".join(change.after.key), how, change.after.valid_from)
+    for name, (before, after) in change.differences().items():
+        yield (*about, name, before, after)
+
+
+def _hidden(changes: Sequence[Change]) -> Iterator[str]:
+    for change in changes:
+        for start in change.hides:
+            key = "/".join(change.after.key)
+            yield f"{change.kind.name} {key}: also replaces what holds from {start:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _remark(context: Context, lines: Iterator[str] | Sequence[str]) -> None:
+    for line in lines:
+        if not context.quiet:
+            typer.echo(line, err=True)

@@ -1,0 +1,153 @@
+"""`auditstream emit`: send a file of events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditstream.cli.context import Context
+from auditstream.core.errors import RequestError, RetryableError
+
+if TYPE_CHECKING:
+    from auditstream.core.settings import KafkaSettings
+    from auditstream.emit.emission import Tally
+    from auditstream.emit.message import Route
+    from auditstream.emit.reading import Reading, Refused
+    from auditstream.emit.source import Source
+
+PARTIAL = 7
+_MOST_REFUSALS_SHOWN = 100
+
+
+class FormatName(StrEnum):
+    """What a file's lines are."""
+
+    AUDITSTREAM = "auditstream"
+    AZURE_LLM = "azure-llm"
+    MOONCAKE = "mooncake"
+
+
+class Way(StrEnum):
+    """How events travel."""
+
+    KAFKA = "kafka"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(emit)
+
+
+def emit(
+    context: typer.Context,
+    *,
+    file: Annotated[str, typer.Option(help="File of lines; `-` is stdin, *.gz is decompressed.")] = "-",
+    format_name: Annotated[
+        FormatName, typer.Option("--format", help="What a line is.")
+    ] = FormatName.AUDITSTREAM,
+    via: Annotated[Way, typer.Option(help="How events travel.")] = Way.KAFKA,
+    tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "",
+    provider: Annotated[str, typer.Option(help="Provider of a trace's calls.")] = "openai",
+    model: Annotated[str, typer.Option(help="Model of a trace's calls.")] = "gpt-4o",
+    start: Annotated[str, typer.Option(help="Time of a trace's first call, RFC 3339.")] = "",
+    topic: Annotated[str, typer.Option(help="Kafka topic; the events' topic of the settings if empty.")] = "",
+) -> int:
+    """Send events from a file, and print a JSON summary.
+
+    Ids of a trace's events come from the file's hash and the line, so that sending it twice sends duplicates.
+    A line that is no event is refused on stderr with its number; the others are sent, and the exit code is 7.
+    """
+    from auditstream.cli.running import find
+    from auditstream.emit.emission import Tally
+    from auditstream.emit.formats import FORMATS
+    from auditstream.emit.reading import Options
+    from auditstream.emit.route_finder import find_route
+    from auditstream.emit.source import opened
+
+    options = Options(tenant=tenant, provider=provider, model=model, start=_start(start))
+    settings = find(context.obj).settings
+    with opened(file) as source:
+        route = asyncio.run(find_route(settings.registry, topic or settings.kafka.events_topic))
+        readings = FORMATS[format_name](source, options)
+        tally = Tally()
+        try:
+            with _progress(context.obj, source, tally) as advance:
+                _send(settings.kafka, readings, route, tally=tally, on_progress=advance)
+        finally:
+            typer.echo(json.dumps(tally.summary() | {"topic": route.topic}))
+    return PARTIAL if tally.refused else 0
+
+
+def _send(
+    kafka: KafkaSettings,
+    readings: Iterator[Reading],
+    route: Route,
+    *,
+    tally: Tally,
+    on_progress: Callable[[], None],
+) -> None:
+    from auditstream.emit import emission
+    from auditstream.emit.kafka_way import KafkaWay
+    from streams.kafka_security import librdkafka_settings
+
+    way = KafkaWay(librdkafka_settings(kafka))
+    try:
+        emission.emit(
+            readings, route, way, tally=tally, on_refusal=_refusal_printer(), on_progress=on_progress
+        )
+    except RetryableError:
+        way.abandon()
+        raise
+
+
+def _refusal_printer() -> Callable[[Refused], None]:
+    shown = 0
+
+    def show(refused: Refused) -> None:
+        nonlocal shown
+        shown += 1
+        if shown <= _MOST_REFUSALS_SHOWN:
+            typer.echo(f"refused: {refused}", err=True)
+        elif shown == _MOST_REFUSALS_SHOWN + 1:
+            typer.echo("refused: more lines, not shown", err=True)
+
+    return show
+
+
+@contextmanager
+def _progress(context: Context, source: Source, tally: Tally) -> Iterator[Callable[[], None]]:
+    """Show how far the file has been read, with the rate, where stderr is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, no_color=not context.color)
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=context.quiet or not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=source.size_bytes)
+
+        def advance() -> None:
+            if tally.read % 500 == 0:
+                rate = tally.read / max(bar.tasks[0].elapsed or 0.0, 0.001)
+                text = f"{tally.read:,} events, {rate:,.0f}/s"
+                bar.update(task, completed=source.position_bytes, description=text)
+
+        yield advance
+
+
+def _start(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise RequestError(f"--start: {text!r} is not a time as in 2026-01-31T12:00:00Z") from error

@@ -1,0 +1,1 @@
+"""The read model: every SELECT whose answer a user sees."""

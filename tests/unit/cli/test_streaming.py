@@ -1,0 +1,79 @@
+"""The four forms of rows and documents."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from auditstream.cli.context import Context, Output
+from auditstream.cli.streaming import print_document, stream_rows
+
+COLUMNS = ("name", "cost", "at", "tags", "rate")
+ROWS = [
+    ("a", Decimal("0.100"), datetime(2026, 3, 1, 12, tzinfo=UTC), ["x", "y"], 0.5),
+    ("wörld,\n\x1b[31m", None, None, [], float("nan")),
+]
+
+
+@pytest.mark.parametrize("form", [Output.JSON, Output.JSONL])
+def test_json_keeps_digits_and_has_no_nan(form: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    stream_rows(Context(output=form), COLUMNS, ROWS)
+    out = capsys.readouterr().out
+
+    rows = json.loads(out) if form is Output.JSON else [json.loads(line) for line in out.splitlines()]
+    assert rows == [
+        {"name": "a", "cost": "0.100", "at": "2026-03-01T12:00:00Z", "tags": ["x", "y"], "rate": 0.5},
+        {"name": "wörld,\n\x1b[31m", "cost": None, "at": None, "tags": [], "rate": None},
+    ]
+
+
+def test_csv_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
+    stream_rows(Context(output=Output.CSV), COLUMNS, ROWS)
+
+    read = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert read == [
+        list(COLUMNS),
+        ["a", "0.100", "2026-03-01T12:00:00Z", '["x", "y"]', "0.5"],
+        ["wörld,\n\x1b[31m", "", "", "[]", ""],
+    ]
+
+
+def test_a_table_lines_up_and_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    stream_rows(Context(output=Output.TABLE), ("name", "n"), [("日本", 1), ("a\x1b[31m\n", 2)])
+
+    assert capsys.readouterr().out == "name         n\n日本         1\na\\x1b[31m\\n  2\n"
+
+
+@pytest.mark.parametrize("form", list(Output))
+def test_no_rows_is_an_answer_too(form: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    stream_rows(Context(output=form), ("a", "b"), [])
+
+    assert capsys.readouterr().out == {"json": "[]\n", "jsonl": "", "csv": "a,b\n", "table": "a  b\n"}[form]
+
+
+@pytest.mark.parametrize("form", list(Output))
+def test_rows_are_printed_before_the_last_is_known(form: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    class EndOfPatienceError(Exception):
+        pass
+
+    def rows() -> Iterator[tuple[int]]:
+        yield from zip(range(1000))
+        raise EndOfPatienceError
+
+    with pytest.raises(EndOfPatienceError):
+        stream_rows(Context(output=form), ("n",), itertools.chain(rows()))
+
+    assert "999" in capsys.readouterr().out
+
+
+def test_a_document_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    print_document(Context(output=Output.JSONL), {"cost": Decimal("1.10"), "logs": [{"n": 1}]})
+
+    assert json.loads(capsys.readouterr().out) == {"cost": "1.10", "logs": [{"n": 1}]}
