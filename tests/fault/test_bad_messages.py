@@ -9,7 +9,7 @@ from tests.support.bad_messages import BadMessage, framed, kinds
 from tests.support.deployment import Deployment
 from tests.support.processes import wait_until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(300)]
 
 
 def produce_with_neighbours(deployment: Deployment, bad: list[BadMessage]) -> None:

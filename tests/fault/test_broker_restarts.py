@@ -14,7 +14,7 @@ from tests.support.deployment import PARTITIONS, Deployment
 from tests.support.faulty_store import FaultyStore
 from tests.support.processes import Children
 
-pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
 
 
 @pytest.fixture

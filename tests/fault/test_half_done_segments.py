@@ -9,7 +9,7 @@ import pytest
 from tests.support.deployment import Deployment
 from tests.support.processes import wait_until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
 
 
 def test_a_view_that_failed_in_mid_segment_is_healed_by_the_replay(deployment: Deployment) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.deployment import Deployment
 from tests.support.fault_worker import STEPS
 
-pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
 
 
 @pytest.mark.parametrize("step", STEPS)

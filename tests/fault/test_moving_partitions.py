@@ -11,7 +11,7 @@ from tests.support.deployment import LEASE_S, PARTITIONS, SESSION_S, Deployment
 from tests.support.faults import Hold
 from tests.support.processes import wait_until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
 
 
 def test_workers_that_come_and_go_ten_times_lose_and_double_nothing(deployment: Deployment) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.deployment import Deployment
 
-pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(300)]
 
 
 def test_repeats_are_marked_and_counted_once_also_by_a_worker_that_was_not_there(

@@ -18,7 +18,7 @@ from tests.support.faults import (
     Withhold,
 )
 
-pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
 
 REFUSALS: list[Fault] = [Refuse(503), Reset(), AnswerError(252), AnswerError(241)]
 TIME_OUTS: list[Fault] = [Delay(3.0), Withhold(), AnswerThenCut()]
