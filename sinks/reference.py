@@ -1,7 +1,7 @@
 """Reference data in ClickHouse: snapshots are read up to a revision, entries appended as a new one.
 
-A revision is claimed, its rows are written, and it is settled as written; a reader sees it from then on, and
-whole: the settlement says how many rows each table has to have. `sinks/migrations/0007_reference_revisions.sql`
+A revision is claimed, its rows are written, and it is settled as written; a reader sees it from then on,
+and whole: the settlement says how many rows each table has to have. `migrations/0007_reference_revisions.sql`
 says why two writers cannot both succeed. `revision_log.py` holds the steps.
 """
 
@@ -87,8 +87,8 @@ class ReferenceStore:
 
         Args:
             entries: What to write; `base` itself when there are none.
-            base: Revision that the entries were worked out against: if another has been written since, nothing
-                is written.
+            base: Revision that the entries were worked out against: if another has been written since,
+                nothing is written.
             actor: Who says so.
 
         Raises:

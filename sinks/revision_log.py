@@ -105,7 +105,9 @@ class RevisionLog:
         """
         if self._take(client, claim, "written", counts) != ("written", claim.writer):
             hint = "It took longer than others wait. Run the command again."
-            raise StoreBusyError(f"reference revision {claim.revision}: given up by another writer", hint=hint)
+            raise StoreBusyError(
+                f"reference revision {claim.revision}: given up by another writer", hint=hint
+            )
 
     def abandon_quietly(self, client: Client, claim: Claim) -> None:
         """Settle a revision as abandoned, so that the next writer need not wait; never raises."""

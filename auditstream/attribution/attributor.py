@@ -124,7 +124,7 @@ def _evidence(events: pl.DataFrame, topic: str) -> pl.DataFrame:
 
 
 def _by_testimony(rows: pl.DataFrame, claimed_as: str) -> pl.DataFrame:
-    """Return the rows with `owner` and `found_by` from topic, claim and credential; `barred` where two differ.
+    """Return the rows with `owner` and `found_by` from topic, claim, credential; `barred` where two differ.
 
     `credential_owner` is null for a revoked credential, `credential_tenant` is not.
     """
@@ -159,9 +159,7 @@ def _by_registry(rows: pl.DataFrame, facts: OwnershipFacts) -> pl.DataFrame:
         sole = held.unique("row", keep="none")
         rows = rows.join(sole, on="row", how="left", maintain_order="left").with_columns(
             owner=pl.coalesce("owner", "new_owner"),
-            found_by=pl.when(pl.col("new_owner").is_not_null())
-            .then(pl.lit(found_by))
-            .otherwise("found_by"),
+            found_by=pl.when(pl.col("new_owner").is_not_null()).then(pl.lit(found_by)).otherwise("found_by"),
         )
         rows = rows.drop("new_owner")
     return rows
@@ -173,9 +171,7 @@ def _without_closed(rows: pl.DataFrame, facts: OwnershipFacts) -> pl.DataFrame:
         return rows
     closed = with_held(rows.with_columns(tenant_id="owner"), facts.closed_tenants, ["tenant_id"])["closed"]
     stands = ~closed.fill_null(value=False)
-    return rows.with_columns(
-        owner=pl.when(stands).then("owner"), found_by=pl.when(stands).then("found_by")
-    )
+    return rows.with_columns(owner=pl.when(stands).then("owner"), found_by=pl.when(stands).then("found_by"))
 
 
 def _how(found_by: pl.Series) -> tuple[pl.Series, pl.Series]:

@@ -60,9 +60,7 @@ class OwnershipFacts:
                 *_TIMES,
                 **{f"project_{name}": stated(name) for name in _FILLED[1:]},
             ),
-            sources=sources.select(
-                *_TIMES, "tenant_id", stated("project_id"), source="event_source"
-            ),
+            sources=sources.select(*_TIMES, "tenant_id", stated("project_id"), source="event_source"),
             closed_tenants=tenants.select("tenant_id", *_TIMES, closed=True),
         )
 

@@ -21,9 +21,7 @@ def filled(rows: pl.DataFrame, facts: OwnershipFacts) -> pl.DataFrame:
         facts: Facts to fill in from.
     """
     owned = pl.col("owner").is_not_null()
-    rows = rows.with_columns(
-        pl.coalesce(name, pl.when(owned).then(f"credential_{name}")) for name in FILLED
-    )
+    rows = rows.with_columns(pl.coalesce(name, pl.when(owned).then(f"credential_{name}")) for name in FILLED)
     for key, register in (("agent_id", facts.agents), ("source", facts.sources)):
         rows = _with_project_of(rows, register, key)
     projects = facts.projects.rename({"tenant_id": "owner"})

@@ -38,7 +38,5 @@ def with_held(rows: pl.DataFrame, facts: pl.DataFrame, on: Sequence[str]) -> pl.
     """Return the rows, in order, with the columns of the fact of their whole key that holds; null without."""
     if facts.is_empty() or rows.is_empty():
         held = facts.clear().drop("valid_from", "valid_to", *on)
-        return rows.with_columns(
-            pl.lit(None, dtype=dtype).alias(name) for name, dtype in held.schema.items()
-        )
+        return rows.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in held.schema.items())
     return rows.join(held_at(rows, facts, on), on="row", how="left", maintain_order="left")

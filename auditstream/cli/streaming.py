@@ -1,143 +1,115 @@
-"""What documents change about what is known: the difference that `apply` shows and writes."""
+"""Rows on stdout as they come, however many there are; and one object, in the same four forms.
+
+Values are written as `printing.as_json` says; what JSON has no number for (NaN, infinity) is null.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import groupby
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
-from auditstream.reference.documents import Stated
-from auditstream.reference.fact import Fact
-from auditstream.reference.kinds import KINDS, Entry, Kind, kind_of
-from auditstream.reference.known import KnownFacts
-from auditstream.reference.snapshot import Snapshot
+from rich.cells import cell_len, set_cell_size
 
-_SECRET = frozenset({"secret_hash"})
+from auditstream.cli.context import Context, Output
+from auditstream.cli.printing import as_json, form_of
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One fact that is not known yet.
-
-    Attributes:
-        kind: Its kind.
-        before: Fact of the same key that held at the time from which the new one holds; None when none did.
-        after: The new fact.
-        hides: Starts of known facts that were to hold later and that the new one replaces.
-    """
-
-    kind: Kind
-    before: Fact | None
-    after: Fact
-    hides: tuple[datetime, ...] = ()
-
-    def differences(self) -> dict[str, tuple[Any, Any]]:
-        """Return the fields that differ, each with its values before and after; key hashes are masked."""
-        before = {} if self.before is None else _shown(self.before)
-        return {
-            name: ("***", "***") if name in _SECRET else (before.get(name), value)
-            for name, value in _shown(self.after).items()
-            if before.get(name) != value
-        }
+_FITTED_ROWS = 200  # a table's widths are those of its first rows: it is printed before the last is known
+_WIDEST = 60
 
 
-@dataclass(slots=True)
-class Difference:
-    """What documents change.
-
-    Attributes:
-        changes: Facts that are not known yet, in the order of their kinds, keys and times.
-        repeated: How many documents, by kind, say what is known, but are written again because a change would
-            hide them.
-        unchanged: How many other documents, by kind, say what is known.
-        entries: What to append, so that the documents hold.
-    """
-
-    changes: list[Change] = field(default_factory=list)
-    repeated: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    unchanged: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    entries: list[Entry] = field(default_factory=list)
-
-    def counts(self) -> Mapping[str, dict[str, int]]:
-        """Return by kind how many documents are new, changed, repeated and unchanged."""
-        found: dict[str, dict[str, int]] = {}
-        for name in KINDS:
-            of_kind = [change for change in self.changes if change.kind.name == name]
-            new = sum(change.before is None for change in of_kind)
-            counts = {
-                "new": new,
-                "changed": len(of_kind) - new,
-                "repeated": self.repeated.get(name, 0),
-                "unchanged": self.unchanged.get(name, 0),
-            }
-            if any(counts.values()):
-                found[name] = counts
-        return found
-
-
-def difference(stated: Iterable[Stated], snapshot: Snapshot, *, now: datetime) -> Difference:
-    """Return what the documents change about a snapshot.
-
-    A document that says from when it holds is known when a row says exactly the same and holds then. One
-    that does not say is known when what holds now is the same. Documents of one key count as one history:
-    where one of them changes, those after it are written again, or its new row would hide them.
+def stream_rows(context: Context, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows to stdout; holds at most some 200 of them at once.
 
     Args:
-        stated: The documents.
-        snapshot: What is known.
-        now: The time from which undated documents hold.
+        context: Tells the form.
+        columns: Names of the columns; should a name come twice, JSON has the last of its values.
+        rows: A value a column each.
     """
-    found = Difference()
-    known = {name: KnownFacts(snapshot, kind) for name, kind in KINDS.items()}
-    ordered = sorted(stated, key=_order)
-    for (place, _), history in groupby(ordered, key=lambda each: _order(each)[:2]):
-        name = list(KINDS)[place]
-        _compare(list(history), known[name], KINDS[name], found, now)
-    return found
+    match form_of(context):
+        case Output.TABLE:
+            _write_table(columns, rows)
+        case Output.CSV:
+            _write_csv(columns, rows)
+        case Output.JSONL:
+            sys.stdout.writelines(f"{_line(dict(zip(columns, row, strict=True)))}\n" for row in rows)
+        case Output.JSON:
+            _write_array(dict(zip(columns, row, strict=True)) for row in rows)
 
 
-def _compare(
-    history: Sequence[Stated], known: KnownFacts, kind: Kind, found: Difference, now: datetime
-) -> None:
-    """Add the documents of one key, in time order, to the difference."""
-    new: list[Fact] = []
-    written = []
-    for each in history:
-        if not _is_known(each, known, now):
-            new.append(each.fact)
-        elif any(fact.covers(each.fact.valid_from) for fact in new):
-            found.repeated[kind.name] += 1
-        else:
-            found.unchanged[kind.name] += 1
-            continue
-        written.append(each)
-    found.entries += [each.entry for each in written]
-    stated = {each.fact.valid_from for each in written}
-    for fact in new:
-        hides = [start for start in known.replaced_by(fact) if start not in stated]
-        before = known.holding(fact.key, fact.valid_from)
-        found.changes.append(Change(kind, before, fact, tuple(sorted(hides))))
+def print_document(context: Context, document: Mapping[str, Any]) -> None:
+    """Write one object to stdout: JSON over several lines, JSONL on one, else name and value a line."""
+    match form_of(context):
+        case Output.JSON:
+            sys.stdout.write(json.dumps(_plain(document), indent=2, ensure_ascii=False) + "\n")
+        case Output.JSONL:
+            sys.stdout.write(_line(document) + "\n")
+        case Output.CSV:
+            _write_csv(("name", "value"), document.items())
+        case Output.TABLE:
+            width = max(map(len, document), default=0)
+            sys.stdout.writelines(f"{name:<{width}}  {_cell(value)}\n" for name, value in document.items())
 
 
-def _is_known(stated: Stated, known: KnownFacts, now: datetime) -> bool:
-    fact = stated.fact
-    held = known.holding(fact.key, fact.valid_from if stated.dated else now)
-    if held is None or held.content() != fact.content():
-        return False
-    if stated.dated:
-        return known.states(fact)
-    # A document without an end means: until another one says otherwise.
-    is_replaced = fact.valid_to is None and known.begins(fact.key, held.valid_to)
-    return is_replaced or held.valid_to == fact.valid_to
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(as_json(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return as_json(value)
 
 
-def _order(stated: Stated) -> tuple[int, tuple[str, ...], datetime]:
-    fact = stated.fact
-    return list(KINDS).index(kind_of(type(fact)).name), fact.key, fact.valid_from
+def _line(value: Any) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False)
 
 
-def _shown(fact: Fact) -> dict[str, Any]:
-    return {**fact.content(), "valid_to": fact.valid_to}
+def _write_array(records: Iterable[Mapping[str, Any]]) -> None:
+    separator = "["
+    for record in records:
+        sys.stdout.write(f"{separator}\n  {_line(record)}")
+        separator = ","
+    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_text(value) for value in row] for row in rows)
+
+
+def _text(value: Any) -> str:
+    """Return a value as one piece of text: nothing for null, JSON for lists and maps."""
+    simple = _plain(value)
+    if simple is None:
+        return ""
+    return simple if isinstance(simple, str) else json.dumps(simple, ensure_ascii=False)
+
+
+def _write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    coming = iter(rows)
+    first = [[_cell(value) for value in row] for row in islice(coming, _FITTED_ROWS)]
+    widths = [min(_WIDEST, max(map(cell_len, cells))) for cells in zip(columns, *first, strict=True)]
+    rest: Iterator[list[str]] = ([_cell(value) for value in row] for row in coming)
+    lines = chain([list(columns)], first, rest)
+    sys.stdout.writelines("  ".join(map(_fitted, cells, widths)).rstrip() + "\n" for cells in lines)
+
+
+def _fitted(cell: str, width: int) -> str:
+    """Return a cell padded to its column; one that is wider stays whole, so that nothing is hidden."""
+    return cell if cell_len(cell) >= width else set_cell_size(cell, width)
+
+
+def _cell(value: Any) -> str:
+    """Return a value for a terminal: control characters, which could steer it, are written as escapes."""
+    return "".join(each if each.isprintable() else _escape(each) for each in _text(value))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -8,7 +8,7 @@ the kernel closes this process's files. Linux's PR_SET_PDEATHSIG would be shorte
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _GRACE_S = 15.0  # a Kafka broker with clients takes under a second; its own bound is about five minutes
@@ -17,8 +17,12 @@ _GRACE_S = 15.0  # a Kafka broker with clients takes under a second; its own bou
 class LeashedProcess:
     """A running child process in a session of its own, so that Ctrl-C reaches only its parent."""
 
-    def __init__(self, command: Sequence[str], *, folder: Path, log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], *, folder: Path, log: Path, env: Mapping[str, str] | None = None
+    ) -> None:
         """Start `command` in `folder`; what it prints is appended to `log`.
+
+        Its environment is `env`, or that of this process when None.
 
         Raises:
             OSError: The program cannot be started.
@@ -27,6 +31,7 @@ class LeashedProcess:
             self._child = subprocess.Popen(  # noqa: S603 - the caller's command
                 command,
                 cwd=folder,
+                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -49,6 +54,11 @@ class LeashedProcess:
     def is_running(self) -> bool:
         """Whether the child has not ended yet."""
         return self._child.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code, negative signal number, or None while the child runs."""
+        return self._child.poll()
 
     def stop(self, timeout_s: float = _GRACE_S) -> None:
         """Ask the child to end (SIGTERM), wait, and kill it when it has not ended in time."""

@@ -1,9 +1,10 @@
 """What the pricer asks of a price book.
 
-A book over another book is how the rest is added: prices imported into the reference tables and corrections look
-first in their own rows and then here; a tenant's contract takes the listed card and states contracted prices
-beside the listed ones. Such a book needs more of the event to choose by (tenant, region): a field of `Route` and a
-column in `routing.ROUTE_COLUMNS`. It is made for one reference revision, so that a replay asks the same book.
+A book over another book is how the rest is added: prices imported into the reference tables and corrections
+look first in their own rows and then here; a tenant's contract takes the listed card and states contracted
+prices beside the listed ones. Such a book needs more of the event to choose by (tenant, region): a field of
+`Route` and a column in `routing.ROUTE_COLUMNS`. It is made for one reference revision, so that a replay asks
+the same book.
 """
 
 from __future__ import annotations

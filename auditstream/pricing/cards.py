@@ -23,17 +23,34 @@ from auditstream.pricing.windows import Window, matches
 Basis = Literal["dated", "undated"]
 """dated: the catalogue says since when or until when the price holds; undated: it only knows today's."""
 
+Shape = tuple[tuple[str, int], ...]
+"""Key and least quantity of each priced meter."""
+
+_LEAST = {
+    f"groq/whisper-large-v3{turbo}": {"audio_seconds": 10, "input_audio_seconds": 10}
+    for turbo in ("", "-turbo")
+}
+"""Least quantities by card name; the catalogue has them in code (`ModelInfo.calc_price`), not in its data."""
+
 _UNIT_PRICE_STEP = Decimal(1).scaleb(-18)
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # so that only the quantize to 18 places rounds
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The price of one unit of one meter."""
+    """The price of one unit of one meter.
+
+    Attributes:
+        meter: What is charged.
+        price_id: Names the price in its book: provider, model, meter, and what else chose it.
+        unit_price: Price of one unit, at most 18 places.
+        least: Smallest quantity that is charged once there is any.
+    """
 
     meter: Meter
     price_id: str
     unit_price: Decimal
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +79,9 @@ class PriceCard:
         return "dated" if self.window.dated else "undated"
 
     @property
-    def meters(self) -> tuple[str, ...]:
-        """Keys of the meters that have a price."""
-        return tuple(rate.meter.key for rate in self.steps[0])
+    def shape(self) -> Shape:
+        """What cards have in common whose calls are charged alike, prices aside."""
+        return tuple((rate.meter.key, rate.least) for rate in self.steps[0])
 
 
 def card_of(
@@ -114,7 +131,8 @@ def _step(
         start, amount = _price_above(price, above)
         length = "" if start is None else f">{start}"
         price_id = f"{name}/{meter.short_key}{tier}{length}{window}"
-        rates.append(Rate(meter, price_id, unit_price(amount, meter.per)))
+        least = _LEAST.get(name, {}).get(meter.key, 0)
+        rates.append(Rate(meter, price_id, unit_price(amount, meter.per), least))
     return tuple(rates)
 
 

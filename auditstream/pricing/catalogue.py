@@ -1,7 +1,7 @@
 """The price book seeded from the `genai-prices` package: its data as installed, never updated over a network.
 
-The book keeps its own look-up instead of the package's snapshot: that one can be replaced by any library in the
-process, and remembers every model name that it was ever asked for.
+The book keeps its own look-up instead of the package's snapshot: that one can be replaced by any library in
+the process, and remembers every model name that it was ever asked for.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PROVIDER_NAMES = {"azure.ai.inference": "azure", "gcp.gen_ai": "google", "x_ai"
 """Provider names of the OpenTelemetry conventions that the catalogue's own patterns do not know."""
 
 _KEPT_SCHEDULES = 4096
-"""Schedules kept: all that a company uses, and a bound on what made-up model names can take (about 4 kB each)."""
+"""Schedules kept: all that a company uses, and a bound on what made-up model names can take (4 kB each)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,10 @@ class Catalogue:
         if provider_name.strip().lower() == "litellm" and "/" in model_name:
             provider_name, model_name = model_name.split("/", 1)
         provider = self.provider(provider_name)
-        model = provider and provider.find_model(model_name.strip(), all_providers=self.providers)
-        if provider is None or model is None:
+        if provider is None:
+            return None
+        model = provider.find_model(model_name.strip(), all_providers=self.providers)
+        if model is None:
             return None
         return Listing(provider.id, model, any(model is own for own in provider.models))
 

@@ -1,8 +1,9 @@
 """Cost lines: quantity times unit price, rounded once.
 
-The rounding rule of the product, and the only place of it: a line is quantity times unit price, rounded half-even
-to 12 places; a total is the sum of rounded lines. The product is exact before it is rounded: a whole quantity
-leaves the 18 places of the price as they are, and `usage.LARGEST_COUNT` keeps it inside 38 digits.
+The rounding rule of the product, and the only place of it: a line is quantity times unit price, rounded
+half-even to 12 places; a total is the sum of rounded lines. The product is exact before it is rounded: a
+whole quantity leaves the 18 places of the price as they are, and `usage.LARGEST_COUNT` keeps it inside 38
+digits.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from auditstream.pricing.cards import PriceCard, Rate
+from auditstream.pricing.cards import PriceCard, Rate, Shape
 from auditstream.pricing.routing import CARD, REFUSAL
 from auditstream.pricing.usage import Split, split_of
 from schemas.flatten import FRAME_SCHEMA
 
 ROW = "row"
 COSTS = "costs"
-TOTAL = "total"
 
 AMOUNT = pl.Decimal(38, 12)
 AMOUNTS = ("list", "contracted", "effective", "billed")
@@ -30,13 +33,14 @@ _CATEGORY = "inference"
 _SOURCE = "LOCAL"
 _LINE = "line"
 _QUANTITY = "quantity"
-_BILLABLE = "billable"
 _TOTAL_INPUT = "input_tokens"
 
 _LINES_TYPE = FRAME_SCHEMA[COSTS]
 assert isinstance(_LINES_TYPE, pl.List)
 assert isinstance(_LINES_TYPE.inner, pl.Struct)
-_FIELDS: dict[str, Any] = {field.name: field.dtype for field in _LINES_TYPE.inner.fields}
+LINE_FIELDS: dict[str, Any] = {field.name: field.dtype for field in _LINES_TYPE.inner.fields}
+"""Fields of a cost line with their types."""
+
 _COMPUTED = {_QUANTITY, *AMOUNTS}
 
 
@@ -45,13 +49,44 @@ class Charges:
     """What rows cost.
 
     Attributes:
-        lines: Columns `ROW`, `COSTS` (lines in the order of the card's meters) and `TOTAL`, for each row that
-            has a line.
+        lines: Columns `ROW` and `LINE_FIELDS`, one row a line, by row and in the order of the card's meters.
         refused: Columns `ROW` and `REFUSAL`, for each row whose counts have no price.
     """
 
     lines: pl.DataFrame
     refused: pl.DataFrame
+
+
+def nested(lines: pl.DataFrame, height: int) -> pl.Series:
+    """Return the lines of each row as one list, empty for a row without lines.
+
+    Args:
+        lines: Columns `ROW` and `LINE_FIELDS`, ordered by row.
+        height: Number of rows.
+    """
+    ends = _bounds(lines, np.arange(height))
+    records = lines.select(pl.struct(LINE_FIELDS.keys())).to_series()
+    # By way of Arrow, which shares the memory: grouping and joining lists takes polars 1 us a row.
+    items = records.to_arrow(compat_level=pl.CompatLevel.newest())
+    return pl.Series(COSTS, pa.LargeListArray.from_arrays(pa.array(ends), items))
+
+
+def totals(lines: pl.DataFrame, rows: pl.Series) -> pl.Series:
+    """Return the sum of each row's lines at list price, zero for a row without lines.
+
+    Args:
+        lines: Columns `ROW` and `list`, ordered by row.
+        rows: Numbers of all rows that the lines are of, ascending.
+    """
+    bounds = _bounds(lines, rows.to_numpy())
+    running = pl.concat([pl.Series([0], dtype=AMOUNT), lines.get_column("list").cum_sum()])
+    return running.gather(bounds[1:]) - running.gather(bounds[:-1])
+
+
+def _bounds(lines: pl.DataFrame, rows: NDArray[Any]) -> NDArray[np.int64]:
+    """Return where the lines of each row begin, and the end of the last one."""
+    starts = lines.get_column(ROW).to_numpy().searchsorted(rows, side="left")
+    return np.append(starts, lines.height).astype(np.int64)
 
 
 def charge(rows: pl.DataFrame, cards: Sequence[PriceCard], *, revision: str) -> Charges:
@@ -66,15 +101,16 @@ def charge(rows: pl.DataFrame, cards: Sequence[PriceCard], *, revision: str) -> 
     """
     book = _CardTable.of(cards)
     lines, refused = [], []
-    for priced, part in book.parts(rows):
-        split = split_of(priced, tuple(name for name in part.columns if name not in _OWN))
+    for shape, part in book.parts(rows):
+        counted = tuple(name for name in part.columns if name not in _OWN)
+        split = split_of(tuple(key for key, _ in shape), counted)
         judged = part.with_columns(_refusal(split))
         refused.append(judged.filter(pl.col(REFUSAL).is_not_null()).select(ROW, REFUSAL))
-        lines.append(_quantities(judged.filter(pl.col(REFUSAL).is_null()), split))
+        lines.append(_quantities(judged.filter(pl.col(REFUSAL).is_null()), split, shape))
     if not lines:
-        return Charges(_in_rows(_NO_LINES, book.rates, revision), pl.DataFrame(schema=_REFUSED))
+        return Charges(_whole(_NO_LINES, book.rates, revision), pl.DataFrame(schema=_REFUSED))
     ordered = pl.concat(lines).sort(ROW, maintain_order=True)
-    return Charges(_in_rows(ordered, book.rates, revision), pl.concat(refused))
+    return Charges(_whole(ordered, book.rates, revision), pl.concat(refused))
 
 
 _OWN = (ROW, CARD, _LINE)
@@ -89,46 +125,49 @@ class _CardTable:
     Attributes:
         rates: Every rate of every step of every card.
         steps: By card number: where its first run begins, how long a run is, and where its steps begin.
-        shapes: By set of priced meters: the numbers of the cards that have it.
+        shapes: By shape: the numbers of the cards that have it.
+        most_starts: Largest number of starts of a card.
     """
 
     rates: list[Rate]
     steps: pl.DataFrame
-    shapes: dict[tuple[str, ...], list[int]]
+    shapes: dict[Shape, list[int]]
+    most_starts: int
 
     @classmethod
     def of(cls, cards: Sequence[PriceCard]) -> _CardTable:
-        shapes: dict[tuple[str, ...], list[int]] = {}
+        shapes: dict[Shape, list[int]] = {}
         for number, card in enumerate(cards):
-            shapes.setdefault(card.meters, []).append(number)
-        sizes = [len(card.steps) * len(card.meters) for card in cards]
+            shapes.setdefault(card.shape, []).append(number)
+        sizes = [len(card.steps) * len(card.shape) for card in cards]
         steps = pl.DataFrame(
             {
                 CARD: range(len(cards)),
                 "first": [end - size for end, size in zip(accumulate(sizes), sizes, strict=True)],
-                "width": [len(card.meters) for card in cards],
+                "width": [len(card.shape) for card in cards],
                 "starts": [list(card.starts) for card in cards],
             },
             schema={CARD: pl.UInt32, "first": pl.UInt32, "width": pl.UInt32, "starts": pl.List(pl.Int64)},
         )
-        return cls([rate for card in cards for step in card.steps for rate in step], steps, shapes)
+        rates = [rate for card in cards for step in card.steps for rate in step]
+        return cls(rates, steps, shapes, max((len(card.starts) for card in cards), default=0))
 
-    def parts(self, rows: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], pl.DataFrame]]:
-        """Yield the rows of each set of priced meters, with the first line of their card's step."""
+    def parts(self, rows: pl.DataFrame) -> Iterator[tuple[Shape, pl.DataFrame]]:
+        """Yield the rows of each shape of card, with the first line of their card's step."""
         located = self._located(rows)
-        for priced, numbers in self.shapes.items():
+        for shape, numbers in self.shapes.items():
             part = located
             if len(self.shapes) > 1:
                 part = located.filter(pl.col(CARD).is_in(numbers))
             if part.height:
-                yield priced, part
+                yield shape, part
 
     def _located(self, rows: pl.DataFrame) -> pl.DataFrame:
         steps = self.steps[rows.get_column(CARD)]
         step = pl.lit(0, pl.UInt32)
         if _TOTAL_INPUT in rows.columns:
             total = rows.get_column(_TOTAL_INPUT).fill_null(0)
-            for place in range(int(self.steps.get_column("starts").list.len().max() or 0)):  # type: ignore[arg-type]
+            for place in range(self.most_starts):
                 start = pl.col("starts").list.get(place, null_on_oob=True)
                 step += (total > start).fill_null(value=False).cast(pl.UInt32)
         return rows.with_columns(steps.select((pl.col("first") + step * pl.col("width")).alias(_LINE)))
@@ -141,24 +180,24 @@ def _refusal(split: Split) -> pl.Expr:
     return reason.alias(REFUSAL)
 
 
-def _quantities(part: pl.DataFrame, split: Split) -> pl.DataFrame:
+def _quantities(part: pl.DataFrame, split: Split, shape: Shape) -> pl.DataFrame:
     """Return a row a billed meter of each call, in the order of the meters."""
-    runs = [
-        part.select(ROW, pl.col(_LINE) + place, quantity.alias(_QUANTITY)).filter(pl.col(_QUANTITY) > 0)
-        for place, quantity in enumerate(split.quantities)
-    ]
-    return pl.concat(runs)
+    runs = []
+    for place, quantity in split.quantities:
+        run = part.select(ROW, pl.col(_LINE) + place, quantity.alias(_QUANTITY)).filter(pl.col(_QUANTITY) > 0)
+        least = shape[place][1]
+        runs.append(run.with_columns(pl.col(_QUANTITY).clip(lower_bound=least)) if least else run)
+    return pl.concat([_NO_LINES, *runs])
 
 
-def _in_rows(lines: pl.DataFrame, rates: Sequence[Rate], revision: str) -> pl.DataFrame:
-    """Return the lines of each row as one list, and their total."""
+def _whole(lines: pl.DataFrame, rates: Sequence[Rate], revision: str) -> pl.DataFrame:
+    """Return the lines with every field of a cost line."""
     fixed = _fixed_fields(rates, revision)[lines.get_column(_LINE)]
-    amount = (pl.col(_QUANTITY) * fixed.get_column("list_unit_price")).cast(AMOUNT)
-    priced = lines.select(ROW, pl.col(_QUANTITY).cast(_FIELDS[_QUANTITY]), amount.alias(TOTAL))
-    whole = priced.hstack(fixed).with_columns(pl.col(TOTAL).alias(name) for name in AMOUNTS)
-    return whole.group_by(ROW, maintain_order=True).agg(
-        pl.struct(_FIELDS.keys()).alias(COSTS), pl.col(TOTAL).sum().cast(AMOUNT)
-    )
+    amount = lines.get_column(_QUANTITY) * fixed.get_column("list_unit_price")
+    rounded = amount.cast(AMOUNT)
+    quantity = lines.get_column(_QUANTITY).cast(LINE_FIELDS[_QUANTITY])
+    columns = [lines.get_column(ROW), quantity, *(rounded.alias(name) for name in AMOUNTS)]
+    return pl.DataFrame([*columns, *fixed]).select(ROW, *LINE_FIELDS)
 
 
 def _fixed_fields(rates: Sequence[Rate], revision: str) -> pl.DataFrame:
@@ -178,4 +217,6 @@ def _fixed_fields(rates: Sequence[Rate], revision: str) -> pl.DataFrame:
         }
         for rate in rates
     ]
-    return pl.DataFrame(values, schema={name: kind for name, kind in _FIELDS.items() if name not in _COMPUTED})
+    return pl.DataFrame(
+        values, schema={name: kind for name, kind in LINE_FIELDS.items() if name not in _COMPUTED}
+    )

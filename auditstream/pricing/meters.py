@@ -1,8 +1,8 @@
 """Meters: what a model call is charged by, and which meters are part of which.
 
-A meter's key is the catalogue's usage key (`cache_read_tokens`). A meter is part of another when it has all of
-the other's dimensions and more: cache reads are part of input, audio cache reads are part of cache reads and of
-audio input. Source: the unit definitions of `genai-prices`.
+A meter's key is the catalogue's usage key (`cache_read_tokens`). A meter is part of another when it has all
+of the other's dimensions and more: cache reads are part of input, audio cache reads are part of cache reads
+and of audio input. Source: the unit definitions of `genai-prices`.
 """
 
 from __future__ import annotations

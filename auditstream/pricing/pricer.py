@@ -3,16 +3,18 @@
 Which events cost:
 
 - An event that brought cost lines keeps them; its totals are their sums (`reported`).
-- Any other event with token counts is priced from the book, at its event time, by the served model and tier where
-  the book knows them. `ai.agent.action` is not: it counts again what the calls inside it count.
-- A model call that succeeded without saying what it used is unpriced. One that failed or was blocked without any
-  count costs nothing.
+- Any other event with token counts is priced from the book, at its event time, by the served model and tier
+  where the book knows them. `ai.agent.action` is not: it counts again what the calls inside it count.
+- A model call that succeeded without saying what it used is unpriced. One that failed or was blocked without
+  any count costs nothing.
 - Everything else costs nothing: status `none`, no amounts.
 
-An event without a price has status `unpriced` and null amounts, never zeros, so that a total can say what it lacks.
+An event without a price has status `unpriced` and null amounts, never zeros, so that a total can say what it
+lacks.
 
-Contracts, currency rates, imported prices and re-rating come as other price books (`book`), as columns of a route
-(`routing`), and as amounts that differ from `list` (`lines`); the columns that this stage adds stay the same.
+Contracts, currency rates, imported prices and re-rating come as other price books (`book`), as columns of a
+route (`routing`), and as amounts that differ from `list` (`lines`); the columns that this stage adds stay the
+same.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ import polars as pl
 
 from auditstream.pricing.book import NoPrice, PriceBook
 from auditstream.pricing.cards import PriceCard
-from auditstream.pricing.lines import AMOUNT, AMOUNTS, COSTS, ROW, TOTAL, charge
-from auditstream.pricing.reported import has_costs, totals_of
+from auditstream.pricing.lines import AMOUNT, AMOUNTS, COSTS, ROW, charge, nested, totals
+from auditstream.pricing.reported import has_costs, lines_of, totals_of
 from auditstream.pricing.routing import CARD, REFUSAL, ROUTE_COLUMNS, route_events
 from auditstream.pricing.usage import USAGE_COLUMNS, counts_of, has_usage
 
@@ -33,6 +35,7 @@ PRICED, UNPRICED, NONE = "priced", "unpriced", "none"
 _COUNTS_AGAIN = ("ai.agent.action",)
 _COSTLESS_OUTCOMES = ("FAILURE", "BLOCKED")
 
+_TOTAL = "total"
 _NEEDED = ("event_type", "outcome", "event_time", *ROUTE_COLUMNS, *USAGE_COLUMNS, COSTS)
 
 _STATES = {
@@ -66,13 +69,19 @@ class CataloguePricer:
         """
         return self.explain(events, revision=revision).drop(REFUSAL)
 
-    def explain(self, events: pl.DataFrame, *, revision: int) -> pl.DataFrame:  # noqa: ARG002
+    def explain(self, events: pl.DataFrame, *, revision: int) -> pl.DataFrame:
         """Return what `price` returns and a column `refusal`: a `book.NoPrice` where status is unpriced."""
         rows = events.select(_NEEDED).with_row_index(ROW)
         kept, to_price, unsaid = _sorted(rows)
-        states = [_reported(rows.filter(kept)), _unsaid(rows.filter(unsaid), self._book.revision)]
-        priced, lines = self._priced(rows.filter(to_price))
-        return _joined(events, rows, pl.concat([*states, priced], how="diagonal"), lines)
+        reported = lines_of(rows.filter(kept))
+        priced, computed = self._priced(rows.filter(to_price))
+        unpriced = _unsaid(rows.filter(unsaid), self._book.revision)
+        states = pl.concat([_reported(reported), priced, unpriced], how="diagonal")
+        lines = (
+            pl.concat([reported, computed]).sort(ROW, maintain_order=True) if reported.height else computed
+        )
+        costs = nested(lines, rows.height)
+        return events.with_columns(costs, *_in_rows(states, rows))
 
     def _priced(self, calls: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the state of each call, and the lines of those that have any."""
@@ -80,12 +89,10 @@ class CataloguePricer:
         routed = calls.select(ROW).hstack(routing.rows)
         charged = routed.hstack(counts_of(calls)).filter(pl.col(CARD).is_not_null()).drop(REFUSAL)
         charges = charge(charged, routing.cards, revision=self._book.revision)
-        states = (
-            routed.join(charges.refused.rename({REFUSAL: "_usage"}), on=ROW, how="left", maintain_order="left")
-            .join(charges.lines.drop(COSTS), on=ROW, how="left", maintain_order="left")
-            .with_columns(pl.coalesce(REFUSAL, "_usage").alias(REFUSAL))
-        )
-        return self._states(states, routing.cards), charges.lines.select(ROW, COSTS)
+        states = routed.with_columns(totals(charges.lines, calls.get_column(ROW)).alias(_TOTAL))
+        if charges.refused.height:
+            states = states.update(charges.refused, on=ROW)
+        return self._states(states, routing.cards), charges.lines
 
     def _states(self, calls: pl.DataFrame, cards: Sequence[PriceCard]) -> pl.DataFrame:
         facts = pl.DataFrame(
@@ -93,7 +100,7 @@ class CataloguePricer:
             schema={"currency": pl.String, "basis": pl.String},
         )
         has_price = pl.col(REFUSAL).is_null()
-        total = pl.when(has_price).then(pl.col(TOTAL).fill_null(0)).cast(AMOUNT)
+        total = pl.when(has_price).then(_TOTAL).cast(AMOUNT)
         return calls.hstack(facts[calls.get_column(CARD)]).select(
             ROW,
             pl.when(has_price).then("currency").otherwise(pl.lit("")).alias("cost_currency"),
@@ -106,7 +113,7 @@ class CataloguePricer:
 
 
 def _sorted(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series, pl.Series]:
-    """Return which rows bring costs, which are to be priced, and which are calls that do not say their use."""
+    """Return which rows bring costs, which are to be priced, and which are calls that hide their use."""
     kept, counts = has_costs(), has_usage() & ~pl.col("event_type").is_in(_COUNTS_AGAIN)
     calls = (
         pl.col("inference_provider").is_not_null()
@@ -119,8 +126,8 @@ def _sorted(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series, pl.Series]:
     return masks["kept"], masks["to_price"], masks["unsaid"]
 
 
-def _reported(rows: pl.DataFrame) -> pl.DataFrame:
-    return totals_of(rows.select(ROW, COSTS)).with_columns(
+def _reported(lines: pl.DataFrame) -> pl.DataFrame:
+    return totals_of(lines).with_columns(
         _status(), pl.lit("").alias("price_basis"), pl.lit("").alias("price_book_revision")
     )
 
@@ -141,20 +148,10 @@ def _status() -> pl.Expr:
     return status.alias("cost_status")
 
 
-def _joined(
-    events: pl.DataFrame, rows: pl.DataFrame, states: pl.DataFrame, lines: pl.DataFrame
-) -> pl.DataFrame:
-    """Return all events with their states; one without costs nothing."""
-    added = (
-        rows.select(ROW, COSTS)
-        .join(states, on=ROW, how="left", maintain_order="left")
-        .join(lines.rename({COSTS: "_lines"}), on=ROW, how="left", maintain_order="left")
-        .select(
-            pl.coalesce("_lines", COSTS).alias(COSTS),
-            *(_filled(name, kind) for name, kind in _STATES.items()),
-        )
-    )
-    return events.with_columns(added.get_columns())
+def _in_rows(states: pl.DataFrame, rows: pl.DataFrame) -> list[pl.Series]:
+    """Return the columns of the states for all rows; a row without a state costs nothing."""
+    joined = rows.select(ROW).join(states, on=ROW, how="left", maintain_order="left")
+    return joined.select(_filled(name, kind) for name, kind in _STATES.items()).get_columns()
 
 
 def _filled(name: str, kind: pl.DataType) -> pl.Expr:

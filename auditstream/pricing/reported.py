@@ -1,8 +1,8 @@
 """Costs that an event brought with it: kept as they are, and added up.
 
-A producer's lines win over the catalogue, whoever priced them: the provider's own answer, an operational cost, a
-gateway with prices of its own. What cannot be added up has no total: lines in several currencies (until there are
-rates), a line that says it is unpriced, or an amount no invoice has.
+A producer's lines win over the catalogue, whoever priced them: the provider's own answer, an operational
+cost, a gateway with prices of its own. What cannot be added up has no total: lines in several currencies
+(until there are rates), a line that says it is unpriced, or an amount no invoice has.
 """
 
 from __future__ import annotations
@@ -24,16 +24,21 @@ def has_costs() -> pl.Expr:
     return (pl.col(COSTS).list.len() > 0).fill_null(value=False)
 
 
-def totals_of(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the currency and the four totals of events with cost lines, or why they have none.
+def lines_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the lines that events brought: columns `ROW` and `LINE_FIELDS`, one row a line.
 
     Args:
         rows: Columns `ROW` and `costs`, no list empty.
+    """
+    return rows.select(ROW, COSTS).explode(COSTS).unnest(COSTS)
+
+
+def totals_of(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return the currency and the four totals of each event's lines, or why they have none.
 
     Returns:
         Columns `ROW`, `REFUSAL`, `cost_currency` and `cost_list` to `cost_billed`.
     """
-    lines = rows.explode(COSTS).unnest(COSTS)
     totals = lines.group_by(ROW, maintain_order=True).agg(
         _refusal().alias(REFUSAL),
         pl.col("currency").first().alias("cost_currency"),

@@ -1,7 +1,7 @@
 """From events to price cards, in columns: distinct routes are looked up once, then joined back.
 
-A route is everything but event time that a price depends on. A block has few of them, and each has few windows of
-event time; so the price book is asked a handful of times a block, whatever its size.
+A route is everything but event time that a price depends on. A block has few of them, and each has few
+windows of event time; so the price book is asked a handful of times a block, whatever its size.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class _Windows:
             return
         self.several |= len(schedule.cards) > 1
         for window, card in schedule.cards:
-            number, refusal = None, str(NoPrice.NO_PRICE)
+            number: int | None = None
+            refusal: str | None = str(NoPrice.NO_PRICE)
             if card is not None:
                 number, refusal = len(self.cards), None
                 self.cards.append(card)

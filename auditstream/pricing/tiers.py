@@ -1,8 +1,8 @@
 """Service tiers: the word that an event has, and the catalogue's variant that it means.
 
-Providers say the same thing under different keys: batch is `processing=batch`, fast is `speed=fast` at one and
-`service_tier=fast` at another. A tier is therefore looked up by its word among the model's own variants, and a
-word without a variant is no standard price: it has no price.
+Providers say the same thing under different keys: batch is `processing=batch`, fast is `speed=fast` at one
+and `service_tier=fast` at another. A tier is therefore looked up by its word among the model's own variants,
+and a word without a variant is no standard price: it has no price.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _TIER_KEYS = frozenset({"processing", "service_tier", "speed"})
 def tier_of(word: str | None, *, batch: bool | None = False) -> str:
     """Return the tier of an event in one spelling: `` for standard, else `batch`, `flex`, ...
 
-    The word of the served answer counts. A batch call whose answer names the standard tier, or none, is batch;
-    with any other tier it is both, joined by `+`, which no catalogue prices.
+    The word of the served answer counts. A batch call whose answer names the standard tier, or none, is
+    batch; with any other tier it is both, joined by `+`, which no catalogue prices.
     """
     tier = (word or "").strip().lower().replace("-", "_").replace(" ", "_")
     tier = STANDARD if tier in STANDARD_WORDS else tier

@@ -1,18 +1,18 @@
 """From the counts of a call to billable quantities.
 
 The normal form of an event: cache reads and writes are part of input, reasoning is part of output, and
-`by_modality` splits the totals further. Each priced meter is charged for what none of its priced parts is charged
-for: with a price for cache reads, input is charged for the rest; without one, cache reads cost what input costs.
-`genai-prices` does the same one call at a time (`decompose.py`); here a set of priced meters is turned into
-expressions once, for all calls that share it.
+`by_modality` splits the totals further. Each priced meter is charged for what none of its priced parts is
+charged for: with a price for cache reads, input is charged for the rest; without one, cache reads cost what
+input costs. `genai-prices` does the same one call at a time (`decompose.py`); here a set of priced meters is
+turned into expressions once, for all calls that share it.
 
-What a count leaves open is not guessed, and counts that cannot be are not bent into shape (a clamped count would
-be a wrong cost that looks like a right one): such a call has no price, and a reason.
+What a count leaves open is not guessed, and counts that cannot be are not bent into shape (a clamped count
+would be a wrong cost that looks like a right one): such a call has no price, and a reason.
 
-- Impossible: a part is more than its whole, parts together are more than their whole, or a count is negative or
-  above `LARGEST_COUNT`.
-- Incomplete: a part is counted but its whole is not, or two overlapping parts are (audio, cache reads) and their
-  overlap has its own price but no count. Any other missing count is zero.
+- Impossible: a part is more than its whole, parts together are more than their whole, or a count is negative
+  or above `LARGEST_COUNT`.
+- Incomplete: no meter is counted, a part is counted but its whole is not, or two overlapping parts are
+  (audio, cache reads) and their overlap has its own price but no count. Any other missing count is zero.
 - A count that no priced meter covers: dropping it would make the total too small.
 """
 
@@ -61,8 +61,8 @@ _MODALITY_METERS = {
 def modality_meters() -> dict[str, str]:
     """Return the meter of each key that `usage.by_modality` may have.
 
-    `audio.input` and its like, and the catalogue's own keys (`cache_write_1h_tokens`, `web_searches`) for what
-    has no column. Other keys split a total in a way that no price depends on, and are left alone.
+    `audio.input` and its like, and the catalogue's own keys (`cache_write_1h_tokens`, `web_searches`) for
+    what has no column. Other keys split a total in a way that no price depends on, and are left alone.
     """
     dotted = {
         f"{modality}.{part}": pattern.format(modality)
@@ -72,11 +72,10 @@ def modality_meters() -> dict[str, str]:
     return dotted | plain
 
 
-def counts_of(events: pl.DataFrame) -> pl.DataFrame:
+def counts_of(events: pl.DataFrame) -> list[pl.Series]:
     """Return a column of counts for each meter that some event counts; null where it does not say."""
-    counts = events.select(pl.col(column).alias(key) for key, column in COLUMN_OF.items())
-    used = [key for key in counts.columns if counts.get_column(key).null_count() < counts.height]
-    return counts.select(used).hstack(_modality_counts(events))
+    counts = [events.get_column(column).alias(key) for key, column in COLUMN_OF.items()]
+    return [count for count in counts if count.null_count() < len(count)] + _modality_counts(events)
 
 
 def has_usage() -> pl.Expr:
@@ -101,11 +100,12 @@ class Split:
     """How the counts of a call are shared out over a set of priced meters.
 
     Attributes:
-        quantities: Quantity of each priced meter, over the columns of `counts_of`.
+        quantities: Place among the priced meters and quantity, over the columns of `counts_of`, of each meter
+            that these counts can reach.
         refusals: In order of rank, when a call has no price and why.
     """
 
-    quantities: tuple[pl.Expr, ...]
+    quantities: tuple[tuple[int, pl.Expr], ...]
     refusals: tuple[tuple[NoPrice, pl.Expr], ...]
 
 
@@ -118,35 +118,40 @@ def split_of(priced: tuple[str, ...], counted: tuple[str, ...]) -> Split:
         counted: Keys of the meters that have a column.
     """
     shares = _shares(priced)
-    quantities = tuple(_quantity(shares[key], counted) for key in priced)
+    places = [place for place, key in enumerate(priced) if _reached(shares[key], counted)]
+    quantities = tuple((place, _quantity(shares[priced[place]], counted)) for place in places)
     refusals = (
         (NoPrice.IMPOSSIBLE_USAGE, _any(_out_of_range(key) for key in counted)),
+        (NoPrice.IMPOSSIBLE_USAGE, _any(_overfull(counted))),
+        (NoPrice.INCOMPLETE_USAGE, pl.all_horizontal(pl.lit(value=True), *_all_null(counted))),
         (NoPrice.INCOMPLETE_USAGE, _any(_incomplete(priced, counted))),
-        (NoPrice.IMPOSSIBLE_USAGE, _any(quantity < 0 for quantity in quantities)),
+        (NoPrice.IMPOSSIBLE_USAGE, _any(quantity < 0 for _, quantity in quantities)),
         (NoPrice.NO_METER_PRICE, _any(pl.col(key) > 0 for key in _uncovered(priced, counted))),
     )
     return Split(quantities, refusals)
 
 
 def _shares(priced: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return each priced meter's own quantity as a sum of counts with factors: itself less its priced parts."""
+    """Return each priced meter's own quantity as counts with factors: itself less its priced parts."""
     shares: dict[str, dict[str, int]] = {}
     for key in sorted(priced, key=lambda key: -len(METERS[key].dimensions)):
         share = {key: 1}
-        for part in shares:
+        for part, taken in shares.items():
             if METERS[key].has_part(METERS[part]):
-                for count, factor in shares[part].items():
+                for count, factor in taken.items():
                     share[count] = share.get(count, 0) - factor
         shares[key] = share
     return shares
 
 
+def _reached(share: dict[str, int], counted: Sequence[str]) -> bool:
+    return PER_REQUEST in share or any(factor for key, factor in share.items() if key in counted)
+
+
 def _quantity(share: dict[str, int], counted: Sequence[str]) -> pl.Expr:
     if PER_REQUEST in share:
         return pl.lit(1, pl.Int64)
-    terms = [_count(key) * factor if factor != 1 else _count(key) for key, factor in share.items()
-             if key in counted and factor]  # fmt: skip
-    return pl.sum_horizontal(terms) if terms else pl.lit(0, pl.Int64)
+    return pl.sum_horizontal(_count(key) * factor for key, factor in share.items() if key in counted)
 
 
 def _count(key: str) -> pl.Expr:
@@ -160,6 +165,24 @@ def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:
 
 def _out_of_range(key: str) -> pl.Expr:
     return ~pl.col(key).is_between(0, LARGEST_COUNT)
+
+
+def _overfull(counted: Sequence[str]) -> Iterator[pl.Expr]:
+    """Yield when parts are more than their whole: those that one more dimension tells apart add up."""
+    for whole in counted:
+        groups: dict[frozenset[str], list[str]] = {}
+        for part in counted:
+            if METERS[whole].has_part(METERS[part]):
+                more = METERS[part].dimensions - METERS[whole].dimensions
+                name = frozenset(dimension for dimension, _ in more)
+                groups.setdefault(name, []).append(part)
+        for parts in groups.values():
+            yield pl.sum_horizontal(_count(part) for part in parts) > pl.col(whole)
+
+
+def _all_null(counted: Sequence[str]) -> Iterator[pl.Expr]:
+    """Yield what holds together for a call whose `by_modality` has only keys that are no meters."""
+    return (pl.col(key).is_null() for key in counted)
 
 
 def _incomplete(priced: Sequence[str], counted: Sequence[str]) -> Iterator[pl.Expr]:

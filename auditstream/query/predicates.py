@@ -1,161 +1,171 @@
-"""Reference data in ClickHouse: snapshots are read up to a revision, entries appended as a new one.
-
-A revision is claimed, its rows are written, and it is settled as written; a reader sees it from then on,
-and whole: the settlement says how many rows each table has to have. `migrations/0007_reference_revisions.sql`
-says why two writers cannot both succeed. `revision_log.py` holds the steps.
-"""
+"""Terms of a search as SQL conditions. Values travel as parameters: no text of a user enters the SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
+from decimal import Decimal, InvalidOperation
 
-import polars as pl
-from clickhouse_connect.driver.client import Client
+from auditstream.core.errors import RequestError
+from auditstream.query.fields import Kind
+from auditstream.query.grammar import Comparison, QueryError, Term, Words
+from auditstream.query.periods import Period, moment
 
-from auditstream.core.clock import Clock, SystemClock
-from auditstream.core.errors import StoreBusyError
-from auditstream.core.settings import ClickHouseSettings
-from auditstream.reference.kinds import KINDS, Entry, Kind, frame_of, kind_of
-from auditstream.reference.snapshot import Snapshot
-from sinks.clickhouse import QUORUM
-from sinks.clients import ClientPool, http_client
-from sinks.refusals import translated
-from sinks.revision_log import Claim, RevisionLog
-
-_ROWS = """
-SELECT {columns} FROM {table}
-WHERE revision <= {{revision:UInt64}}
-    AND revision IN (SELECT revision FROM reference_revisions WHERE step = 'written')
-ORDER BY {key}, valid_from, revision"""
+_INT64 = range(-(1 << 63), 1 << 63)
+_TIME = "DateTime64(6, 'UTC')"
+_MOST_MONEY = Decimal(10) ** 26  # Decimal(38, 12) has 26 digits before the point
 
 
-class ReferenceStore:
-    """Reads and appends reference data. Every method blocks and may be called from any thread.
+class Conditions:
+    """Conditions that must all hold, and the parameters that they name."""
 
-    Args:
-        clients: Where clients come from; closed with the store.
-        replicated: Whether the tables are replicated: waits for a majority, and catches up before it claims.
-        clock: What `recorded_at` is taken from.
-        patience_s: Age at which an unsettled revision of another writer is given up as broken off.
-    """
+    def __init__(self) -> None:
+        self._clauses: list[str] = []
+        self.parameters: dict[str, object] = {}
 
-    def __init__(
-        self,
-        clients: ClientPool,
-        *,
-        replicated: bool = False,
-        clock: Clock | None = None,
-        patience_s: float = 60.0,
-    ) -> None:
-        self._clients = clients
-        self._clock = clock or SystemClock()
-        self._log = RevisionLog(replicated=replicated, patience_s=patience_s)
-        self._settings = QUORUM if replicated else {}
+    @property
+    def sql(self) -> str:
+        """The conditions joined by AND; `1` when there are none."""
+        return "\n    AND ".join(self._clauses) or "1"
 
-    def newest(self) -> int:
-        """Return the newest revision that is wholly written, 0 before the first.
+    def add(self, clause: str) -> None:
+        """Demand a condition; its text must be ours."""
+        self._clauses.append(clause)
 
-        Raises:
-            RetryableError: No answer.
-        """
-        with translated("read of the newest reference revision"), self._clients.borrow() as client:
-            return self._log.newest(client)
+    def bind(self, value: object, sql_type: str) -> str:
+        """Return the placeholder of a new parameter."""
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"{{{name}:{sql_type}}}"
 
-    def load(self, revision: int, *, kinds: Iterable[str] = tuple(KINDS)) -> Snapshot:
-        """Return what is known at a revision; 0 is known without asking the store.
+    def add_tenant(self, tenant: str) -> None:
+        """Demand rows of one tenant."""
+        self.add(f"tenant_id = {self.bind(tenant, 'String')}")
 
-        Args:
-            revision: A revision that was newest at some time.
-            kinds: Names of the kinds to read; the others are not in the snapshot.
+    def add_period(self, period: Period) -> None:
+        """Demand rows whose event_time is in a range."""
+        if period.start is not None:
+            self.add(f"event_time >= {self.bind(time_text(period.start), _TIME)}")
+        if period.end is not None:
+            self.add(f"event_time < {self.bind(time_text(period.end), _TIME)}")
+
+    def add_terms(self, terms: Sequence[Term]) -> None:
+        """Demand every term of a search.
 
         Raises:
-            StoreBusyError: The store does not have the revision, or not all of its rows yet.
-            RetryableError: No answer.
+            QueryError: A value is not one of its field's kind.
         """
-        if revision == 0:
-            return Snapshot(0)
-        with translated(f"read of reference revision {revision}"), self._clients.borrow() as client:
-            expected = self._log.counts(client, revision)
-            tables = {name: _rows(client, KINDS[name], revision) for name in kinds}
-        _require_whole(tables, expected, revision)
-        return Snapshot(revision, tables)
+        for term in terms:
+            clause = self._words(term) if isinstance(term, Words) else self._comparison(term)
+            # What is not there (NULL) does not match, so that its negation does.
+            self.add(f"NOT ifNull({clause}, 0)" if term.negated else clause)
 
-    def append(self, entries: Sequence[Entry], *, base: int, actor: str) -> int:
-        """Write entries as one new revision, all of them or none, and return it.
+    def _words(self, term: Words) -> str:
+        text = self.bind(term.text, "String")
+        tokens = f"hasAllTokens(search_text, {text})"
+        return (
+            f"({tokens} AND positionCaseInsensitiveUTF8(search_text, {text}) > 0)" if term.phrase else tokens
+        )
 
-        Args:
-            entries: What to write; `base` itself when there are none.
-            base: Revision that the entries were worked out against: if another has been written since,
-                nothing is written.
-            actor: Who says so.
+    def _comparison(self, term: Comparison) -> str:
+        value = self._value(term)
+        if term.field.kind == "list":
+            clauses = [f"has({column}, {value})" for column in term.field.columns]
+        elif term.field.kind == "map":
+            key = self.bind(term.key, "String")
+            clauses = [
+                f"(mapContains({c}, {key}) AND toString({c}[{key}]) = {value})" for c in term.field.columns
+            ]
+        else:
+            operator = "=" if term.operator == ":" else term.operator
+            clauses = [f"{column} {operator} {value}" for column in term.field.columns]
+        return clauses[0] if len(clauses) == 1 else f"({' OR '.join(clauses)})"
 
-        Raises:
-            StoreBusyError: Another writer is at it or was first; nothing of these is visible.
-            RetryableError: No answer: the revision is visible or not, never in part. Read and compare again.
-        """
-        if not entries:
-            return base
-        with translated("append of reference data"), self._clients.borrow() as client:
-            claim = self._log.claim(client, base=base, actor=actor)
-            try:
-                counts = self._write(client, claim, entries)
-                self._log.settle(client, claim, counts)
-            except BaseException:  # an interrupt too: the next writer need not wait for this one
-                self._log.abandon_quietly(client, claim)
-                raise
-        return claim.revision
-
-    def close(self) -> None:
-        """Close the clients."""
-        self._clients.close()
-
-    def _write(self, client: Client, claim: Claim, entries: Sequence[Entry]) -> dict[str, int]:
-        """Insert the entries' rows, a table at a time, and return how many went to each."""
-        recorded_at = datetime.fromtimestamp(self._clock.now_s(), UTC)
-        counts: dict[str, int] = {}
-        for table, (kind, of_kind) in _by_table(entries).items():
-            rows = frame_of(
-                kind, of_kind, revision=claim.revision, recorded_at=recorded_at, actor=claim.actor
-            )
-            token = f"reference/{claim.revision}/{claim.writer}/{table}"
-            client.insert_arrow(
-                table,
-                rows.to_arrow(compat_level=pl.CompatLevel.oldest()),
-                settings={**self._settings, "async_insert": 0, "insert_deduplication_token": token},
-            )
-            counts[table] = rows.height
-        return counts
+    def _value(self, term: Comparison) -> str:
+        """Return the placeholder of a comparison's value."""
+        read, sql_type = _READ[term.field.kind]
+        return self.bind(read(term), sql_type)
 
 
-def connect_reference(settings: ClickHouseSettings) -> ReferenceStore:
-    """Return a store over HTTP; connects on its first call."""
-    return ReferenceStore(
-        ClientPool(lambda: http_client(settings)), replicated=settings.engine == "ReplicatedMergeTree"
-    )
+def time_text(at: datetime) -> str:
+    """Return a point of time as a parameter of type DateTime64(6, 'UTC')."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def _by_table(entries: Sequence[Entry]) -> dict[str, tuple[Kind, list[Entry]]]:
-    kinds = list(KINDS)
-    ordered = sorted(entries, key=lambda entry: kinds.index(kind_of(type(entry.fact)).name))
-    groups = groupby(ordered, key=lambda entry: kind_of(type(entry.fact)).name)
-    return {KINDS[name].table: (KINDS[name], list(group)) for name, group in groups}
+def _wrong(term: Comparison, expected: str) -> QueryError:
+    return QueryError(term.position, f"{term.field.name}: {term.value!r} is not {expected}")
 
 
-def _rows(client: Client, kind: Kind, revision: int) -> pl.DataFrame:
-    columns, key = ", ".join(kind.schema), ", ".join(kind.key)
-    sql = _ROWS.format(columns=columns, table=kind.table, key=key)
-    found = pl.DataFrame(pl.from_arrow(client.query_arrow(sql, parameters={"revision": revision})))
-    return found.select(pl.col(name).cast(dtype) for name, dtype in kind.schema.items())
+def _number(term: Comparison) -> Decimal:
+    try:
+        number = Decimal(term.value)
+    except InvalidOperation:
+        raise _wrong(term, "a number") from None
+    if not number.is_finite():
+        raise _wrong(term, "a finite number")
+    return number
 
 
-def _require_whole(tables: Mapping[str, pl.DataFrame], expected: Mapping[str, int], revision: int) -> None:
-    """Refuse a snapshot whose rows this replica does not have yet."""
-    for name, rows in tables.items():
-        table = KINDS[name].table
-        if rows.height < expected.get(table, 0):
-            raise StoreBusyError(
-                f"reference revision {revision}: table {table} has {rows.height} of {expected[table]} rows",
-                hint="The replica is behind, or rows were removed: see system.replication_queue.",
-            )
+def _whole(term: Comparison) -> int:
+    number = _number(term)
+    if abs(number) > _INT64.stop or number != int(number) or int(number) not in _INT64:
+        raise _wrong(term, "a whole number of 64 bits")
+    return int(number)
+
+
+def _money(term: Comparison) -> str:
+    number = _number(term)
+    if abs(number) >= _MOST_MONEY or number != round(number, 12):
+        raise _wrong(term, "an amount with at most 12 decimals")
+    return f"{number:f}"
+
+
+def _flag(term: Comparison) -> bool:
+    if term.value.lower() not in {"true", "false"}:
+        raise _wrong(term, "true or false")
+    return term.value.lower() == "true"
+
+
+def _time(term: Comparison) -> str:
+    try:
+        return time_text(moment(term.value))
+    except RequestError as error:
+        raise QueryError(term.position, f"{term.field.name}: {error.message}", hint=error.hint) from error
+
+
+def _uuid(term: Comparison) -> str:
+    try:
+        return str(uuid.UUID(term.value))
+    except ValueError:
+        raise _wrong(term, "a UUID") from None
+
+
+def _symbol(term: Comparison) -> str:
+    symbol = term.value.upper()
+    if symbol not in term.field.symbols:
+        raise _wrong(term, f"one of {', '.join(term.field.symbols)}")
+    return symbol
+
+
+def _fraction(term: Comparison) -> float:
+    return float(_number(term))
+
+
+def _text(term: Comparison) -> str:
+    return term.value
+
+
+_READ: Mapping[Kind, tuple[Callable[[Comparison], object], str]] = {
+    "text": (_text, "String"),
+    "enum": (_symbol, "String"),
+    "list": (_text, "String"),
+    "map": (_text, "String"),
+    "whole": (_whole, "Int64"),
+    "fraction": (_fraction, "Float64"),
+    "money": (_money, "Decimal(38, 12)"),
+    "flag": (_flag, "Bool"),
+    "time": (_time, _TIME),
+    "uuid": (_uuid, "UUID"),
+}
+"""How a value of each kind is read, and the type of its parameter."""

@@ -1,7 +1,9 @@
 """Documents that people write, as YAML or JSON, to facts; every fault is found before anything is written.
 
-A document is a mapping with `kind` and the fields of that kind, named as the table's columns. Scalars are read
-as text and typed by their field, so that a price never passes through a binary float and `no` stays a word.
+A document is a mapping with `kind` and the fields of that kind, named as the table's columns. Scalars are
+read as text and typed by their field, so that a price never passes through a binary float.
+Credentials and contracts have a column `kind` of their own: documents call it `credential_kind` and
+`contract_kind`.
 """
 
 from __future__ import annotations
@@ -76,6 +78,7 @@ class Reading:
 
     stated: list[Stated] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    _seen: dict[Hashable, Stated] = field(default_factory=dict)
 
     def add(self, text: str, file: str, *, now: datetime) -> None:
         """Read a file.
@@ -101,12 +104,12 @@ class Reading:
 
     def _add(self, stated: Stated) -> None:
         """Keep a fact, unless another document says something else of the same thing and time."""
-        for other in self.stated:
-            same = type(other.fact) is type(stated.fact) and other.fact.key == stated.fact.key
-            if same and other.fact.valid_from == stated.fact.valid_from:
-                reason = f"document {other.document} of {other.file} is about the same from the same time on"
-                self.problems.append(Problem(stated.file, stated.document, "valid_from", reason))
-                return
+        fact = stated.fact
+        first = self._seen.setdefault((type(fact), fact.key, fact.valid_from), stated)
+        if first is not stated:
+            reason = f"document {first.document} of {first.file} is about the same from the same time on"
+            self.problems.append(Problem(stated.file, stated.document, "valid_from", reason))
+            return
         self.stated.append(stated)
 
 
@@ -125,24 +128,25 @@ def _fact(document: object, now: datetime) -> Fact:
     if not isinstance(document, dict):
         raise _RefusedError(("", "must be a mapping with the field kind"))
     fields = {str(name): value for name, value in document.items()}
-    # Contracts have a field `kind` of their own, which documents call `contract_kind`.
     name = fields.pop("kind", None)
     known = [each for each in KINDS if each not in _BY_COMMAND]
     if name not in known:
         raise _RefusedError(("kind", f"must be one of {', '.join(known)}, not {name!r}"))
-    if "contract_kind" in fields and name == "contract":
-        fields["kind"] = fields.pop("contract_kind")
+    own_kind = f"{name}_kind"
+    if own_kind in fields and "kind" in KINDS[name].fact.model_fields:
+        fields["kind"] = fields.pop(own_kind)
     if fields.get("valid_from") is None:
         fields["valid_from"] = now
     try:
         return KINDS[name].fact.model_validate(fields)
     except ValidationError as error:
-        raise _RefusedError(*(_reason(each) for each in error.errors())) from error
+        raise _RefusedError(*(_reason(each, own_kind) for each in error.errors())) from error
 
 
-def _reason(error: ErrorDetails) -> tuple[str, str]:
+def _reason(error: ErrorDetails, own_kind: str) -> tuple[str, str]:
     """Return field and reason of one of pydantic's errors."""
     name = ".".join(str(part) for part in error["loc"])
+    name = own_kind if name == "kind" else name
     match error["type"]:
         case "extra_forbidden":
             return name, "unknown field"
@@ -157,7 +161,7 @@ def _documents(text: str, *, is_json: bool) -> Iterator[Any]:
     if is_json:
         loaded = [json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=_mapping)]
     else:
-        loaded = list(yaml.load_all(text, Loader=_TextLoader))  # noqa: S506  builds no objects, only text
+        loaded = list(yaml.load_all(text, Loader=_TextLoader))
     for document in loaded:
         if isinstance(document, list):
             yield from document

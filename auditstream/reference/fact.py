@@ -105,6 +105,10 @@ class Fact(BaseModel):
         """What the fact is about: the values of `KEY`."""
         return tuple(str(getattr(self, name)) for name in self.KEY)
 
+    def covers(self, at: datetime) -> bool:
+        """Return whether the fact holds at a time."""
+        return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
+
     def content(self) -> dict[str, Any]:
         """Return the fields but for the times between which they hold."""
         return self.model_dump(exclude={"valid_from", "valid_to"})

@@ -1,8 +1,8 @@
 """From rows that overlap to intervals that do not: later knowledge is painted over earlier knowledge.
 
-The rule (sinks/migrations/0004_reference.sql): what holds at a time is, among the rows of a key that cover the
-time, the one with the highest revision. Of rows of one revision the one that begins latest holds, so that one
-revision may bring a whole history of open-ended rows.
+The rule (sinks/migrations/0004_reference.sql): what holds at a time is, among the rows of a key that cover
+the time, the one with the highest revision. Of rows of one revision the one that begins latest holds, so that
+one revision may bring a whole history of open-ended rows.
 """
 
 from __future__ import annotations

@@ -64,9 +64,7 @@ def frame_of(
 ) -> pl.DataFrame:
     """Return entries of one kind as rows of its table."""
     recorded = {"recorded_at": recorded_at, "revision": revision, "actor": actor}
-    rows = [
-        {**_arrow_values(entry.fact), **recorded, "source": entry.source} for entry in entries
-    ]
+    rows = [{**_arrow_values(entry.fact), **recorded, "source": entry.source} for entry in entries]
     # By way of Arrow: polars itself takes no maps from Python values.
     schema = empty_frame(kind).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     return pl.DataFrame(pl.from_arrow(pa.Table.from_pylist(rows, schema=schema)))

@@ -20,7 +20,7 @@ class Budget(Fact):
 
     budget_id: Id
     tenant_id: AnyTenantId = ""
-    scope: Labels = {}
+    scope: Labels = Field(default_factory=dict)
     period: Literal["hour", "day", "week", "month", "quarter", "year"]
     amount: Annotated[Amount, Field(gt=0)]
     currency: Currency
@@ -39,7 +39,7 @@ class Objective(Fact):
 
     slo_id: Id
     tenant_id: AnyTenantId = ""
-    scope: Labels = {}
+    scope: Labels = Field(default_factory=dict)
     indicator: Id
     threshold_us: Annotated[int | None, Field(gt=0, lt=2**63), pl.Int64()] = None
     objective: Annotated[Share, Field(gt=0, le=1)]
@@ -69,7 +69,7 @@ class Hold(Fact):
 
     hold_id: Id
     tenant_id: AnyTenantId = ""
-    scope: Labels = {}
+    scope: Labels = Field(default_factory=dict)
     ground: str
     approvers: Names = ()
     active: bool = True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from auditstream.reference.fact import AnyTenantId, Currency, Fact, Id, Labels, Names, TenantId
 
 
@@ -17,7 +19,7 @@ class Tenant(Fact):
     organisation: str = ""
     currency: Currency = "USD"
     clear_ids: bool = False
-    labels: Labels = {}
+    labels: Labels = Field(default_factory=dict)
     active: bool = True
 
 
@@ -49,7 +51,7 @@ class Project(Fact):
     team_id: str = ""
     cost_center: str = ""
     environment: str = ""
-    labels: Labels = {}
+    labels: Labels = Field(default_factory=dict)
     active: bool = True
 
 

@@ -22,7 +22,7 @@ class Snapshot:
     Args:
         revision: Revision up to which rows are known; 0 knows none.
         tables: Rows by name of the kind; columns as `Kind.schema`, none of a later revision. A kind that is
-            left out was not read, and asking for it is an error; None of `tables` at all is an empty snapshot.
+            left out was not read, and asking for it is an error; without `tables` every kind is empty.
     """
 
     def __init__(self, revision: int, tables: Mapping[str, pl.DataFrame] | None = None) -> None:

@@ -96,7 +96,7 @@ class World:
         rules: Rules | None = None,
         *,
         weather: Weather | None = None,
-        steps: int = 400,
+        steps: int = 320,
         trace: list[str] | None = None,
     ) -> None:
         """Make a world.

@@ -159,3 +159,22 @@ def test_a_replica_without_all_rows_is_not_believed(reference, migrated):
 def test_a_revision_that_the_store_does_not_have_is_waited_for(reference):
     with pytest.raises(StoreBusyError, match="not in the store"):
         reference.load(9)
+
+
+def test_rows_of_a_revision_that_was_given_up_are_never_read(reference, migrated, engine, monkeypatch):
+    def broken(*_: Any) -> None:
+        raise OSError("the machine went away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RevisionLog, "settle", broken)
+        patched.setattr(RevisionLog, "abandon_quietly", lambda *_: None)
+        with pytest.raises(OSError, match="went away"):
+            reference.append([tenant("half")], base=0, actor="me")
+    database = str(migrated.value("SELECT currentDatabase()"))
+    impatient = ReferenceStore(ClientPool(lambda: engine(database)), patience_s=0)
+
+    revision = impatient.append([tenant("whole")], base=0, actor="you")
+    impatient.close()
+
+    assert reference.load(revision).rows("tenant")["name"].to_list() == ["whole"]
+    assert sorted(migrated.ask("SELECT name FROM tenants")) == [("half",), ("whole",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from streams.lane import Lane
 from streams.lane_services import Fenced, LaneServices
 from streams.pacing import Pacing
 from streams.plan import State
-from tests.support.lane_schedules import time_in_lanes
+from tests.support.lane_schedules import quiet_logs, time_in_lanes
 from tests.support.virtual_time import VirtualExecutor, VirtualTime
 
 LOG = LogId("audit.events.v1", 0, "0a1b2c3d")
@@ -139,9 +140,7 @@ class LaneBench:
 
     def run(self, scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Run a scenario to its end in virtual time."""
-        import random
-
-        with time_in_lanes(self.time, random.Random(0)):
+        with quiet_logs(), time_in_lanes(self.time, random.Random(0)):
             return self.time.run(scenario())
 
     @property

@@ -159,7 +159,9 @@ class VirtualGroup:
         member.heard_at = self.time.now
         return RebalanceInProgressError if self._joining else None
 
-    def commit(self, name: str, generation: int, offsets: Mapping[int, tuple[int, str]], answer: Answer) -> None:
+    def commit(
+        self, name: str, generation: int, offsets: Mapping[int, tuple[int, str]], answer: Answer
+    ) -> None:
         """Carry an offset commit that was sent just now; `answer` gets None or an error."""
         slow = self.rng.random() < self.fault
         way = self.rng.uniform(0.0, self.longest_delay_s) if slow else self.rng.uniform(0.001, 0.01)

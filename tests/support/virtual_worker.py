@@ -221,7 +221,9 @@ class VirtualWorker:
     async def _beat(self, generation: int) -> None:
         while self._group.heartbeat(self.name, generation) is None:
             await asyncio.sleep(self._rng.uniform(0.7, 1.2))
-        self._coordinator.lost(rejoin_only=self._group.heartbeat(self.name, generation) is RebalanceInProgressError)
+        self._coordinator.lost(
+            rejoin_only=self._group.heartbeat(self.name, generation) is RebalanceInProgressError
+        )
 
     async def _serve(self, generation: int) -> None:
         try:
@@ -353,6 +355,4 @@ class _Coordinator:
         await asyncio.sleep(rng.uniform(0.001, 0.02))
         found = dict(self._worker._group.offsets)
         await asyncio.sleep(rng.uniform(0.001, 0.02) if rng.random() < 0.9 else rng.uniform(0.0, 2.0))
-        return {
-            tp: OffsetAndMetadata(*found[tp.partition]) for tp in sorted(tps) if tp.partition in found
-        }
+        return {tp: OffsetAndMetadata(*found[tp.partition]) for tp in sorted(tps) if tp.partition in found}

@@ -1,0 +1,1 @@
+"""Demonstration traffic: a believable hour of several tenants, the same for the same seed."""

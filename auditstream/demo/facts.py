@@ -1,0 +1,86 @@
+"""The cast as reference data, so that the hour is attributed as a company's own events would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from auditstream.core.settings import ClickHouseSettings
+from auditstream.demo.cast import COMPANIES, Company
+from auditstream.reference.changes import difference
+from auditstream.reference.documents import Stated
+from auditstream.reference.fact import Fact
+from auditstream.reference.owners import Agent, Credential, Project, Tenant, Tool
+from sinks.reference import connect_reference
+
+_SINCE = datetime(2025, 1, 1, tzinfo=UTC)
+_SOURCE = "demo"
+
+
+def facts() -> Iterator[Fact]:
+    """Yield who owns what in the demonstration."""
+    for company in COMPANIES:
+        yield Tenant(tenant_id=company.tenant, name=company.name, valid_from=_SINCE)
+        yield from _of_projects(company)
+
+
+def state_facts(settings: ClickHouseSettings) -> int:
+    """Write what the store does not know yet of the cast, and return the reference data's revision.
+
+    Raises:
+        RetryableError: No answer, or somebody else is writing.
+    """
+    store = connect_reference(settings)
+    try:
+        base = store.newest()
+        stated = [
+            Stated(fact, _SOURCE, number, _SOURCE, dated=True) for number, fact in enumerate(facts(), start=1)
+        ]
+        found = difference(stated, store.load(base), now=datetime.now(UTC))
+        return store.append(found.entries, base=base, actor=_SOURCE)
+    finally:
+        store.close()
+
+
+def _of_projects(company: Company) -> Iterator[Fact]:
+    tenant = company.tenant
+    for project in company.projects:
+        yield Project(
+            tenant_id=tenant,
+            project_id=project.id,
+            team_id=project.team,
+            cost_center=project.cost_center,
+            environment=project.environment,
+            valid_from=_SINCE,
+        )
+        yield Credential(
+            credential_id=project.credential,
+            tenant_id=tenant,
+            project_id=project.id,
+            team_id=project.team,
+            cost_center=project.cost_center,
+            environment=project.environment,
+            kind="service",
+            valid_from=_SINCE,
+        )
+        if project.agent is not None:
+            agent = project.agent
+            yield Agent(
+                agent_id=agent.id,
+                tenant_id=tenant,
+                project_id=project.id,
+                name=agent.name,
+                framework=agent.framework,
+                allowed_tools=tuple(tool.name for tool in agent.tools),
+                valid_from=_SINCE,
+            )
+            for tool in agent.tools:
+                yield Tool.model_validate(
+                    {
+                        "tool_name": tool.name,
+                        "tenant_id": tenant,
+                        "mcp_server": tool.mcp_server,
+                        "side_effect": tool.side_effect,
+                        "valid_from": _SINCE,
+                    }
+                )

@@ -1,0 +1,150 @@
+"""A demonstration on a running deployment: the hour is sent, recorded and inspected."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+
+from auditstream.core.errors import RetryableError
+from auditstream.core.settings import RegistrySettings
+from auditstream.demo.hour import Hour
+from auditstream.demo.inspection import Ask, Findings, Inspection
+from auditstream.demo.messages import Envelopes
+from auditstream.demo.producer import DemoProducer
+from auditstream.embedded.deployment import Deployment
+from auditstream.embedded.topics import topic_epoch
+from schemas.registry_client import RegistryClient
+from schemas.subjects import subject_name
+from sinks.clients import ClientPool, http_client
+from sinks.refusals import translated
+from streams.kafka_security import librdkafka_settings
+
+_POLL_S = 0.25
+_SETTLED_S = 10.0
+_STALL_S = 45.0  # over the worker's start, its longest wait for a lease, and a restart
+
+Show = Callable[[int], None]
+"""Is told how far it has come, in messages."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a demonstration came to.
+
+    Attributes:
+        findings: What the inspection found.
+        seconds: From the first message to the last row.
+        events_per_s: Messages recorded a second, over that time.
+    """
+
+    findings: Findings
+    seconds: float
+    events_per_s: float
+
+
+class Performance:
+    """One hour on one deployment.
+
+    Args:
+        deployment: Where to.
+        hour: What.
+        ask: Runs a SELECT on its store.
+    """
+
+    def __init__(self, deployment: Deployment, hour: Hour, ask: Ask) -> None:
+        self._deployment = deployment
+        self._hour = hour
+        kafka = deployment.broker.settings
+        self._producer = DemoProducer(kafka)
+        epoch = kafka.epoch or topic_epoch(AdminClient(librdkafka_settings(kafka)), kafka.events_topic)
+        self._inspection = Inspection(ask, kafka.events_topic, epoch, self._producer.sent)
+        self._started_s = time.monotonic()
+
+    def send(self, show: Show) -> None:
+        """Send the hour; a broker that drops what was not read in time is given no more than it keeps.
+
+        Raises:
+            RetryableError: A part does not answer, or the worker stands still.
+        """
+        self._started_s = time.monotonic()
+        envelopes = asyncio.run(_envelopes(self._deployment.settings.registry, self._subject))
+        keeps = self._deployment.broker.keeps_bytes
+        settled_bytes = 0
+        for number in self._producer.send(self._hour.messages(envelopes)):
+            show(number)
+            if keeps is not None and self._producer.sent.size_bytes - settled_bytes > keeps // 2:
+                self._producer.flush()
+                self.drain(lambda _: None)
+                settled_bytes = self._producer.sent.size_bytes
+
+    def drain(self, show: Show) -> None:
+        """Wait until everything acknowledged is recorded.
+
+        Raises:
+            RetryableError: Nothing was recorded for 45 seconds.
+        """
+        seen, moved_s = -1, time.monotonic()
+        while (count := self._inspection.recorded()) < self._producer.sent.messages:
+            if count != seen:
+                seen, moved_s = count, time.monotonic()
+                show(count)
+            if time.monotonic() - moved_s > _STALL_S:
+                raise RetryableError(
+                    f"{count} of {self._producer.sent.messages} messages are recorded, and no more are",
+                    hint=f"See {self._deployment.worker.log}.",
+                )
+            time.sleep(_POLL_S)
+        show(count)
+
+    def outcome(self) -> Outcome:
+        """Inspect everything; call it when it has drained.
+
+        Rows can be seen a moment before the rollups that the same insert feeds, hence some patience.
+        """
+        seconds = time.monotonic() - self._started_s
+        deadline = time.monotonic() + _SETTLED_S
+        findings = self._inspection.findings(self._hour.tally)
+        while findings.differences and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+            findings = self._inspection.findings(self._hour.tally)
+        return Outcome(findings, seconds, findings.recorded / seconds)
+
+    @property
+    def _subject(self) -> str:
+        return subject_name(self._deployment.broker.settings.events_topic)
+
+
+@contextmanager
+def asking(deployment: Deployment) -> Iterator[Ask]:
+    """Lend a way to ask the deployment's store, as its owner."""
+    pool = ClientPool(lambda: http_client(deployment.settings.clickhouse))
+
+    def ask(sql: str, parameters: Mapping[str, Any] = MappingProxyType({}), /) -> Sequence[Sequence[Any]]:
+        with translated("inspection"), pool.borrow() as client:
+            rows: Sequence[Sequence[Any]] = client.query(sql, dict(parameters)).result_rows
+            return rows
+
+    try:
+        yield ask
+    finally:
+        pool.close()
+
+
+def this_hour(seed: int, events: int) -> Hour:
+    """Return an hour that ends now."""
+    return Hour(seed=seed, events=events, end=datetime.now(UTC).replace(microsecond=0))
+
+
+async def _envelopes(registry: RegistrySettings, subject: str) -> Envelopes:
+    async with RegistryClient.from_settings(registry) as client:
+        latest = await client.latest(subject)
+    assert latest.id is not None
+    return Envelopes(latest.id, registry.url)

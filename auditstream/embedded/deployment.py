@@ -1,0 +1,251 @@
+"""All embedded parts as one: Kafka, registry, ClickHouse and a worker, on loopback, in one data folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from auditstream.core.errors import ConfigError, RetryableError
+from auditstream.core.settings import ClickHouseSettings, RegistrySettings, Settings
+from auditstream.embedded.broker_choice import ChosenBroker, Say, check_choice, chosen_broker
+from auditstream.embedded.clickhouse_credentials import Credential
+from auditstream.embedded.clickhouse_lock import OwnerLock, PathOwnedError
+from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
+from auditstream.embedded.readiness import wait_until_recording
+from auditstream.embedded.registry import start_registry
+from auditstream.embedded.runtime_file import (
+    Account,
+    Runtime,
+    RuntimeClickHouse,
+    remove_runtime,
+    write_runtime,
+)
+from auditstream.embedded.worker_process import WatchedWorker
+from schemas.subjects import SUBJECTS, ingest_subject
+from sinks.clients import http_client
+from sinks.migrate import apply
+
+_LOCK_FILE = "deployment.lock"
+_WORKER_LOG = "worker.log"
+_DATABASE = "default"
+# How long the children of a deployment that was killed may take to notice.
+_LEFTOVERS_S = 15.0
+_POLL_S = 0.1
+# A worker is ready in 5 s on a quiet machine, most of it Python's imports; one that died is started again.
+_READY_S = 90.0
+_FAILED_STARTS = 3
+# For a worker that is alone: short waits, so that one started after a kill goes on at once.
+_WORKER = {"lease_s": 8.0, "session_timeout_s": 10.0, "instance_id": ""}
+
+
+class AlreadyRunningError(ConfigError):
+    """Another deployment runs on the data folder."""
+
+    code = "already_running"
+    hint = "Use that one, stop it, or choose another folder with --data-dir."
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A running deployment.
+
+    Attributes:
+        runtime: Where its parts answer, as in `runtime.json`.
+        settings: Settings under which commands and workers reach it.
+        broker: What its Kafka is.
+        clickhouse: Its store.
+        worker: Its worker.
+    """
+
+    runtime: Runtime
+    settings: Settings
+    broker: ChosenBroker
+    clickhouse: RunningClickHouse
+    worker: WatchedWorker
+
+
+@contextmanager
+def start_deployment(
+    settings: Settings,
+    *,
+    broker: str | None = None,
+    port_base: int | None = None,
+    say: Say,
+    prepare: Callable[[Settings], object] | None = None,
+) -> Iterator[Deployment]:
+    """Run all embedded parts for the length of the block; `runtime.json` is there as long as they are ready.
+
+    Everything ends with this process, however it ends.
+
+    Args:
+        settings: `data_dir` is where everything is kept; addresses in it are replaced by those of the parts.
+        broker: `jvm`, `embedded` or `kafka://host:port`; None takes the JVM's where it can be had.
+        port_base: Kafka listens on this port (the in-process one on a free one), the registry on the next,
+            ClickHouse on the one after; free ports when None.
+        say: Takes a line for a person; may be called from another thread.
+        prepare: Called when the tables are there, before the worker reads them.
+
+    Raises:
+        AlreadyRunningError: Another deployment runs on the data folder; says its process id.
+        RequestError: `broker` is none of the choices.
+        ConfigError: A part that was asked for is missing, or a port is taken.
+        RetryableError: A part did not start in time.
+    """
+    check_choice(broker)
+    settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+    folder = settings.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    kafka_port, registry_port, clickhouse_port = _ports(port_base)
+    with ExitStack() as parts:
+        parts.enter_context(_lock(folder))
+        remove_runtime(folder)  # of a deployment that was killed
+        subjects = (*SUBJECTS, *map(ingest_subject, settings.kafka.direct_topics))
+        registry = parts.enter_context(
+            start_registry(folder / "registry", port=registry_port, subjects=subjects)
+        )
+        users = _users()
+        clickhouse = parts.enter_context(_start_clickhouse(folder / "clickhouse", clickhouse_port, users))
+        kafka = parts.enter_context(
+            chosen_broker(
+                broker,
+                settings.kafka,
+                folder / "kafka",
+                port=kafka_port,
+                cache_dir=settings.cache_dir,
+                say=say,
+            )
+        )
+        settings = _with_parts(settings, kafka, registry.url, clickhouse)
+        _migrate(settings.clickhouse)
+        if prepare is not None:
+            prepare(settings)
+        worker = parts.enter_context(
+            WatchedWorker(
+                _as_worker(settings, users.worker), folder=folder, log=folder / _WORKER_LOG, say=say
+            )
+        )
+        _wait_for(worker, settings)
+        runtime = Runtime(
+            pid=os.getpid(),
+            kafka=kafka.settings.brokers,
+            registry_url=registry.url,
+            clickhouse=_described(clickhouse, settings.clickhouse, users.analyst),
+        )
+        write_runtime(folder, runtime)
+        parts.callback(remove_runtime, folder)
+        yield Deployment(runtime, settings, kafka, clickhouse, worker)
+
+
+def _ports(base: int | None) -> tuple[int, int, int]:
+    return (0, 0, 0) if base is None else (base, base + 1, base + 2)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    try:
+        lock = OwnerLock(folder / _LOCK_FILE)
+    except PathOwnedError as error:
+        raise AlreadyRunningError(f"a deployment runs already: {error.message}") from error
+    with lock:
+        yield
+
+
+class _Users(NamedTuple):
+    """The users of the embedded ClickHouse; their tokens are new at every start."""
+
+    owner: Credential
+    worker: Credential
+    analyst: Credential
+
+
+def _users() -> _Users:
+    return _Users(
+        owner=Credential("default", secrets.token_urlsafe(24), "owner"),
+        worker=Credential("worker", secrets.token_urlsafe(24), "writer"),
+        analyst=Credential("analyst", secrets.token_urlsafe(24), "reader"),
+    )
+
+
+def _start_clickhouse(folder: Path, port: int, users: _Users) -> RunningClickHouse:
+    """Start ClickHouse, waiting for that of a killed deployment to notice its end."""
+    deadline = time.monotonic() + _LEFTOVERS_S
+    while True:
+        try:
+            return start_clickhouse(folder, port=port, credentials=users)
+        except PathOwnedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)
+
+
+def _with_parts(
+    settings: Settings, kafka: ChosenBroker, registry_url: str, clickhouse: RunningClickHouse
+) -> Settings:
+    """Return the settings with the addresses of the parts, and the owner's sign-in."""
+    store = {
+        "host": clickhouse.host,
+        "port": clickhouse.port,
+        "secure": False,
+        "user": clickhouse.user,
+        "password": SecretStr(clickhouse.password),
+        "database": _DATABASE,
+        "engine": "MergeTree",
+    }
+    return settings.model_copy(
+        update={
+            "kafka": kafka.settings,
+            "registry": RegistrySettings(url=registry_url),
+            "clickhouse": settings.clickhouse.model_copy(update=store),
+        }
+    )
+
+
+def _as_worker(settings: Settings, user: Credential) -> Settings:
+    sign_in = {"user": user.user, "password": SecretStr(user.token)}
+    return settings.model_copy(
+        update={
+            "clickhouse": settings.clickhouse.model_copy(update=sign_in),
+            "worker": settings.worker.model_copy(update=_WORKER),
+        }
+    )
+
+
+def _wait_for(worker: WatchedWorker, settings: Settings) -> None:
+    try:
+        wait_until_recording(
+            settings, timeout_s=_READY_S, is_hopeless=lambda: worker.deaths >= _FAILED_STARTS
+        )
+    except RetryableError as error:
+        raise RetryableError(
+            error.message, hint=f"The worker ends, or hangs, at its start; see {worker.log}."
+        ) from error
+
+
+def _described(
+    clickhouse: RunningClickHouse, settings: ClickHouseSettings, analyst: Credential
+) -> RuntimeClickHouse:
+    return RuntimeClickHouse(
+        host=clickhouse.host,
+        port=clickhouse.port,
+        user=clickhouse.user,
+        password=clickhouse.password,
+        database=settings.database,
+        path=str(clickhouse.path),
+        analyst=Account(analyst.user, analyst.token),
+    )
+
+
+def _migrate(settings: ClickHouseSettings) -> None:
+    client = http_client(settings)
+    try:
+        apply(client, settings.engine)
+    finally:
+        client.close()

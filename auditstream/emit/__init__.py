@@ -1,0 +1,1 @@
+"""Sending files of events: formats one a file, and the way to Kafka."""

@@ -1,0 +1,17 @@
+"""The formats by the names that the command line takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auditstream.emit.auditstream_lines import read_auditstream
+from auditstream.emit.azure_llm import read_azure_llm
+from auditstream.emit.mooncake import read_mooncake
+from auditstream.emit.reading import Format
+
+FORMATS: Mapping[str, Format] = {
+    "auditstream": read_auditstream,
+    "azure-llm": read_azure_llm,
+    "mooncake": read_mooncake,
+}
+"""To add one, write a file beside these and name it here."""

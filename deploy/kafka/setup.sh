@@ -1,0 +1,56 @@
+#!/bin/sh
+# Makes the product's topics and says who may do what with them. Doing it again changes nothing.
+#
+# Only gateways write audit.events.v1: they stamp the tenant from the credential. A tenant that writes Kafka
+# itself has a topic of its own, audit.direct.<tenant>.v1, and may write nothing else.
+set -eu
+umask 077
+kafka="${KAFKA_BIN:-/opt/kafka/bin}"
+admin="$(mktemp)"
+trap 'rm -f "$admin"' EXIT
+sh "$(dirname "$0")/admin-properties.sh" > "$admin"
+
+topic() { # name, partitions, settings...
+    name="$1" partitions="$2"
+    shift 2
+    for setting in "$@"; do
+        set -- "$@" --config "$setting"
+        shift
+    done
+    "$kafka/kafka-topics.sh" --bootstrap-server "$BOOTSTRAP" --command-config "$admin" --create --if-not-exists \
+        --topic "$name" --partitions "$partitions" --replication-factor 1 "$@"
+}
+
+allow() { # principal, what...
+    principal="$1"
+    shift
+    "$kafka/kafka-acls.sh" --bootstrap-server "$BOOTSTRAP" --command-config "$admin" --add \
+        --allow-principal "User:$principal" "$@" > /dev/null
+}
+
+events_log() { # name
+    topic "$1" "${PARTITIONS:-4}" cleanup.policy=delete message.timestamp.type=LogAppendTime max.message.bytes=1048576
+    allow worker --operation Read --operation Describe --operation DescribeConfigs --topic "$1"
+}
+
+events_log audit.events.v1
+topic audit.dlq.v1 1 cleanup.policy=delete max.message.bytes=1114112
+topic audit.usage.v1 "${PARTITIONS:-4}" cleanup.policy=delete
+topic audit.findings.v1 1 cleanup.policy=delete
+topic audit.signals.v1 1 cleanup.policy=compact
+topic _schemas 1 cleanup.policy=compact
+
+allow gateway --operation Write --operation Describe --topic audit.events.v1
+for derived in audit.dlq.v1 audit.usage.v1 audit.findings.v1 audit.signals.v1; do
+    allow worker --operation Read --operation Write --operation Describe --operation DescribeConfigs --topic "$derived"
+done
+allow worker --operation Read --operation Describe --group auditstream- --resource-pattern-type prefixed
+allow registry --operation Read --operation Write --operation Describe --operation DescribeConfigs --topic _schemas
+allow registry --operation Read --operation Describe --group registry
+allow registry --operation Describe --cluster
+
+for tenant in $(printf '%s' "${DIRECT_TENANTS:-}" | tr ',' ' '); do
+    events_log "audit.direct.$tenant.v1"
+    allow "tenant-$tenant" --operation Write --operation Describe --topic "audit.direct.$tenant.v1"
+done
+echo "topics and access are set up"

@@ -1,0 +1,191 @@
+"""The deployment by containers: what its files must keep, read without an engine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+NAMES = sorted(SERVICES)
+ENV_EXAMPLE = (ROOT / "deploy/env.example").read_text(encoding="utf-8")
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+_SECRET = re.compile(r"password|secret|token|credential", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{(\w+)(:\?[^}]*|:-[^}]*)?\}")
+
+
+def waits_for(name: str) -> dict[str, str]:
+    return {other: how["condition"] for other, how in SERVICES[name].get("depends_on", {}).items()}
+
+
+def is_one_shot(name: str) -> bool:
+    return SERVICES[name].get("restart") == "no"
+
+
+def test_the_parts_of_a_deployment_are_there() -> None:
+    assert {"kafka", "registry", "clickhouse", "migrate", "worker"} <= set(SERVICES)
+    assert SERVICES["worker"]["deploy"]["replicas"] == 2
+    assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.0"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_service_has_a_health_check_or_ends(name: str) -> None:
+    if is_one_shot(name):
+        assert "healthcheck" not in SERVICES[name]
+    else:
+        assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_service_waits_for_what_is_healthy_or_done(name: str) -> None:
+    for other, condition in waits_for(name).items():
+        expected = "service_completed_successfully" if is_one_shot(other) else "service_healthy"
+        assert condition == expected
+
+
+def test_workers_start_after_tables_roles_topics_and_contract() -> None:
+    before, found = ["worker"], set[str]()
+    while before:
+        name = before.pop()
+        found.add(name)
+        before += [other for other in waits_for(name) if other not in found]
+
+    assert found == set(SERVICES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ports_are_on_loopback_only(name: str) -> None:
+    assert all(str(port).startswith("127.0.0.1:") for port in SERVICES[name].get("ports", ()))
+    assert SERVICES[name].get("network_mode") is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_images_are_pinned_by_tag(name: str) -> None:
+    image, _, tag = SERVICES[name]["image"].partition(":")
+    assert tag not in {"", "latest"}, image
+    assert "build" in SERVICES[name] or re.match(r"\d+\.\d", tag)
+
+
+@pytest.mark.parametrize("name", ["kafka", "clickhouse", "worker"])
+def test_what_must_outlive_a_container_is_on_a_named_volume(name: str) -> None:
+    sources = [str(volume).split(":", 1)[0] for volume in SERVICES[name]["volumes"]]
+    assert set(sources) & set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mounted_files_exist_and_are_read_only(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", ()):
+        if volume.startswith("./"):
+            source, _, mode = volume.split(":")
+            assert (ROOT / source).exists()
+            assert mode == "ro"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_secrets_come_from_variables_that_must_be_given(name: str) -> None:
+    for setting, value in SERVICES[name].get("environment", {}).items():
+        for variable, default in _VARIABLE.findall(str(value)):
+            if _SECRET.search(variable):
+                assert default.startswith(":?"), variable
+        if _SECRET.search(setting):
+            assert re.fullmatch(r"\$\{\w+:\?[^}]*\}", str(value)), setting
+        for quoted in re.findall(r'(?:password|user_\w+)="([^"]*)"', str(value)):
+            assert re.fullmatch(r"\$\{\w+:\?[^}]*\}", quoted), setting
+
+
+def test_every_variable_is_in_the_example_and_no_secret_has_a_value_there() -> None:
+    used = {variable for variable, _ in _VARIABLE.findall((ROOT / "docker-compose.yml").read_text("utf-8"))}
+    shown = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
+
+    assert used - {"AUDITSTREAM_VERSION"} == set(shown)
+    assert [name for name, value in shown.items() if _SECRET.search(name) and value] == []
+
+
+def test_settings_of_the_containers_are_settings_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    from auditstream.core import settings as core_settings
+
+    monkeypatch.delenv("AUDITSTREAM_SHARED_DATA", raising=False)
+    ours = {
+        setting: re.sub(r"\$\{[^}]*\}", "x", str(value))
+        for name in ("migrate", "contract", "worker")
+        for setting, value in SERVICES[name]["environment"].items()
+    }
+    for setting, value in ours.items():
+        monkeypatch.setenv(setting, value)
+
+    settings = core_settings.load()
+
+    assert settings.kafka.security == "sasl_plaintext"
+    assert settings.kafka.claims_are_stamped
+    assert settings.worker.metrics_port == 9464
+
+
+def test_nothing_but_the_gateway_may_write_the_topic_of_events() -> None:
+    script = (ROOT / "deploy/kafka/setup.sh").read_text(encoding="utf-8")
+    writers = re.findall(r"^\s*allow (\S+) .*--operation Write.*--topic (\S+)", script, re.MULTILINE)
+
+    assert [who for who, topic in writers if topic == "audit.events.v1"] == ["gateway"]
+    assert not [who for who, topic in writers if "*" in topic or who == "*"]
+
+
+@pytest.mark.parametrize("script", ["kafka/setup.sh", "kafka/admin-properties.sh", "clickhouse/users.sh"])
+def test_scripts_are_shell(script: str) -> None:
+    checked = subprocess.run(["sh", "-n", ROOT / "deploy" / script], capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_topics_are_those_of_the_product() -> None:
+    from auditstream.core.settings import KafkaSettings
+    from auditstream.embedded.topics import product_topics
+
+    script = (ROOT / "deploy/kafka/setup.sh").read_text(encoding="utf-8")
+    for spec in product_topics(KafkaSettings()):
+        line = next(
+            line for line in script.splitlines() if re.match(rf"(topic|events_log) {spec.name}\b", line)
+        )
+        if line.startswith("events_log"):
+            line = next(line for line in script.splitlines() if 'topic "$1"' in line)
+        assert dict(re.findall(r"([a-z.]+)=(\S+)", line)) == dict(spec.config), spec.name
+
+
+def test_only_the_migrator_may_connect_before_the_migrations() -> None:
+    users = ET.parse(ROOT / "deploy/clickhouse/users.xml").getroot().find("users")
+    ET.parse(ROOT / "deploy/clickhouse/server.xml")
+
+    assert users is not None
+    assert {user.tag: dict(user.attrib) for user in users} == {
+        "default": {"remove": "remove"},
+        "migrator": {},
+    }
+    password = users.find("migrator/password")
+    assert password is not None
+    assert password.attrib == {"from_env": "CLICKHOUSE_MIGRATOR_PASSWORD"}
+    assert not password.text
+
+
+def test_the_image_is_built_from_the_lock_by_hash_and_runs_as_nobody() -> None:
+    stages = DOCKERFILE.split("\nFROM ")
+    lines = [line.split() for line in stages[-1].splitlines()]
+
+    assert len(stages) == 3
+    assert "--require-hashes" in stages[1]
+    assert ["USER", "10001"] in lines
+    assert lines.index(["USER", "10001"]) < lines.index(["ENTRYPOINT", '["auditstream"]'])
+
+
+def test_the_image_has_every_package_of_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    context = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+
+    for package in packages:
+        assert f"COPY {package} {package}" in DOCKERFILE
+        assert f"!{package}" in context

@@ -1,0 +1,598 @@
+"""One lane, step by step: what it commits, writes and publishes, in which order, and what stops it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+
+import pytest
+
+from auditstream.core.errors import (
+    FatalError,
+    InvariantError,
+    LeaseExpiredError,
+    OffsetGapError,
+    RegistryDownError,
+    RejectError,
+    StoreBusyError,
+    StoreTimeoutError,
+)
+from auditstream.core.ports import Outbound, Plan
+from streams.lane import Lane
+from streams.plan import Closed
+from tests.support.lane_parts import EPOCH_S, LaneBench, slab
+
+DAY = date(2026, 3, 1)
+MESSAGE = Outbound("audit.dlq.v1", b"key", b"value")
+
+
+class TestASegment:
+    def test_is_planned_then_written_then_published_then_closed(self) -> None:
+        bench = LaneBench()
+        bench.recorder.outbound = [MESSAGE, MESSAGE]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(1)
+            assert lane.state == Closed(4, 4)
+
+        bench.run(scenario)
+        assert bench.commits == [Plan(lo=0, hi=3, first_index=0, day=DAY)]
+        order = ["gather", "commit Plan", "plan", "send", "insert", "publish 2", "publish", "close"]
+        assert bench.steps == order
+        assert bench.sink.rows == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+    def test_names_the_day_and_the_reference_data_of_its_plan(self) -> None:
+        bench = LaneBench(reference_revision=lambda: 42)
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(10, 7))
+            bench.sink.rows = [(9, index) for index in range(7)]
+            lane.put(slab(10, 14))
+            await asyncio.sleep(1)
+
+        bench.run(scenario)
+        [segment] = bench.recorder.segments
+        assert segment.plan == Plan(lo=10, hi=13, first_index=7, day=DAY, reference_revision=42)
+        assert segment.id == "audit.events.v1/0/0a1b2c3d/10-13"
+
+    def test_is_cut_at_the_row_limit_without_waiting(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 9))
+            await asyncio.sleep(0.4)  # less than the delay
+            assert bench.sink.tokens == ["0-3", "4-7"]
+            await asyncio.sleep(0.5)
+            assert bench.sink.tokens == ["0-3", "4-7", "8-8"]
+
+        bench.run(scenario)
+
+    def test_is_cut_at_the_byte_limit(self) -> None:
+        bench = LaneBench(segment_rows=100, segment_bytes=10)
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 3, value=b"12345678"))
+            await asyncio.sleep(0.2)
+            assert bench.sink.tokens == ["0-2"]
+
+        bench.run(scenario)
+
+    def test_waits_for_the_delay_from_its_first_record_on(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            await asyncio.sleep(10)
+            lane.put(slab(0, 1))
+            await asyncio.sleep(0.3)
+            lane.put(slab(1, 2))
+            await asyncio.sleep(0.1)
+            assert bench.sink.tokens == []
+            await asyncio.sleep(0.2)
+            assert bench.sink.tokens == ["0-1"]
+
+        bench.run(scenario)
+
+    def test_is_not_made_of_offsets_without_records(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> Lane:
+            lane, _ = bench.started(Closed(0, 0))
+            empty = slab(0, 5)
+            empty.offsets, empty.values, empty.timestamps_ms = [], [], []
+            lane.put(empty)
+            await asyncio.sleep(1)
+            return lane
+
+        lane = bench.run(scenario)
+        assert (lane.state, lane.sent, bench.sink.tokens) == (Closed(5, 0), None, [])
+
+    def test_numbers_go_on_from_segment_to_segment(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            for first in range(0, 12, 3):
+                lane.put(slab(first, first + 3))
+            await asyncio.sleep(2)
+
+        bench.run(scenario)
+        assert bench.sink.rows == [(n, n) for n in range(12)]
+
+
+class TestTheLease:
+    def test_runs_from_the_moment_before_the_plan_was_sent(self) -> None:
+        bench = LaneBench(lease_s=8.0)
+        bench.commit_s = 2.0
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            await asyncio.sleep(1)
+            lane.put(slab(0, 4))
+            await asyncio.sleep(5)
+
+        bench.run(scenario)
+        [(_, insert_by_s)] = bench.sink.inserts
+        assert insert_by_s == pytest.approx(EPOCH_S + 1 + 8, abs=0.01)
+
+    def test_is_renewed_under_the_same_plan_while_the_store_refuses(self) -> None:
+        bench = LaneBench(lease_s=8.0)
+        bench.sink.script = [StoreBusyError("full")] * 9
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(60)
+            assert lane.state == Closed(4, 4)
+
+        bench.run(scenario)
+        assert len(bench.commits) > 2
+        assert set(bench.commits) == {Plan(lo=0, hi=3, first_index=0, day=DAY)}
+        assert len(bench.sink.inserts) == 10
+        bounds = [bound for _, bound in bench.sink.inserts]
+        assert bounds == sorted(bounds)
+        assert bounds[-1] > bounds[0]
+
+    def test_an_insert_refused_as_late_is_sent_again_under_a_fresh_lease(self) -> None:
+        bench = LaneBench()
+        bench.sink.script = [LeaseExpiredError("late")]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(2)
+            assert lane.state == Closed(4, 4)
+
+        bench.run(scenario)
+        assert len(bench.commits) == 2
+        (_, first), (_, second) = bench.sink.inserts
+        assert second > first
+
+    def test_inserts_that_are_always_late_stop_the_worker(self) -> None:
+        bench = LaneBench()
+        bench.sink.script = [LeaseExpiredError("late")] * 100
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(60)
+
+        bench.run(scenario)
+        [crash] = bench.crashes
+        assert isinstance(crash, FatalError)
+        assert "clock" in crash.hint
+        assert len(bench.sink.inserts) == 5
+
+
+class TestErrors:
+    @pytest.mark.parametrize("error", [StoreBusyError("busy"), StoreTimeoutError("no answer")], ids=repr)
+    def test_what_the_store_refuses_for_now_is_sent_again_under_the_same_token(self, error: Exception) -> None:
+        bench = LaneBench()
+        bench.sink.script = [error, error]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(10)
+            assert lane.state == Closed(4, 4)
+
+        bench.run(scenario)
+        assert bench.sink.tokens == ["0-3"] * 3
+        assert len(bench.sink.rows) == 4
+
+    def test_a_block_is_built_again_when_the_registry_is_back(self) -> None:
+        bench = LaneBench()
+        bench.recorder.script = [RegistryDownError("down")] * 3
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(10)
+
+        bench.run(scenario)
+        assert bench.sink.tokens == ["0-3"]
+
+    def test_the_store_is_asked_again_at_the_start_until_it_answers(self) -> None:
+        bench = LaneBench()
+        bench.sink.reads = [StoreTimeoutError("no answer")] * 3
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(10)
+
+        bench.run(scenario)
+        assert bench.sink.tokens == ["0-3"]
+
+    @pytest.mark.parametrize("error", [FatalError("stop"), RejectError("row"), ValueError("bug")], ids=repr)
+    def test_any_other_error_stops_the_worker_with_the_plan_open(self, error: Exception) -> None:
+        bench = LaneBench()
+        bench.sink.script = [error]
+
+        async def scenario() -> Lane:
+            lane, task = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await task
+            return lane
+
+        lane = bench.run(scenario)
+        assert bench.crashes == [error]
+        assert isinstance(lane.state, Plan)
+
+    def test_a_panic_of_native_code_stops_the_worker(self) -> None:
+        class PanicError(BaseException):
+            """As pyo3's PanicException, which is no Exception."""
+
+        bench, panic = LaneBench(), PanicError()
+        bench.recorder.script = [panic]
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await task
+
+        bench.run(scenario)
+        assert bench.crashes == [panic]
+
+    def test_a_block_with_fewer_rows_than_records_is_never_written(self) -> None:
+        bench = LaneBench()
+        bench.recorder.lost_rows = 1
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await task
+
+        bench.run(scenario)
+        assert isinstance(bench.crashes[0], InvariantError)
+        assert bench.sink.inserts == []
+
+    def test_a_hole_in_the_log_is_an_error_of_the_put(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane = bench.lane(Closed(0, 0))
+            lane.put(slab(0, 2))
+            with pytest.raises(OffsetGapError):
+                lane.put(slab(3, 4))
+
+        bench.run(scenario)
+
+    def test_a_recorder_that_is_worn_out_ends_the_worker_with_its_segment_closed(self) -> None:
+        bench = LaneBench()
+        bench.recorder.worn_out_reason = "a decoder hangs"
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await task
+
+        bench.run(scenario)
+        assert bench.commits[-1] == Closed(4, 4)
+        assert [str(crash) for crash in bench.crashes] == ["a decoder hangs"]
+
+
+class TestFencing:
+    def test_a_lane_whose_plan_is_refused_writes_nothing(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(0, 0))
+            bench.fenced = True
+            lane.put(slab(0, 4))
+            await task
+            assert lane.dead
+
+        bench.run(scenario)
+        assert bench.sink.inserts == []
+        assert bench.crashes == []
+
+    def test_a_lane_that_is_fenced_between_attempts_sends_no_other(self) -> None:
+        bench = LaneBench(lease_s=2.0)
+        bench.sink.script = [StoreBusyError("busy")] * 50
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(1)
+            bench.fenced = True
+            await task
+            sent = len(bench.sink.inserts)
+            await asyncio.sleep(30)
+            assert len(bench.sink.inserts) == sent
+
+        bench.run(scenario)
+        assert bench.crashes == []
+
+    def test_a_dead_lane_sends_nothing_that_its_thread_had_not_begun(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            bench.services.checkpoint = lambda step: setattr(lane, "dead", lane.dead or step == "send")
+            lane.put(slab(0, 4))
+            await asyncio.sleep(10)
+
+        bench.run(scenario)
+        assert bench.sink.inserts == []
+
+    def test_a_dead_lane_takes_no_slab(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane = bench.lane(Closed(0, 0))
+            lane.dead = True
+            lane.put(slab(0, 4))
+            assert lane.next_offset == 0
+
+        bench.run(scenario)
+
+    def test_a_contradiction_stops_the_worker_while_the_partition_is_its_own(self) -> None:
+        bench = LaneBench()
+        bench.sink.rows = [(0, 0), (1, 1)]
+
+        async def scenario() -> None:
+            _, task = bench.started(Closed(1, 1))
+            await task
+
+        bench.run(scenario)
+        assert isinstance(bench.crashes[0], InvariantError)
+
+    def test_the_rows_of_a_successor_do_not_stop_a_worker_that_was_put_out_of_the_group(self) -> None:
+        # Frozen between reading its committed state and looking at the store, it sees its successor's rows.
+        bench = LaneBench()
+        bench.sink.rows = [(0, 0), (1, 1)]
+        bench.fenced = True
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(1, 1))
+            await task
+            assert lane.dead
+
+        bench.run(scenario)
+        assert bench.crashes == []
+
+
+class TestAReplay:
+    PLAN = Plan(lo=10, hi=15, first_index=7, day=date(2025, 12, 31), reference_revision=3)
+    BEFORE = [(index, index) for index in range(7)]
+
+    def test_writes_the_whole_plan_under_its_own_token_and_day(self) -> None:
+        bench = LaneBench(reference_revision=lambda: 99)
+        bench.sink.rows = [*self.BEFORE]
+
+        async def scenario() -> Lane:
+            lane, _ = bench.started(self.PLAN)
+            lane.put(slab(10, 13))
+            await asyncio.sleep(5)
+            assert bench.sink.inserts == []  # not before all of it is here
+            lane.put(slab(13, 18))
+            await asyncio.sleep(5)
+            return lane
+
+        lane = bench.run(scenario)
+        assert bench.recorder.segments[0].plan == self.PLAN
+        assert bench.sink.tokens == ["10-15", "16-17"]
+        assert lane.state == Closed(18, 15)
+
+    def test_is_committed_again_before_it_is_written(self) -> None:
+        bench = LaneBench()
+        bench.sink.rows = [*self.BEFORE]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(self.PLAN)
+            lane.put(slab(10, 16))
+            await asyncio.sleep(1)
+
+        bench.run(scenario)
+        assert bench.commits[0] == self.PLAN
+        assert bench.steps.index("commit Plan") < bench.steps.index("send")
+
+    def test_of_a_block_that_is_there_is_sent_again_so_that_views_heal(self) -> None:
+        bench = LaneBench()
+        bench.sink.rows = [*self.BEFORE]
+        bench.recorder.outbound = [MESSAGE]
+
+        async def scenario() -> None:
+            first, _ = bench.started(self.PLAN)
+            first.put(slab(10, 16))
+            await asyncio.sleep(1)
+            second, _ = bench.started(self.PLAN, generation=2)
+            second.put(slab(10, 16))
+            await asyncio.sleep(1)
+
+        bench.run(scenario)
+        assert bench.sink.tokens == ["10-15", "10-15"]
+        assert bench.sink.rows == [*self.BEFORE, *((10 + n, 7 + n) for n in range(6))]
+        assert bench.steps.count("publish 1") == 2
+
+    def test_of_a_block_whose_token_is_forgotten_is_not_sent_again(self) -> None:
+        bench = LaneBench()
+        bench.sink.rows = [*self.BEFORE, *((10 + n, 7 + n) for n in range(6))]
+        bench.sink.window, bench.sink.later_segments = 100, 100
+        bench.recorder.outbound = [MESSAGE]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(self.PLAN)
+            lane.put(slab(10, 16))
+            await asyncio.sleep(1)
+            assert lane.state == Closed(16, 13)
+
+        bench.run(scenario)
+        assert bench.sink.inserts == []
+        assert "publish 1" in bench.steps  # published all the same: readers drop repeats
+
+    def test_of_a_half_done_block_whose_token_is_forgotten_stops_the_worker(self) -> None:
+        bench = LaneBench()
+        bench.sink.rows = [*self.BEFORE, *((10 + n, 7 + n) for n in range(4))]
+        bench.sink.window, bench.sink.later_segments = 100, 100
+
+        async def scenario() -> None:
+            lane, task = bench.started(self.PLAN)
+            lane.put(slab(10, 16))
+            await task
+
+        bench.run(scenario)
+        assert isinstance(bench.crashes[0], InvariantError)
+        assert bench.sink.inserts == []
+
+    def test_whose_token_is_forgotten_while_it_waits_for_its_records_is_not_doubled(self) -> None:
+        bench = LaneBench()
+        bench.sink.rows = [*self.BEFORE, *((10 + n, 7 + n) for n in range(6))]
+        bench.sink.window = 100
+
+        async def scenario() -> None:
+            lane, _ = bench.started(self.PLAN)
+            await asyncio.sleep(30)
+            bench.sink.later_segments = 100  # of other logs, meanwhile
+            lane.put(slab(10, 16))
+            await asyncio.sleep(5)
+
+        bench.run(scenario)
+        assert len(bench.sink.rows) == 13
+
+    def test_larger_than_two_segments_gets_all_its_records(self) -> None:
+        # A predecessor with larger segments made the plan; fetching must not stop before it is complete.
+        bench = LaneBench(segment_rows=2)
+        bench.sink.rows = [*self.BEFORE]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(self.PLAN)
+            for offset in range(10, 16):
+                if "full" in bench.steps and "drained" not in bench.steps:
+                    break  # the consumer fetches no more
+                lane.put(slab(offset, offset + 1))
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(5)
+
+        bench.run(scenario)
+        assert bench.sink.tokens == ["10-15"]
+
+    def test_that_is_drained_before_its_records_came_leaves_the_plan_open(self) -> None:
+        bench = LaneBench()
+        bench.sink.rows = [*self.BEFORE]
+
+        async def scenario() -> Lane:
+            lane, task = bench.started(self.PLAN)
+            lane.put(slab(10, 12))
+            await asyncio.sleep(1)
+            lane.drain()
+            await task
+            return lane
+
+        assert bench.run(scenario).state == self.PLAN
+        assert bench.sink.inserts == []
+
+
+def test_a_retry_after_the_store_forgot_the_token_does_not_double() -> None:
+    # Applied, the answer lost; then refused for so long that other logs' inserts push the token out.
+    bench = LaneBench()
+    bench.sink.script = [(StoreTimeoutError("applied, no answer"),), *[StoreBusyError("down")] * 20]
+
+    async def scenario() -> None:
+        lane, _ = bench.started(Closed(0, 0))
+        lane.put(slab(0, 4))
+        await asyncio.sleep(10)
+        bench.sink.later_segments = bench.sink.window
+        await asyncio.sleep(60)
+        assert lane.state == Closed(4, 4)
+
+    bench.run(scenario)
+    assert bench.sink.rows == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+
+class TestDraining:
+    def test_finishes_the_open_segment_and_begins_no_other(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> Lane:
+            lane, task = bench.started(Closed(0, 0))
+            bench.commit_s = 1.0
+            lane.put(slab(0, 7))
+            await asyncio.sleep(0.5)
+            lane.drain()
+            await task
+            return lane
+
+        assert bench.run(scenario).state == Closed(4, 4)
+        assert bench.sink.tokens == ["0-3"]
+
+    def test_takes_no_more_slabs(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane = bench.lane(Closed(0, 0))
+            lane.drain()
+            lane.put(slab(5, 9))  # not even one with a hole before it
+            assert (lane.next_offset, lane.busy) == (0, False)
+
+        bench.run(scenario)
+
+    def test_ends_a_lane_that_has_nothing(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(0, 0))
+            await asyncio.sleep(1)
+            lane.drain()
+            await task
+
+        bench.run(scenario)
+
+
+class TestBackPressure:
+    def test_stops_the_fetch_at_two_segments_and_begins_again_below_one(self) -> None:
+        bench = LaneBench()
+
+        async def scenario() -> None:
+            lane = bench.lane(Closed(0, 0))  # not running: nothing is taken
+            lane.put(slab(0, 7))
+            assert bench.steps == []
+            lane.put(slab(7, 8))
+            lane.put(slab(8, 12))
+            assert bench.steps == ["full"]  # once
+            task = asyncio.create_task(lane.run())
+            await asyncio.sleep(1)
+            assert bench.steps.count("drained") == 1
+            lane.put(slab(12, 30))
+            assert bench.steps.count("full") == 2
+            lane.drain()
+            await task
+
+        bench.run(scenario)
+
+    def test_counts_bytes_too(self) -> None:
+        bench = LaneBench(segment_bytes=10)
+
+        async def scenario() -> None:
+            lane = bench.lane(Closed(0, 0))
+            lane.put(slab(0, 1, value=b"x" * 19))
+            assert bench.steps == []
+            lane.put(slab(1, 2, value=b"x"))
+            assert bench.steps == ["full"]
+
+        bench.run(scenario)
