@@ -19,7 +19,10 @@ from auditstream.core.errors import AuditStreamError
 
 # Commands in the order of the help page; each module has `register(app)`.
 COMMANDS = (
+    "up",
+    "demo",
     "worker",
+    "migrate",
     "apply",
     "emit",
     "search",

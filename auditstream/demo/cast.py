@@ -106,6 +106,7 @@ class Project:
         weight: Share of the tenant's traffic.
         looks_up: Share of chat turns that search a vector store first.
         environment: Where it runs.
+        names_tenant: Whether its events name their tenant; else the credential says whose they are.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Project:
     weight: float = 1.0
     looks_up: float = 0.0
     environment: str = "production"
+    names_tenant: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +250,14 @@ COMPANIES = (
                 Agent("initech-reviewer", "Reviewer", "1.9.4", "openai-agents", (_DIFF, _COMMENT, _MERGE)),
                 weight=0.5,
                 environment="ci",
+                names_tenant=False,
             ),
         ),
     ),
 )
+
+TENANT_OF = {project.credential: company.tenant for company in COMPANIES for project in company.projects}
+"""Tenants by their credentials."""
 
 # The prompt that gets another version in the middle of the hour, and the experiment that runs on it.
 CHANGED_PROMPT = "product-advice"

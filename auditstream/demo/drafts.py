@@ -91,7 +91,7 @@ class Pen:
             "schema_rev": SCHEMA_REV,
             "source": f"urn:demo:{company.tenant}:{project.id}",
             "source_instance": f"{project.id}-{self.random.randrange(2)}",
-            "tenant_id": company.tenant,
+            "tenant_id": company.tenant if project.names_tenant else "",
             "feature_id": project.feature,
             "actor_type": "USER",
             "actor_id": f"user-{company.tenant}-{self.random.randrange(_USERS_A_COMPANY):03d}",

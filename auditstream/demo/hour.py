@@ -19,7 +19,7 @@ import numpy as np
 from auditstream.demo.background import HOUR_US, Background
 from auditstream.demo.calibration import TokenCounts, arrivals
 from auditstream.demo.calls import ModelCalls
-from auditstream.demo.cast import COMPANIES, MODELS, SHADOW_SOURCE, Company
+from auditstream.demo.cast import COMPANIES, MODELS, SHADOW_SOURCE, TENANT_OF, Company
 from auditstream.demo.drafts import Conversation, Draft, Pen
 from auditstream.demo.messages import Envelopes, Message
 from auditstream.demo.planted import Planting
@@ -42,7 +42,7 @@ class Tally:
         events: Distinct events.
         duplicates: Planted repeats.
         dead_letters: Planted dead letters.
-        by_tenant: Events by the tenant that they name.
+        by_tenant: Events by the tenant that they belong to; under an empty name those of nobody.
         by_type: Events by type.
         input_tokens: Sum over the events.
         output_tokens: Likewise.
@@ -69,7 +69,7 @@ class Tally:
         """Count an event."""
         self.events += 1
         self.by_type[draft["event_type"]] += 1
-        self.by_tenant[draft.get("tenant_id", "")] += 1
+        self.by_tenant[TENANT_OF.get(draft["credential_id"], "")] += 1
         self.unregistered += draft["source"] == SHADOW_SOURCE
         usage = draft.get("usage")
         if usage is not None:

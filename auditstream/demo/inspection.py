@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from auditstream.demo.hour import Tally
 from auditstream.demo.producer import Sent
+from auditstream.reference.fact import UNATTRIBUTED
 
 
 class Ask(Protocol):
@@ -36,12 +37,12 @@ SELECT
     countIf(leaf_kind = 0 AND duplicate_of IS NOT NULL),
     countIf(leaf_kind = 1),
     countIf(cost_status = 'unpriced' AND duplicate_of IS NULL),
-    countIf(cost_status = 'priced' AND duplicate_of IS NULL),
     toString(sumIf(ifNull(cost_billed, toDecimal128(0, 12)), duplicate_of IS NULL)),
-    uniqExactIf(tenant_id, leaf_kind = 0 AND tenant_id NOT IN ('', 'unattributed')),
-    countIf(leaf_kind = 0 AND duplicate_of IS NULL AND tenant_id IN ('', 'unattributed')),
+    uniqExactIf(tenant_id, leaf_kind = 0 AND tenant_id != 'unattributed'),
+    countIf(leaf_kind = 0 AND duplicate_of IS NULL AND tenant_id = 'unattributed'),
     sumIf(ifNull(input_tokens, 0), duplicate_of IS NULL),
-    sumIf(ifNull(output_tokens, 0), duplicate_of IS NULL)
+    sumIf(ifNull(output_tokens, 0), duplicate_of IS NULL),
+    sumMapIf(map(toString(tenant_id), 1), leaf_kind = 0 AND duplicate_of IS NULL)
 FROM events
 WHERE log_id IN {logs:Array(String)} AND arrayExists(
     (log, first, last) -> log = log_id AND kafka_offset BETWEEN first AND last,
@@ -85,7 +86,6 @@ class Findings:
         duplicates: Rows marked as repeats.
         dead_letters: Rows that are no events.
         unpriced: Events without a price.
-        priced: Events with one.
         cost_total: Sum of what is billed for them, repeats left out.
         tenants: Number of tenants.
         unattributed: Events whose tenant could not be established.
@@ -98,7 +98,6 @@ class Findings:
     duplicates: int = 0
     dead_letters: int = 0
     unpriced: int = 0
-    priced: int = 0
     cost_total: Decimal = Decimal(0)
     tenants: int = 0
     unattributed: int = 0
@@ -138,14 +137,13 @@ class Inspection:
 
     def _counts(self, tally: Tally) -> Findings:
         row = self._ask(_COUNTS, self._ours)[0]
-        recorded, rows, duplicates, dead, unpriced, priced, cost, tenants, nobodys, read, written = row
+        recorded, rows, duplicates, dead, unpriced, cost, tenants, nobodys, read, written, by = row
         found = Findings(
             produced=self._sent.messages,
             recorded=recorded,
             duplicates=duplicates,
             dead_letters=dead,
             unpriced=unpriced,
-            priced=priced,
             cost_total=Decimal(cost),
             tenants=tenants,
             unattributed=nobodys,
@@ -153,6 +151,8 @@ class Inspection:
         _differ(found, "rows", recorded, rows)
         _differ(found, "input tokens", tally.input_tokens, read)
         _differ(found, "output tokens", tally.output_tokens, written)
+        expected = {tenant or UNATTRIBUTED: count for tenant, count in tally.by_tenant.items()}
+        _differ(found, "events by tenant", sorted(expected.items()), sorted(by.items()))
         return found
 
     def _compare(self, found: Findings, tally: Tally) -> None:
@@ -160,8 +160,9 @@ class Inspection:
         _differ(found, "recorded", found.produced, found.recorded)
         _differ(found, "duplicates", tally.duplicates, found.duplicates)
         _differ(found, "dead letters", tally.dead_letters, found.dead_letters)
-        if found.priced:  # where a price book is at work
-            _differ(found, "unpriced", tally.unpriced, found.unpriced)
+        _differ(found, "unpriced", tally.unpriced, found.unpriced)
+        if not found.cost_total:
+            found.differences.append("cost: 0, expected more")
 
     def _holes(self, found: Findings) -> list[str]:
         holes = [

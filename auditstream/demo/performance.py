@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -31,8 +32,11 @@ _POLL_S = 0.25
 _SETTLED_S = 10.0
 _STALL_S = 45.0  # over the worker's start, its longest wait for a lease, and a restart
 
-Show = Callable[[int], None]
-"""Is told how far it has come, in messages."""
+Show = Callable[[int], object]
+"""Is told how many messages are recorded."""
+
+ShowBoth = Callable[[int, int], object]
+"""Is told how many messages are sent, and how many recorded."""
 
 
 @dataclass(slots=True)
@@ -68,22 +72,22 @@ class Performance:
         self._inspection = Inspection(ask, kafka.events_topic, epoch, self._producer.sent)
         self._started_s = time.monotonic()
 
-    def send(self, show: Show) -> None:
+    def send(self, show: ShowBoth) -> None:
         """Send the hour; a broker that drops what was not read in time is given no more than it keeps.
 
         Raises:
             RetryableError: A part does not answer, or the worker stands still.
         """
-        self._started_s = time.monotonic()
         envelopes = asyncio.run(_envelopes(self._deployment.settings.registry, self._subject))
-        keeps = self._deployment.broker.keeps_bytes
-        settled_bytes = 0
+        self._started_s = time.monotonic()
+        sent, keeps = self._producer.sent, self._deployment.broker.keeps_bytes
+        settled, settled_bytes = 0, 0
         for number in self._producer.send(self._hour.messages(envelopes)):
-            show(number)
-            if keeps is not None and self._producer.sent.size_bytes - settled_bytes > keeps // 2:
+            show(number, settled)
+            if keeps is not None and sent.size_bytes - settled_bytes > keeps // 2:
                 self._producer.flush()
-                self.drain(lambda _: None)
-                settled_bytes = self._producer.sent.size_bytes
+                self.drain(partial(show, number))
+                settled, settled_bytes = sent.messages, sent.size_bytes
 
     def drain(self, show: Show) -> None:
         """Wait until everything acknowledged is recorded.

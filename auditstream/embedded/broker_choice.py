@@ -31,11 +31,13 @@ class ChosenBroker:
     Attributes:
         kind: `jvm`, `embedded` or `kafka`.
         settings: How to reach it; with an epoch where the broker itself has no topic ids.
+        is_running: Whether it is there still, as far as this process can know.
         keeps_bytes: How many unread bytes a partition keeps, None without such a bound.
     """
 
     kind: str
     settings: KafkaSettings
+    is_running: Callable[[], bool]
     keeps_bytes: int | None = None
 
 
@@ -76,7 +78,7 @@ def chosen_broker(
         settings = kafka.model_copy(update={"brokers": choice.removeprefix(URL_PREFIX)})
         say(f"kafka: {settings.brokers}")
         _make_topics(settings, say)
-        yield ChosenBroker("kafka", settings)
+        yield ChosenBroker("kafka", settings, lambda: True)
         return
     missing = None if choice == "embedded" else _missing_jvm(cache_dir)
     if choice == "jvm" and missing is not None:
@@ -95,7 +97,7 @@ def _in_process(kafka: KafkaSettings, say: Say, missing: AuditStreamError | None
     say(f"kafka: librdkafka's in-process broker, which forgets everything at the end{because}")
     with start_mock_kafka() as broker:
         own = {"brokers": broker.bootstrap, "security": "plaintext", "epoch": secrets.token_hex(4)}
-        yield ChosenBroker("embedded", kafka.model_copy(update=own), keeps_bytes=5_000_000)
+        yield ChosenBroker("embedded", kafka.model_copy(update=own), lambda: True, keeps_bytes=5_000_000)
 
 
 @contextmanager
@@ -107,7 +109,7 @@ def _on_jvm(
         own = {"brokers": broker.bootstrap, "security": "plaintext", "epoch": ""}
         settings = kafka.model_copy(update=own)
         _make_topics(settings, say)
-        yield ChosenBroker("jvm", settings)
+        yield ChosenBroker("jvm", settings, lambda: broker.is_running)
 
 
 def _missing_jvm(cache_dir: Path) -> AuditStreamError | None:

@@ -71,6 +71,17 @@ class Deployment:
     clickhouse: RunningClickHouse
     worker: WatchedWorker
 
+    def check(self) -> None:
+        """Return when the parts that cannot be started again are there.
+
+        Raises:
+            RetryableError: One of them has ended.
+        """
+        if not self.clickhouse.is_running:
+            raise RetryableError("ClickHouse has ended", hint=f"See the logs in {self.clickhouse.path}.")
+        if not self.broker.is_running():
+            raise RetryableError("Kafka has ended", hint=f"See the logs in {self.settings.data_dir}/kafka.")
+
 
 @contextmanager
 def start_deployment(

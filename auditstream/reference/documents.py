@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -18,7 +18,6 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from auditstream.reference.fact import Fact
 from auditstream.reference.kinds import KINDS, Entry
@@ -143,7 +142,7 @@ def _fact(document: object, now: datetime) -> Fact:
         raise _RefusedError(*(_reason(each, own_kind) for each in error.errors())) from error
 
 
-def _reason(error: ErrorDetails, own_kind: str) -> tuple[str, str]:
+def _reason(error: Mapping[str, Any], own_kind: str) -> tuple[str, str]:
     """Return field and reason of one of pydantic's errors."""
     name = ".".join(str(part) for part in error["loc"])
     name = own_kind if name == "kind" else name

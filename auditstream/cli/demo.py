@@ -1,0 +1,152 @@
+"""`auditstream demo`: an hour of generated traffic on embedded parts, to look at or to check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from auditstream.cli.context import Context
+from auditstream.cli.up import BrokerOption, PortBaseOption, remark, running, stay
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from auditstream.demo.hour import Hour
+    from auditstream.demo.performance import Outcome
+    from auditstream.embedded.deployment import Deployment
+
+_PARTIAL = 7
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    context: typer.Context,
+    *,
+    broker: BrokerOption = None,
+    port_base: PortBaseOption = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same hour.")] = 1,
+    events: Annotated[int, typer.Option(min=200, help="Number of distinct events.")] = 20_000,
+    exit_: Annotated[
+        bool, typer.Option("--exit", help="Check what was recorded, print a JSON summary, and end.")
+    ] = False,
+) -> int:
+    """Run everything with a believable hour of three companies' AI traffic, compressed.
+
+    With --exit, ends with 0 when every event was recorded exactly once, densely, and no repeat or dead letter
+    was seen but the planted ones, and with 7 when something differs.
+    """
+    from auditstream.cli.stopping import Terminated, stopping_once
+    from auditstream.demo.facts import state_facts
+    from auditstream.demo.performance import this_hour
+
+    hour = this_hour(seed, events)
+    is_performed = False
+    try:
+        with (
+            stopping_once(),
+            running(
+                context.obj, broker, port_base, lambda settings: state_facts(settings.clickhouse)
+            ) as deployment,
+        ):
+            outcome = _perform(context.obj, deployment, hour)
+            is_performed = True
+            if not exit_:
+                _print_tour(context.obj, deployment, outcome)
+                stay(deployment)
+    except Terminated:
+        if not is_performed:
+            raise
+        remark(context.obj)("stopped")
+        return 0
+    found = summary(hour, outcome) | {"seed": seed, "broker": deployment.broker.kind}
+    for difference in outcome.findings.differences:
+        typer.echo(f"differs: {difference}", err=True)
+    typer.echo(json.dumps(found))
+    return 0 if found["ok"] else _PARTIAL
+
+
+def summary(hour: Hour, outcome: Outcome) -> dict[str, Any]:
+    """Return what a demonstration came to, as one object."""
+    findings = outcome.findings
+    return {
+        "produced": findings.produced,
+        "recorded": findings.recorded,
+        "duplicates": findings.duplicates,
+        "planted_duplicates": hour.planted.duplicates,
+        "dead_letters": findings.dead_letters,
+        "planted_dead_letters": hour.planted.dead_letters,
+        "unpriced": findings.unpriced,
+        "unattributed": findings.unattributed,
+        "cost_total": f"{findings.cost_total:f}",
+        "currency": "USD",
+        "tenants": findings.tenants,
+        "seconds": round(outcome.seconds, 3),
+        "events_per_s": round(outcome.events_per_s, 1),
+        "dense": findings.dense,
+        "ok": not findings.differences,
+        "differences": findings.differences,
+    }
+
+
+def _perform(context: Context, deployment: Deployment, hour: Hour) -> Outcome:
+    """Send the hour, wait until it is recorded, and inspect it, with progress on stderr."""
+    from auditstream.demo.performance import Performance, asking
+
+    with asking(deployment) as ask, _progress(context) as progress:
+        performance = Performance(deployment, hour, ask)
+        sending = progress.add_task("sent", total=hour.expected_messages)
+        recording = progress.add_task("recorded", total=hour.expected_messages)
+        performance.send(
+            lambda sent, recorded: (
+                progress.update(sending, completed=sent),
+                progress.update(recording, completed=recorded),
+            )
+        )
+        performance.drain(lambda recorded: progress.update(recording, completed=recorded))
+        return performance.outcome()
+
+
+@contextmanager
+def _progress(context: Context) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Events a second."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.finished_speed or task.speed or 0:,.0f} events/s")
+
+    console = Console(stderr=True, no_color=not context.color)
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), Rate())
+    with Progress(*columns, console=console, disable=context.quiet) as progress:
+        yield progress
+
+
+def _print_tour(context: Context, deployment: Deployment, outcome: Outcome) -> None:
+    """Say what there is to look at."""
+    findings, runtime = outcome.findings, deployment.runtime
+    where = f" --data-dir {context.data_dir}" if str(context.data_dir) != ".auditstream" else ""
+    lines = [
+        f"{findings.recorded} messages recorded in {outcome.seconds:.1f} s: {findings.tenants} tenants, "
+        f"{findings.cost_total:.2f} USD, {findings.duplicates} repeats, {findings.dead_letters} dead letters",
+        *(f"differs: {difference}" for difference in findings.differences),
+        "Try, in another terminal:",
+        f"  auditstream{where} search 'event_type:ai.policy.decision policy_verdict:deny'",
+        f"  auditstream{where} sql 'SELECT tenant_id, sum(cost_billed) FROM events_current GROUP BY tenant_id'",
+        f"  auditstream{where} status",
+        f"Kafka {runtime.kafka}, registry {runtime.registry_url}/subjects, "
+        f"ClickHouse http://{runtime.clickhouse.host}:{runtime.clickhouse.port}",
+        "Ctrl-C ends it.",
+    ]
+    for line in lines:
+        remark(context)(line)

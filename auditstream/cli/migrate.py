@@ -1,0 +1,112 @@
+"""`auditstream migrate`: the tables in ClickHouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from auditstream.cli.context import Context
+from auditstream.core.settings import Settings
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    group = typer.Typer(help="Bring the tables in ClickHouse to this version.", no_args_is_help=True)
+    group.command()(plan)
+    group.command()(apply)
+    group.command()(status)
+    app.add_typer(group, name="migrate")
+
+
+def plan(
+    context: typer.Context,
+    *,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the statements instead of the list.")] = False,
+) -> None:
+    """Show what `apply` would run; changes nothing."""
+    from auditstream.cli.printing import print_rows
+    from sinks import migrate
+
+    with _client(context.obj) as (client, settings):
+        pending = migrate.plan(client)
+    engine = settings.clickhouse.engine
+    if sql:
+        for migration in pending:
+            typer.echo("\n\n".join(f"{statement};" for statement in migration.statements(engine)))
+        return
+    rows = [
+        {"version": each.version, "name": each.name, "statements": len(each.statements(engine))}
+        for each in pending
+    ]
+    print_rows(context.obj, ("version", "name", "statements"), rows)
+    _remark(context.obj, f"{len(pending)} pending")
+
+
+def apply(context: typer.Context) -> None:
+    """Run what is pending; broken off, it goes on where it stopped when it is run again."""
+    from auditstream.cli.printing import print_rows
+    from sinks import migrate
+
+    with _client(context.obj, make_database=True) as (client, settings):
+        done = migrate.apply(
+            client,
+            settings.clickhouse.engine,
+            before=lambda migration, statement: _remark(
+                context.obj, f"{migration.version:04d} {_title(statement)}"
+            ),
+        )
+    print_rows(
+        context.obj, ("version", "name"), [{"version": each.version, "name": each.name} for each in done]
+    )
+    _remark(context.obj, f"{len(done)} applied" if done else "nothing was pending")
+
+
+def status(context: typer.Context) -> None:
+    """Show which migrations were applied, and when."""
+    from auditstream.cli.printing import print_rows
+    from sinks import migrate
+
+    with _client(context.obj) as (client, _):
+        states = migrate.status(client)
+    rows: list[dict[str, Any]] = [
+        {"version": each.version, "name": each.name, "applied_at": each.applied_at} for each in states
+    ]
+    print_rows(context.obj, ("version", "name", "applied_at"), rows)
+
+
+@contextmanager
+def _client(context: Context, *, make_database: bool = False) -> Iterator[tuple[Client, Settings]]:
+    """Lend a client of the running deployment, or of the store that the settings name."""
+    from auditstream.cli.running import find
+    from sinks.clients import http_client
+    from sinks.migrate import create_database
+
+    settings = find(context).settings
+    database = settings.clickhouse.database
+    if make_database and database != "default":
+        first = http_client(settings.clickhouse, database="default")
+        try:
+            create_database(first, database)
+        finally:
+            first.close()
+    client = http_client(settings.clickhouse)
+    try:
+        yield client, settings
+    finally:
+        client.close()
+
+
+def _title(statement: str) -> str:
+    """Return what a statement makes, for a line of progress."""
+    return " ".join(statement.split("(")[0].split()[:8])
+
+
+def _remark(context: Context, line: str) -> None:
+    if not context.quiet:
+        typer.echo(line, err=True)
