@@ -138,6 +138,36 @@ class RegistryClient:
         answer = await self._http.request("GET", f"/subjects/{_quoted(subject)}/versions/latest")
         return _registered(answer, subject)
 
+    async def version(self, subject: str, number: int) -> RegisteredSchema:
+        """Return one version of a subject.
+
+        Raises:
+            NotFoundError: There is no such subject or version.
+            SchemaError: It is not Avro on its own.
+            RegistryDownError: The registry cannot be used now.
+        """
+        answer = await self._http.request("GET", f"/subjects/{_quoted(subject)}/versions/{number}")
+        return _registered(answer, subject)
+
+    async def history(self, subject: str) -> list[RegisteredSchema]:
+        """Return the versions of a subject, oldest first; none when there is no such subject.
+
+        Raises:
+            SchemaError: One is not Avro on its own.
+            RegistryDownError: The registry cannot be used now.
+        """
+        try:
+            latest = await self.latest(subject)
+        except NotFoundError:
+            return []
+        earlier: list[RegisteredSchema] = []
+        for number in range(1, latest.version):
+            try:
+                earlier.append(await self.version(subject, number))
+            except NotFoundError:  # deleted
+                continue
+        return [*earlier, latest]
+
     async def register(self, subject: str, text: str) -> int:
         """Add a schema to a subject, unless it is there already, and return its id.
 

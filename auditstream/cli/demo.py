@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from auditstream.embedded.deployment import Deployment
 
 _PARTIAL = 7
+_TOUR = (
+    "search 'event_type:ai.policy.decision policy_verdict:deny'",
+    "sql 'SELECT tenant_id, sum(cost_billed) FROM events_current GROUP BY tenant_id'",
+    "status",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -104,13 +110,13 @@ def _perform(context: Context, deployment: Deployment, hour: Hour) -> Outcome:
         performance = Performance(deployment, hour, ask)
         sending = progress.add_task("sent", total=hour.expected_messages)
         recording = progress.add_task("recorded", total=hour.expected_messages)
-        performance.send(
-            lambda sent, recorded: (
-                progress.update(sending, completed=sent),
-                progress.update(recording, completed=recorded),
-            )
-        )
-        performance.drain(lambda recorded: progress.update(recording, completed=recorded))
+
+        def show(sent: int, recorded: int) -> None:
+            progress.update(sending, completed=sent)
+            progress.update(recording, completed=recorded)
+
+        performance.send(show)
+        performance.drain(partial(show, hour.expected_messages))
         return performance.outcome()
 
 
@@ -141,9 +147,7 @@ def _print_tour(context: Context, deployment: Deployment, outcome: Outcome) -> N
         f"{findings.cost_total:.2f} USD, {findings.duplicates} repeats, {findings.dead_letters} dead letters",
         *(f"differs: {difference}" for difference in findings.differences),
         "Try, in another terminal:",
-        f"  auditstream{where} search 'event_type:ai.policy.decision policy_verdict:deny'",
-        f"  auditstream{where} sql 'SELECT tenant_id, sum(cost_billed) FROM events_current GROUP BY tenant_id'",
-        f"  auditstream{where} status",
+        *(f"  auditstream{where} {command}" for command in _TOUR),
         f"Kafka {runtime.kafka}, registry {runtime.registry_url}/subjects, "
         f"ClickHouse http://{runtime.clickhouse.host}:{runtime.clickhouse.port}",
         "Ctrl-C ends it.",

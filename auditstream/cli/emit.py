@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from auditstream.emit.source import Source
 
 PARTIAL = 7
+ACKNOWLEDGED_WITHIN_S = 30.0
+"""How long an event may wait for its acknowledgement."""
+
 _MOST_REFUSALS_SHOWN = 100
 
 
@@ -97,7 +100,7 @@ def _send(
     from auditstream.emit.kafka_way import KafkaWay
     from streams.kafka_security import librdkafka_settings
 
-    way = KafkaWay(librdkafka_settings(kafka))
+    way = KafkaWay(librdkafka_settings(kafka), timeout_s=ACKNOWLEDGED_WITHIN_S)
     try:
         emission.emit(
             readings, route, way, tally=tally, on_refusal=_refusal_printer(), on_progress=on_progress

@@ -25,6 +25,8 @@ COMMANDS = (
     "migrate",
     "apply",
     "emit",
+    "schema",
+    "price",
     "search",
     "show",
     "sql",

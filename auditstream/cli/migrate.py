@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,10 +40,7 @@ def plan(
         for migration in pending:
             typer.echo("\n\n".join(f"{statement};" for statement in migration.statements(engine)))
         return
-    rows = [
-        {"version": each.version, "name": each.name, "statements": len(each.statements(engine))}
-        for each in pending
-    ]
+    rows = [(each.version, each.name, len(each.statements(engine))) for each in pending]
     print_rows(context.obj, ("version", "name", "statements"), rows)
     _remark(context.obj, f"{len(pending)} pending")
 
@@ -61,9 +58,7 @@ def apply(context: typer.Context) -> None:
                 context.obj, f"{migration.version:04d} {_title(statement)}"
             ),
         )
-    print_rows(
-        context.obj, ("version", "name"), [{"version": each.version, "name": each.name} for each in done]
-    )
+    print_rows(context.obj, ("version", "name"), [(each.version, each.name) for each in done])
     _remark(context.obj, f"{len(done)} applied" if done else "nothing was pending")
 
 
@@ -74,9 +69,7 @@ def status(context: typer.Context) -> None:
 
     with _client(context.obj) as (client, _):
         states = migrate.status(client)
-    rows: list[dict[str, Any]] = [
-        {"version": each.version, "name": each.name, "applied_at": each.applied_at} for each in states
-    ]
+    rows = [(each.version, each.name, each.applied_at) for each in states]
     print_rows(context.obj, ("version", "name", "applied_at"), rows)
 
 
@@ -104,7 +97,7 @@ def _client(context: Context, *, make_database: bool = False) -> Iterator[tuple[
 
 def _title(statement: str) -> str:
     """Return what a statement makes, for a line of progress."""
-    return " ".join(statement.split("(")[0].split()[:8])
+    return " ".join(statement.partition("(")[0].split()[:8])
 
 
 def _remark(context: Context, line: str) -> None:

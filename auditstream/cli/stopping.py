@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Terminated(KeyboardInterrupt):  # noqa: N818 - an interruption, as its base
+class Terminated(KeyboardInterrupt):
     """SIGTERM: somebody asks this process to end."""
 
 

@@ -93,7 +93,7 @@ def card_of(
     standard price would hide that.
     """
     at = window.sample
-    if False and not any(_selected(variant, context, at) for variant in model.price_variants or ()):
+    if context and not any(_selected(variant, context, at) for variant in model.price_variants or ()):
         return None
     prices = _stated(model.get_prices(at, context or None))
     if not prices:

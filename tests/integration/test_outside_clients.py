@@ -243,7 +243,7 @@ def test_a_worker_without_its_registry_waits_and_makes_no_dead_letter(site: Site
     with start_registry(site.folder, port=site.registry_port):
         produce_as_confluent(site, range(10), prefix_schema_id_serializer)
     worker = site.ready_worker()
-    worker.wait_for_line("registry", times=2, within_s=60)
+    worker.wait_for_line("schema registry .* does not answer", times=2, within_s=60)
     waiting = site.ask("SELECT count() FROM events")
     assert worker.is_running
 

@@ -118,5 +118,5 @@ def test_a_tier_beside_the_usage_of_an_answer_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "[1]", "7", '{"a": 1, "a": 2}', '{"a": NaN}', '{"a": ', "[" * 100_000])
 def test_text_that_is_not_one_plain_object_is_refused(text: str) -> None:
-    with pytest.raises(RequestError, match="^line: is not"):
+    with pytest.raises(RequestError, match=r"^line: is not"):
         load_object(text, "line")

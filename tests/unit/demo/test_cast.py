@@ -1,0 +1,64 @@
+"""The cast: its models have public prices, its ids are those of the examples, its facts are reference data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import genai_prices
+import pytest
+import yaml
+
+from auditstream.demo.cast import COMPANIES, IN_HOUSE, MODELS, SHADOW_CREDENTIAL, TENANT_OF, Model
+from auditstream.demo.facts import facts
+from auditstream.reference.kinds import kind_of
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "reference"
+
+
+def examples() -> Iterator[dict[str, str]]:
+    for file in EXAMPLES.glob("*.yaml"):
+        yield from yaml.safe_load_all(file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_every_model_but_one_has_a_public_price(model: Model) -> None:
+    usage = genai_prices.Usage(input_tokens=1_000, output_tokens=100)
+    if model is IN_HOUSE:
+        with pytest.raises(LookupError):
+            genai_prices.calc_price(usage, model_ref=model.name, provider_id=model.provider)
+    else:
+        price = genai_prices.calc_price(usage, model_ref=model.name, provider_id=model.provider)
+        assert price.total_price > 0
+    assert model.has_price == (model is not IN_HOUSE)
+
+
+def test_tenants_and_their_agents_are_those_of_the_examples() -> None:
+    known = {(each["kind"], each.get("agent_id") or each["tenant_id"]) for each in examples()}
+    for company in COMPANIES:
+        assert ("tenant", company.tenant) in known
+        agents = [project.agent for project in company.projects if project.agent is not None]
+        assert agents
+        assert all(("agent", agent.id) in known for agent in agents)
+
+
+def test_what_the_examples_and_the_cast_both_name_belongs_to_the_same_owners() -> None:
+    compared = Counter[str]()
+    stated = {(kind_of(type(fact)).name, fact.key): fact for fact in facts()}
+    for example in examples():
+        for (kind, key), fact in stated.items():
+            if kind == example["kind"] and key == tuple(example.get(name, "") for name in fact.KEY):
+                shared = {"tenant_id", "project_id", "team_id", "cost_center", "side_effect"} & set(example)
+                assert {name: getattr(fact, name) for name in shared} == {
+                    name: example[name] for name in shared
+                }
+                compared[kind] += 1
+    assert set(compared) == {"tenant", "project", "credential", "agent", "tool"}
+
+
+def test_facts_are_about_different_things_and_the_shadow_is_in_none() -> None:
+    stated = [(type(fact), fact.key) for fact in facts()]
+    assert len(set(stated)) == len(stated)
+    assert SHADOW_CREDENTIAL not in TENANT_OF
+    assert not any(SHADOW_CREDENTIAL in key for _, key in stated)

@@ -1,0 +1,250 @@
+"""The generated hour: the same for the same seed, true to the contract, with what is planted in it."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import fastavro
+import pytest
+
+from auditstream.core.errors import DecodeError
+from auditstream.demo.cast import (
+    CHANGED_PROMPT,
+    IN_HOUSE,
+    PROMPT_VERSIONS,
+    SHADOW_CREDENTIAL,
+    TENANT_OF,
+    VARIANTS,
+)
+from auditstream.demo.hour import LEAST_EVENTS, Hour
+from auditstream.demo.messages import Envelopes, Message
+from schemas import contract
+from schemas.codec import decode
+from schemas.framing import framing_of
+from schemas.packaged import parsed_schema, schema_json
+
+END = datetime(2026, 3, 1, 12, tzinfo=UTC)
+START = END - timedelta(hours=1)
+EVENTS = 4_000
+SCHEMA_ID = 17
+ENVELOPES = Envelopes(SCHEMA_ID, "http://registry")
+
+
+@cache
+def generated(seed: int = 3, events: int = EVENTS) -> tuple[Hour, list[Message]]:
+    hour = Hour(seed=seed, events=events, end=END)
+    return hour, list(hour.messages(ENVELOPES))
+
+
+@cache
+def datums() -> list[dict[str, Any]]:
+    """The distinct events, as fastavro reads them."""
+    schema = parsed_schema("audit_event")
+    _, messages = generated()
+    values = [message.value[5:] for message in messages if message.kind == "event" and message.value]
+    return [fastavro.schemaless_reader(io.BytesIO(value), schema, None) for value in values]
+
+
+def of_type(event_type: str) -> list[dict[str, Any]]:
+    return [datum for datum in datums() if datum["event_type"] == event_type]
+
+
+def test_one_seed_gives_one_hour_and_another_seed_another() -> None:
+    again = Hour(seed=3, events=EVENTS, end=END)
+    assert list(again.messages(ENVELOPES)) == generated()[1]
+    assert again.tally == generated()[0].tally
+    assert generated(seed=4)[1] != generated()[1]
+
+
+@pytest.mark.parametrize("events", [LEAST_EVENTS, 1_000, EVENTS])
+@pytest.mark.parametrize("seed", range(3))
+def test_there_are_exactly_as_many_messages_as_the_plan_says(seed: int, events: int) -> None:
+    hour, messages = generated(seed, events)
+    kinds = Counter(message.kind for message in messages)
+    assert kinds == {
+        "event": events,
+        "duplicate": hour.planted.duplicates,
+        "dead letter": hour.planted.dead_letters,
+    }
+    assert len(messages) == hour.expected_messages == hour.tally.messages
+    assert (hour.tally.duplicates, hour.tally.dead_letters) == (kinds["duplicate"], kinds["dead letter"])
+
+
+def test_the_hour_is_full_and_in_the_order_of_time() -> None:
+    for seed in range(3):
+        times = [dict(m.headers)["ce_time"] for m in generated(seed)[1] if m.kind == "event"]
+        assert times == sorted(times)
+        moments = [datetime.fromisoformat(time.decode()) for time in (times[0], times[-1])]
+        assert START <= moments[0] < START + timedelta(minutes=1)
+        assert END - timedelta(minutes=8) < moments[1] < END
+
+
+def test_every_event_keeps_the_contract() -> None:
+    _, messages = generated()
+    schema = schema_json("audit_event")
+    for message in messages:
+        if message.kind == "event":
+            assert message.value is not None
+            contract.check(decode(message.value[5:], schema))
+
+
+def test_ids_are_of_version_7_and_of_the_time_of_their_event() -> None:
+    ids = [uuid.UUID(str(datum["event_id"])) for datum in datums()]
+    assert len(set(ids)) == EVENTS
+    for id_, datum in zip(ids, datums(), strict=True):
+        assert id_.version == 7
+        assert id_.int >> 80 == datum["event_time"].timestamp() * 1_000 // 1
+
+
+def test_sequence_numbers_are_dense_in_every_source_instance() -> None:
+    sequences = defaultdict(list)
+    for datum in datums():
+        sequences[datum["source_instance"]].append(datum["source_seq"])
+    assert len(sequences) > 6
+    assert all(numbers == list(range(len(numbers))) for numbers in sequences.values())
+    for datum in of_type("ai.source.heartbeat"):
+        assert datum["heartbeat"]["last_seq"] == datum["source_seq"]
+
+
+def test_one_trace_is_one_turn_of_one_conversation() -> None:
+    by_trace = defaultdict(list)
+    for datum in datums():
+        by_trace[datum["trace_id"]].append(datum)
+    for events in by_trace.values():
+        assert len({event["conversation_id"] for event in events}) == 1
+        assert len({event["parent_span_id"] for event in events}) == 1
+        assert len({event["span_id"] for event in events}) == len(events)
+    turns = Counter(events[0]["conversation_id"] for events in by_trace.values())
+    assert max(count for name, count in turns.items() if name) > 3
+
+
+def test_all_that_the_hour_promises_happens() -> None:
+    seen = {datum["event_type"] for datum in datums()}
+    assert seen >= {
+        "ai.inference", "ai.embedding", "ai.retrieval", "ai.tool_call", "ai.agent.action",
+        "ai.policy.decision", "ai.human.review", "ai.evaluation", "ai.rate_limit", "ai.routing",
+        "ai.prompt.version", "ai.experiment.assignment", "ai.cost.operational", "ai.source.heartbeat",
+        "ai.discovery",
+    }  # fmt: skip
+    assert {each["policy"]["verdict"] for each in of_type("ai.policy.decision")} >= {
+        "allow",
+        "deny",
+        "modify",
+    }
+    assert {each["tool"]["type"] for each in of_type("ai.tool_call")} == {"mcp", "function"}
+    assert {each["routing"]["reason"] for each in of_type("ai.routing")} >= {"retry"}
+    assert {each["outcome"] for each in of_type("ai.inference")} == {"SUCCESS", "FAILURE"}
+    assert {each["experiment"]["variant"] for each in of_type("ai.experiment.assignment")} == set(VARIANTS)
+    assert {each["costs"][0]["category"] for each in of_type("ai.cost.operational")} == {
+        "capacity", "storage", "people",
+    }  # fmt: skip
+
+
+def test_reviews_are_asked_for_before_they_are_decided() -> None:
+    requested = {}
+    decided = 0
+    for datum in of_type("ai.human.review"):
+        review = datum["review"]
+        if review["decision"] == "REQUESTED":
+            requested[review["subject_event_id"]] = datum["event_time"]
+            continue
+        waited = datum["event_time"] - requested[review["subject_event_id"]]
+        assert waited == timedelta(microseconds=review["latency_us"])
+        assert review["decision"] in {"APPROVE", "REJECT"}
+        decided += 1
+    assert decided > 10
+    judged = {str(datum["event_id"]) for datum in of_type("ai.policy.decision")}
+    assert set(requested) <= judged
+
+
+def test_a_prompt_changes_its_version_in_the_middle_of_the_hour() -> None:
+    (change,) = of_type("ai.prompt.version")
+    assert change["event_time"] == START + timedelta(minutes=30)
+    calls = [each for each in of_type("ai.inference") if each["inference"]["prompt_name"] == CHANGED_PROMPT]
+    old = [each for each in calls if each["event_time"] < change["event_time"]]
+    new = [each for each in calls if each["event_time"] >= change["event_time"]]
+    assert {each["inference"]["prompt_version"] for each in old} == {PROMPT_VERSIONS[0]}
+    assert {each["inference"]["prompt_version"] for each in new} == {PROMPT_VERSIONS[1]}
+
+
+def test_the_tally_counts_what_is_in_the_messages() -> None:
+    tally = generated()[0].tally
+    usages = [datum for datum in datums() if datum["usage"] is not None]
+    assert tally.input_tokens == sum(each["usage"]["input_tokens"] for each in usages)
+    assert tally.output_tokens == sum(each["usage"]["output_tokens"] or 0 for each in usages)
+    in_house = [each for each in usages if each["inference"]["request_model"] == IN_HOUSE.name]
+    assert tally.unpriced == len(in_house) > 0
+    assert tally.by_type == Counter(each["event_type"] for each in datums())
+    assert tally.by_tenant == Counter(TENANT_OF.get(each["credential_id"], "") for each in datums())
+    assert tally.unregistered == sum(each["credential_id"] == SHADOW_CREDENTIAL for each in datums()) > 0
+    named = {each["tenant_id"] for each in datums()}
+    assert named == {*TENANT_OF.values(), ""}
+
+
+def test_a_repeat_is_the_same_message_after_its_first_and_on_the_same_key() -> None:
+    _, messages = generated()
+    gaps = []
+    for position, message in enumerate(messages):
+        if message.kind == "duplicate":
+            first = next(
+                n for n, each in enumerate(messages) if each.kind == "event" and each.value == message.value
+            )
+            assert (messages[first].key, messages[first].headers) == (message.key, message.headers)
+            gaps.append(position - first)
+    assert min(gaps) >= 1
+    assert max(gaps) > 1, "some repeats come later"
+
+
+def test_dead_letters_are_each_broken_in_another_way() -> None:
+    schema = schema_json("audit_event")
+    ways = set()
+    for message in generated()[1]:
+        if message.kind != "dead letter":
+            continue
+        try:
+            framing = framing_of(message.value, message.headers)
+        except DecodeError as error:
+            ways.add(error.reason)
+            continue
+        if framing.schema != SCHEMA_ID:
+            ways.add("unknown schema")
+            continue
+        assert message.value is not None
+        with pytest.raises(DecodeError):
+            decode(message.value[5:], schema)
+        ways.add("undecodable")
+    assert ways == {"bad_framing", "null_value", "empty_value", "unknown schema", "undecodable"}
+
+
+def test_headers_are_those_of_a_cloud_event_and_keys_keep_conversations_together() -> None:
+    (first, datum), *_ = [
+        (message, datum)
+        for message, datum in zip([m for m in generated()[1] if m.kind == "event"], datums(), strict=True)
+        if datum["conversation_id"]
+    ]
+    headers = dict(first.headers)
+    assert headers["ce_specversion"] == b"1.0"
+    assert headers["ce_id"].decode() == str(datum["event_id"])
+    assert headers["ce_type"].decode().endswith(f".{datum['event_type']}.v1")
+    assert headers["ce_dataschema"] == b"http://registry/schemas/ids/17"
+    assert headers["traceparent"] == f"00-{datum['trace_id']}-{datum['span_id']}-01".encode()
+    assert first.key == f"{datum['tenant_id']}|{datum['conversation_id']}".encode()
+    assert headers["ce_partitionkey"] == first.key
+
+
+def test_turns_follow_each_other_in_a_conversation() -> None:
+    turns: dict[str, list[datetime]] = defaultdict(list)
+    traces: dict[str, str] = {}
+    for datum in datums():
+        if datum["conversation_id"] and traces.get(datum["conversation_id"]) != datum["trace_id"]:
+            traces[datum["conversation_id"]] = datum["trace_id"]
+            turns[datum["conversation_id"]].append(datum["event_time"])
+    starts = [pair for times in turns.values() for pair in pairwise(times)]
+    assert starts
+    assert all(earlier < later for earlier, later in starts)
