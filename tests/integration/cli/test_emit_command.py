@@ -87,7 +87,6 @@ def test_events_arrive_with_key_and_the_registrys_id_and_bad_lines_are_named(
 async def test_a_topic_that_is_new_to_the_registry_gets_its_subject(
     registry: RunningRegistry, run: Run, tmp_path: Path
 ) -> None:
-    import asyncio
 
     code = await asyncio.to_thread(
         run, "emit", "--file", written(tmp_path, EVENT), "--topic", "audit.direct.a.v1"
