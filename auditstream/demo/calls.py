@@ -7,8 +7,9 @@ from typing import Any
 from auditstream.demo.cast import CHANGED_PROMPT, EMBEDDING, PROMPT_VERSIONS, Model
 from auditstream.demo.drafts import Draft, Pen, Turn
 
-_RATE_LIMITED = 0.012
-_FAILED = 0.018
+_TROUBLED = 0.03  # share of first attempts
+_TROUBLED_AGAIN = 0.3  # trouble lasts
+_RATE_LIMITED = 0.4  # share of the trouble
 _ATTEMPTS = 2  # on the preferred model, before another one takes over
 _ERRORS = (("timeout", 504), ("overloaded", 529), ("server_error", 500))
 _CACHE_BLOCK = 128  # providers report cached input in whole blocks
@@ -30,17 +31,19 @@ class ModelCalls:
         """Write a call with all of its attempts; return the one that answered, None when none did."""
         project = turn.conversation.project
         model = self._model(turn)
+        share = _TROUBLED
         for attempt in range(_ATTEMPTS):
-            trouble = self._pen.random.random()
-            if trouble >= _RATE_LIMITED + _FAILED:
+            if not self._pen.chance(share):
                 return self._answered(turn, model)
-            if trouble < _RATE_LIMITED:
+            if self._pen.chance(_RATE_LIMITED):
                 self._rate_limited(turn, model)
             else:
                 self._failed(turn, model)
-            self._routed(turn, model, model, "retry", attempt + 1)
+            share = _TROUBLED_AGAIN
+            if attempt + 1 < _ATTEMPTS:
+                self._routed(turn, model, model, "retry", attempt + 1)
         self._routed(turn, model, project.fallback, "fallback", _ATTEMPTS)
-        if self._pen.chance(_FAILED):
+        if self._pen.chance(_TROUBLED):
             self._failed(turn, project.fallback)
             return None
         return self._answered(turn, project.fallback)

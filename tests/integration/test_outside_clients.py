@@ -142,7 +142,7 @@ def site(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
-    monkeypatch.delenv("AUDITSTREAM_SHARED_DATA", raising=False)  # no setting of the processes started here
+    monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)  # no setting of the processes started here
     with Children(tmp_path) as children:
         yield Site(
             kafka,

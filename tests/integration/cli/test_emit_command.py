@@ -48,7 +48,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
 
 @pytest.fixture
 def run(broker: Broker, registry: RunningRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.delenv("AUDITSTREAM_SHARED_DATA", raising=False)
+    monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)
     monkeypatch.setenv("AUDITSTREAM_KAFKA__BROKERS", broker.bootstrap)
     monkeypatch.setenv("AUDITSTREAM_REGISTRY__URL", registry.url)
     monkeypatch.setenv("AUDITSTREAM_REGISTRY__TIMEOUT_S", "1")

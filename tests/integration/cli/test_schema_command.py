@@ -20,7 +20,7 @@ SUBJECT = "audit.events.v1-value"
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """The command line beside a registry that is empty."""
-    monkeypatch.delenv("AUDITSTREAM_SHARED_DATA", raising=False)
+    monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)
     with start_registry(tmp_path / "registry", subjects=()) as registry:
         monkeypatch.setenv("AUDITSTREAM_REGISTRY__URL", registry.url)
         monkeypatch.setenv("AUDITSTREAM_DATA_DIR", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The cast: its models have public prices, its ids are those of the examples, its facts are reference data."""
+"""The cast: its models have public prices, its ids are those of the examples, each fact is of its own."""
 
 from __future__ import annotations
 

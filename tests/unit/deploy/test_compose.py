@@ -112,7 +112,7 @@ def test_every_variable_is_in_the_example_and_no_secret_has_a_value_there() -> N
 def test_settings_of_the_containers_are_settings_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
     from auditstream.core import settings as core_settings
 
-    monkeypatch.delenv("AUDITSTREAM_SHARED_DATA", raising=False)
+    monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)
     ours = {
         setting: re.sub(r"\$\{[^}]*\}", "x", str(value))
         for name in ("migrate", "contract", "worker")

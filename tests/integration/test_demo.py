@@ -1,0 +1,89 @@
+"""The demonstration end to end, as a person types it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.request
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import brokers
+from tests.support.commands import family_of, started, survivors
+from tests.support.parts import skip_part
+
+EVENTS = 2_000
+BOUND_S = 60.0
+
+
+def demo(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    with started(
+        "demo", "--exit", "--events", str(EVENTS), *arguments, data_dir=tmp_path / "data"
+    ) as command:
+        output = command.end(within_s=BOUND_S)
+        assert command.process.returncode == 0, command.errors
+    summary: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return summary
+
+
+@pytest.mark.parametrize("broker", ["embedded", pytest.param("jvm", marks=pytest.mark.kafka)])
+def test_every_message_is_recorded_once_and_only_what_was_planted_is_odd(tmp_path: Path, broker: str) -> None:
+    if broker == "jvm" and (missing := brokers.missing_jvm()) is not None:
+        skip_part("Apache Kafka on the local JVM", missing, can_be_installed=True)
+
+    summary = demo(tmp_path, "--broker", broker)
+
+    assert summary["ok"] is True
+    assert summary["differences"] == []
+    assert summary["dense"] is True
+    assert summary["broker"] == broker
+    assert summary["duplicates"] == summary["planted_duplicates"] > 0
+    assert summary["dead_letters"] == summary["planted_dead_letters"] > 0
+    planted = summary["planted_duplicates"] + summary["planted_dead_letters"]
+    assert summary["produced"] == summary["recorded"] == EVENTS + planted
+    assert isinstance(summary["cost_total"], str)
+    assert Decimal(summary["cost_total"]) > 0
+    assert summary["tenants"] == 3
+    assert summary["unpriced"] > 0
+
+
+@pytest.mark.kafka
+def test_another_hour_on_the_same_folder_adds_up(tmp_path: Path) -> None:
+    if (missing := brokers.missing_jvm()) is not None:
+        skip_part("Apache Kafka on the local JVM", missing, can_be_installed=True)
+    first = demo(tmp_path, "--broker", "jvm", "--seed", "1")
+    second = demo(tmp_path, "--broker", "jvm", "--seed", "2")
+    assert first["ok"]
+    assert second["ok"]
+    assert first["cost_total"] != second["cost_total"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
+    arguments = ("demo", "--exit", "--events", "200000", "--broker", "embedded")
+    with started(*arguments, data_dir=tmp_path / "data") as command:
+        runtime = command.wait_ready()
+        command.wait_until(lambda: rows(runtime) > 0, within_s=60, what="the first rows")
+        family = family_of(command.process.pid)
+        assert len(family) > 2
+        command.process.send_signal(number)
+        command.end()
+        assert command.process.returncode == 130
+        assert not survivors(family, within_s=1)
+        assert not (tmp_path / "data" / "runtime.json").exists()
+        assert "Traceback" not in command.errors
+
+
+def rows(runtime: dict[str, Any]) -> int:
+    """Return how many rows the running deployment has."""
+    store = runtime["clickhouse"]
+    request = urllib.request.Request(
+        f"http://{store['host']}:{store['port']}/",
+        data=b"SELECT count() FROM events",
+        headers={"X-ClickHouse-User": store["user"], "X-ClickHouse-Key": store["password"]},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return int(answer.read())
