@@ -84,8 +84,7 @@ class Bed:
             "AUDITSTREAM_CLICKHOUSE__PASSWORD": self.clickhouse.password,
             "AUDITSTREAM_CLICKHOUSE__DATABASE": database,
             "AUDITSTREAM_WORKER__APP_ID": f"bench-{uuid.uuid4().hex[:8]}",
-            "AUDITSTREAM_WORKER__LEASE_S": "4",
-            "AUDITSTREAM_CLICKHOUSE__TIMEOUT_S": "30",
+            "AUDITSTREAM_CLICKHOUSE__TIMEOUT_S": "10",
             "AUDITSTREAM_DATA_DIR": str(self.folder / uuid.uuid4().hex[:8]),
         }
 

@@ -229,13 +229,18 @@ class Lane:
         """Stop fetching at twice a segment, begin again below one."""
         services, held = self._services, self._gathering
         services.metrics.set("auditstream_gathered_records", held.rows, **self._labels)
-        if held.rows >= 2 * services.segment_rows or held.size_bytes >= 2 * services.segment_bytes:
+        over = held.rows >= 2 * services.segment_rows or held.size_bytes >= 2 * services.segment_bytes
+        if over and not self._needs_more():
             if not self._full:
                 self._full = True
                 services.flow.full(self.log)
         elif self._full and held.rows <= services.segment_rows and held.size_bytes <= services.segment_bytes:
             self._full = False
             services.flow.drained(self.log)
+
+    def _needs_more(self) -> bool:
+        """Whether an open plan waits for records: it may be larger than this worker's own segments."""
+        return isinstance(self.state, Plan) and self._gathering.next_offset <= self.state.hi
 
     def _count(self, block: Block) -> None:
         metrics = self._services.metrics

@@ -15,7 +15,7 @@ from auditstream.core.logs import get_logger
 from streams.lane_services import Fenced
 from streams.transport import private_names
 from streams.transport.commits import LaneCommits
-from streams.transport.fetch import drain_fetched, slab_of_records
+from streams.transport.fetch import drain_fetched
 
 if TYPE_CHECKING:
     from streams.transport.consumer import BatchConsumer
@@ -33,12 +33,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         """Check the private names this class relies on."""
         super().__post_init__()
-        private_names.require(private_names.COMMIT)
+        private_names.require(private_names.NAMES)
         self.commits = LaneCommits(self._ensure_consumer)
-        absent = private_names.missing(private_names.FETCH)
-        self._drains = not absent
-        if absent:
-            log.warning("fetch_falls_back", missing=absent)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         """Return the consumer with the fetch settings that Faust hides."""
@@ -71,24 +67,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         topics = self.consumer.batch_topics
         with fetcher._subscriptions.fetch_context():
-            if self._drains:
-                return await drain_fetched(
-                    fetcher, topics, active_partitions, wait_s=timeout or 0.0, max_records=max_records
-                )
-            return await self._getmany(consumer, topics, active_partitions, timeout or 0.0)
-
-    async def _getmany(
-        self, consumer: Any, topics: frozenset[str], active: set[TP], timeout_s: float
-    ) -> dict[TP, list[Any]]:
-        """Fetch through the public call, where the fetcher's insides are not as expected."""
-        before = {
-            tp: consumer._subscription.subscription.assignment.state_value(tp).position for tp in active
-        }
-        fetched = await consumer._fetcher.fetched_records(active, timeout=timeout_s)
-        return {
-            tp: [slab_of_records(tp, before[tp], records)] if tp.topic in topics else records
-            for tp, records in fetched.items()
-        }
+            return await drain_fetched(
+                fetcher, topics, active_partitions, wait_s=timeout or 0.0, max_records=max_records
+            )
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit for Faust's timer and its stop: lanes by their state, the rest by their acks.

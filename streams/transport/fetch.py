@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, FetchResult
 from aiokafka.errors import CorruptRecordException
 
 from auditstream.core.ports import Headers, Slab
@@ -39,10 +39,7 @@ async def drain_fetched(
     if fetcher._subscriptions.reassignment_in_progress:
         await fetcher._subscriptions.wait_for_assignment()
     for last_look in (False, True):
-        drained: dict[Any, list[Any]] = {}
-        for tp in list(fetcher._records):
-            if (records := _take(fetcher, tp, batch_topics, active, max_records)) is not None:
-                drained[tp] = records
+        drained = _drain(fetcher, batch_topics, active, max_records)
         if drained or last_look:
             return drained
         waiter = fetcher._create_fetch_waiter()
@@ -54,23 +51,35 @@ async def drain_fetched(
     return {}
 
 
+def _drain(
+    fetcher: Any, batch_topics: frozenset[str], active: set[Any] | None, max_records: int | None
+) -> dict[Any, list[Any]]:
+    """Take what is there. An error waits for a call that has nothing to hand on, and is then raised once."""
+    drained: dict[Any, list[Any]] = {}
+    failed: TopicPartition | None = None
+    for tp in list(fetcher._records):
+        if active and tp not in active:
+            if not fetcher._subscriptions.is_assigned(tp):
+                del fetcher._records[tp]
+            continue
+        if isinstance(fetcher._records[tp], FetchResult):
+            records = _take(fetcher, tp, batch_topics, max_records)
+            if records:
+                drained[tp] = records
+        if isinstance(fetcher._records.get(tp), FetchError):
+            failed = tp
+    if failed is not None and not drained:
+        error = fetcher._records[failed]
+        _consumed(fetcher, failed)
+        error.check_raise()
+    return drained
+
+
 def _take(
-    fetcher: Any,
-    tp: TopicPartition,
-    batch_topics: frozenset[str],
-    active: set[Any] | None,
-    max_records: int | None,
+    fetcher: Any, tp: TopicPartition, batch_topics: frozenset[str], max_records: int | None
 ) -> list[Any] | None:
     """Remove and return what was fetched of one partition, or None when there is nothing to hand on."""
-    if active and tp not in active:
-        if not fetcher._subscriptions.is_assigned(tp):
-            del fetcher._records[tp]
-        return None
     result = fetcher._records[tp]
-    if not isinstance(result, FetchResult):
-        _consumed(fetcher, tp)
-        result.check_raise()
-        return None
     if tp.topic not in batch_topics:
         records = result.getall(max_records)
         if not result.has_more():
@@ -79,7 +88,12 @@ def _take(
     if not result.check_assignment(tp) or not result.has_more():
         _consumed(fetcher, tp)
         return None
-    slab = _slab(tp, result._partition_records)
+    try:
+        slab = _slab(tp, result._partition_records)
+    except CorruptRecordException as error:
+        # The position stays where it was, and nothing of this fetch is handed on: all of it is fetched again.
+        fetcher._records[tp] = FetchError(error=error, backoff=0)
+        return None
     result._update_position()
     _consumed(fetcher, tp)
     return [slab] if slab.next_offset > slab.first_offset else None
@@ -175,10 +189,3 @@ class _Columns:
             headers=self.headers,
             size_bytes=sum(len(value) for value in self.values if value is not None),
         )
-
-
-def slab_of_records(tp: TopicPartition, position: int, records: list[ConsumerRecord[Any, Any]]) -> Slab:
-    """Return stock records as a slab that covers everything from `position` to the last of them."""
-    columns = _Columns()
-    columns.extend(records, None)
-    return columns.slab(tp, min(position, records[0].offset), records[-1].offset + 1)

@@ -1,8 +1,8 @@
 """The private names of faust and aiokafka that the transport touches, checked before the first fetch.
 
 Both packages are pinned to a minor version; a patch release that renames one of these must not turn into a
-silent loss. A missing name of `FETCH` only costs speed: the fetch falls back to the public `getmany()`. A
-missing name of `COMMIT` stops the worker: without it plans cannot be committed.
+silent loss, so the worker does not start without them. There is no slower way around: aiokafka's public
+`getmany()` does not tell what a fetch covered, and a range that retention removed would pass unseen.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib import import_module
 
 from auditstream.core.errors import ConfigError
 
-FETCH = (
+NAMES = (
     "aiokafka.consumer.fetcher:FetchResult.check_assignment",
     "aiokafka.consumer.fetcher:FetchResult.has_more",
     "aiokafka.consumer.fetcher:FetchResult._update_position",
@@ -19,8 +19,6 @@ FETCH = (
     "aiokafka.consumer.fetcher:PartitionRecords._contains_abort_marker",
     "aiokafka.consumer.fetcher:Fetcher._create_fetch_waiter",
     "aiokafka.consumer.fetcher:Fetcher._notify",
-)
-COMMIT = (
     "aiokafka.consumer.group_coordinator:GroupCoordinator._do_commit_offsets",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.fetch_committed_offsets",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.ensure_coordinator_known",

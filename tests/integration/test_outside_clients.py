@@ -140,9 +140,7 @@ def site(
     topic: MakeTopic,
     group: MakeGroup,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
-    monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)  # no setting of the processes started here
     with Children(tmp_path) as children:
         yield Site(
             kafka,

@@ -1,4 +1,4 @@
-"""Lanes under thousands of random schedules of kills, freezes, rebalances, store faults and forgotten offsets.
+"""Lanes under thousands of random schedules: kills, freezes, rebalances, store faults, forgotten offsets.
 
 Every record must end up stored exactly once, with dense indexes in offset order. The negative controls take
 one protection away each, and must then show what it protects from: if they do not, the schedules are too

@@ -17,9 +17,9 @@ from unittest import mock
 from auditstream.core.ports import LogId
 from streams.lane_services import LaneServices
 from tests.support.virtual_kafka import TOPIC, VirtualGroup
-from tests.support.virtual_store import VirtualStore, StoreFaults
-from tests.support.virtual_worker import EPOCH, EPOCH_S, VirtualWorker, WorkerSetup
+from tests.support.virtual_store import StoreFaults, VirtualStore
 from tests.support.virtual_time import VirtualTime
+from tests.support.virtual_worker import EPOCH, EPOCH_S, VirtualWorker, WorkerSetup
 
 FAULTS_S = 20.0
 PEACE_S = 600.0

@@ -1,7 +1,7 @@
 """Record batches as a broker sends them, made with aiokafka's own builder, and a fetcher that holds them.
 
 What only a broker writes (base offset, LogAppendTime, control batches, the last offset of a compacted batch)
-is set in the header afterwards, with the CRC made anew. Kafka's protocol guide describes the format, version 2.
+is set in the header afterwards, with the CRC made anew. Format: version 2 of Kafka's protocol guide.
 """
 
 from __future__ import annotations

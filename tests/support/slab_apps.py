@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from auditstream.core.ports import Slab
 from streams.transport.app import BatchApp
@@ -93,14 +95,35 @@ async def running(app: faust.App) -> AsyncIterator[None]:
         raise app.crash_reason
 
 
-async def until(done: Callable[[], object], what: str, *, timeout_s: float = 20.0) -> None:
+async def committed(broker: Broker, group: str, topic: str, partition: int = 0) -> tuple[int, str] | None:
+    """Return committed offset and metadata.
+
+    Not by librdkafka (2.16): it does not end metadata with a zero byte, and reads beyond their end.
+    """
+    client = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await client.start()
+    try:
+        found = await client.list_consumer_group_offsets(group)
+    finally:
+        await client.close()
+    each = found.get(TopicPartition(topic, partition))
+    return None if each is None or each.offset < 0 else (each.offset, each.metadata)
+
+
+async def until(
+    done: Callable[[], object | Awaitable[object]], what: str, *, timeout_s: float = 20.0
+) -> None:
     """Wait until something is so.
 
     Raises:
         TimeoutError: It did not become so in time.
     """
     deadline = asyncio.get_running_loop().time() + timeout_s
-    while not done():
+    while not await _value(done()):
         if asyncio.get_running_loop().time() > deadline:
             raise TimeoutError(f"not within {timeout_s} s: {what}")
         await asyncio.sleep(0.02)
+
+
+async def _value(answer: object | Awaitable[object]) -> object:
+    return await answer if isinstance(answer, Awaitable) else answer

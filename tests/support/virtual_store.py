@@ -1,8 +1,8 @@
 """A store of rows in virtual time that behaves as ClickHouse was measured to: `auditstream.core.ports.Sink`.
 
 Tokens are remembered for the newest inserts into the table only, those of other workers' logs included; how
-many such foreign inserts there are a second can be set. A request may be delayed, refused, lost, applied late, applied
-and then answered with an error. The lease is checked by the store's own clock when the request arrives; the
+many such foreign inserts there are a second can be set. A request may be delayed, refused, lost, applied
+late, applied and then answered with an error. The lease is checked by the store's own clock when the request arrives; the
 block is written a while after that, at once or not at all.
 """
 

@@ -30,7 +30,7 @@ from streams.plan import Closed, State, next_offset_of
 from streams.recovery import start_from_store, was_never_written
 from streams.transport.commits import LaneCommits
 from tests.support.virtual_kafka import TOPIC, VirtualGroup
-from tests.support.virtual_store import VirtualStore, StoreClient
+from tests.support.virtual_store import StoreClient, VirtualStore
 from tests.support.virtual_time import VirtualExecutor, VirtualLoop, VirtualTime
 
 EPOCH = "0a1b2c3d"

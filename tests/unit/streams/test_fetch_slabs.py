@@ -347,9 +347,7 @@ def responses(draw: st.DrawFn) -> tuple[list[bytes], int]:
         ]
         stamp = draw(st.none() | st.integers(100, 200))
         codec = draw(st.sampled_from(sorted(CODECS)))
-        batches.append(
-            batch(offset, records, codec=codec, deltas=deltas, last_delta=last, append_time=stamp)
-        )
+        batches.append(batch(offset, records, codec=codec, deltas=deltas, last_delta=last, append_time=stamp))
         if position is None:
             position = offset + draw(st.integers(0, last))
         offset += last + 1 + draw(st.integers(0, 2))

@@ -190,7 +190,9 @@ class TestTheLease:
 
 class TestErrors:
     @pytest.mark.parametrize("error", [StoreBusyError("busy"), StoreTimeoutError("no answer")], ids=repr)
-    def test_what_the_store_refuses_for_now_is_sent_again_under_the_same_token(self, error: Exception) -> None:
+    def test_what_the_store_refuses_for_now_is_sent_again_under_the_same_token(
+        self, error: Exception
+    ) -> None:
         bench = LaneBench()
         bench.sink.script = [error, error]
 

@@ -139,7 +139,7 @@ def test_a_lane_that_is_committed_twice_at_once_is_sent_once() -> None:
 
 
 def test_the_state_is_read_at_the_moment_of_sending() -> None:
-    # The timer asked while the lane was closed; by the time it is sent, the lane has planned its next segment.
+    # The timer asked while the lane was closed; when it is sent, the lane has planned its next segment.
     async def scenario(kafka: Coordinator) -> None:
         kafka.known.clear()
         lane = kafka.lane(Closed(10, 4))

@@ -13,7 +13,7 @@ import streams.transport
 from auditstream.core.errors import ConfigError
 from streams.transport import private_names
 
-ALL = private_names.FETCH + private_names.COMMIT
+ALL = private_names.NAMES
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -27,13 +27,13 @@ def test_nothing_is_missing_from_the_installed_packages() -> None:
 
 def test_a_name_that_is_gone_is_found_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(fetcher.Fetcher, "_notify")
-    assert private_names.missing(private_names.FETCH) == ["aiokafka.consumer.fetcher:Fetcher._notify"]
+    assert private_names.missing(private_names.NAMES) == ["aiokafka.consumer.fetcher:Fetcher._notify"]
 
 
 def test_a_class_that_is_gone_is_found_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(fetcher, "PartitionRecords")
-    assert all("PartitionRecords" in name for name in private_names.missing(private_names.FETCH))
-    assert len(private_names.missing(private_names.FETCH)) == 2
+    assert all("PartitionRecords" in name for name in private_names.missing(private_names.NAMES))
+    assert len(private_names.missing(private_names.NAMES)) == 2
 
 
 def test_a_missing_name_that_commits_need_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_a_missing_name_that_commits_need_is_named(monkeypatch: pytest.MonkeyPat
     with pytest.raises(
         ConfigError, match=re.escape("faust.transport.consumer:Consumer._filter_tps_with_pending_acks")
     ):
-        private_names.require(private_names.COMMIT)
+        private_names.require(private_names.NAMES)
 
 
 def test_every_faust_method_that_is_overridden_is_checked() -> None:
@@ -50,7 +50,7 @@ def test_every_faust_method_that_is_overridden_is_checked() -> None:
     sources = "".join((folder / name).read_text() for name in ("consumer.py", "lane_consumer.py"))
     ours = set(re.findall(r"def (\w+)\(self", sources)) | {"perform_seek", "wait_empty"}
     overridden = {name for name in ours if name in vars(Consumer)} - {"__init__"}
-    checked = {name.rpartition(".")[2] for name in private_names.COMMIT}
+    checked = {name.rpartition(".")[2] for name in private_names.NAMES}
     # Called by Faust's drivers by name, public, and declared abstract: these cannot vanish quietly.
     abstract = set(Consumer.__abstractmethods__)
     assert overridden - abstract - {"on_partitions_revoked"} <= checked

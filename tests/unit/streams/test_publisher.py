@@ -18,7 +18,9 @@ from auditstream.core.ports import Outbound
 from streams.publisher import KafkaPublisher
 from tests.support.virtual_time import VirtualTime
 
-A, B, C = (Outbound("audit.dlq.v1", key, b"value of " + key, [("reason", b"x")]) for key in (b"a", b"b", b"c"))
+A, B, C = (
+    Outbound("audit.dlq.v1", key, b"value of " + key, [("reason", b"x")]) for key in (b"a", b"b", b"c")
+)
 
 
 class Producer:

@@ -109,5 +109,3 @@ def test_a_lane_of_a_new_generation_starts_afresh() -> None:
     watched.look(watched.lane(), 15, at=150)
     watched.now = 1000.0
     watched.look(watched.lane(), 15, at=1001)
-
-
