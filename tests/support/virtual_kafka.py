@@ -119,7 +119,8 @@ class VirtualGroup:
         """Take a member in; `answer` gets the generation and the member's partitions, later.
 
         A static member that comes back under a new name takes the place of the old one, which is unknown
-        from then on; where nothing else is going on, the generation stays (KIP-345). The old one may not come back.
+        from then on; where nothing else is going on, the generation stays (KIP-345). The old one may not come
+        back.
         """
         if name in self._replaced_names:
             answer(UnknownMemberIdError())

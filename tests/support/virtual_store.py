@@ -2,8 +2,8 @@
 
 Tokens are remembered for the newest inserts into the table only, those of other workers' logs included; how
 many such foreign inserts there are a second can be set. A request may be delayed, refused, lost, applied
-late, applied and then answered with an error. The lease is checked by the store's own clock when the request arrives; the
-block is written a while after that, at once or not at all.
+late, applied and then answered with an error. The lease is checked by the store's own clock when the request
+arrives; the block is written a while after that, at once or not at all.
 """
 
 from __future__ import annotations
