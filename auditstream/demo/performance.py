@@ -68,7 +68,9 @@ class Performance:
         self._hour = hour
         kafka = deployment.broker.settings
         self._producer = DemoProducer(kafka)
-        epoch = kafka.epoch or topic_epoch(AdminClient(librdkafka_settings(kafka)), kafka.events_topic)
+        epoch = kafka.epoch or topic_epoch(
+            AdminClient({**librdkafka_settings(kafka), "log_level": 3}), kafka.events_topic
+        )
         self._inspection = Inspection(ask, kafka.events_topic, epoch, self._producer.sent)
         self._started_s = time.monotonic()
 
@@ -80,14 +82,14 @@ class Performance:
         """
         envelopes = asyncio.run(_envelopes(self._deployment.settings.registry, self._subject))
         self._started_s = time.monotonic()
-        sent, keeps = self._producer.sent, self._deployment.broker.keeps_bytes
-        settled, settled_bytes = 0, 0
+        keeps, recorded = self._deployment.broker.keeps_bytes, 0
+        read: dict[int, int] = {}
         for number in self._producer.send(self._hour.messages(envelopes)):
-            show(number, settled)
-            if keeps is not None and sent.size_bytes - settled_bytes > keeps // 2:
+            show(number, recorded)
+            if keeps is not None and self._producer.unread_bytes(read) > keeps // 2:
                 self._producer.flush()
                 self.drain(partial(show, number))
-                settled, settled_bytes = sent.messages, sent.size_bytes
+                recorded, read = self._producer.sent.messages, dict(self._producer.sent.sizes)
 
     def drain(self, show: Show) -> None:
         """Wait until everything acknowledged is recorded.

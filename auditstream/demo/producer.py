@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -24,17 +26,18 @@ class Sent:
 
     Attributes:
         messages: Their number.
-        size_bytes: Bytes of keys, values and headers.
+        sizes: Bytes of keys, values and headers by partition.
         ranges: First and last offset by partition; nobody else is assumed to write between them.
     """
 
     messages: int = 0
-    size_bytes: int = 0
+    sizes: Counter[int] = field(default_factory=Counter)
     ranges: dict[int, tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, partition: int, offset: int) -> None:
+    def add(self, partition: int, offset: int, size: int) -> None:
         """Count an acknowledged message."""
         self.messages += 1
+        self.sizes[partition] += size
         first, last = self.ranges.get(partition, (offset, offset))
         self.ranges[partition] = (min(first, offset), max(last, offset))
 
@@ -48,6 +51,7 @@ class DemoProducer:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.sent = Sent()
+        self._in_flight_bytes = 0
         self._topic = kafka.events_topic
         self._failure: KafkaError | None = None
         self._producer = Producer(
@@ -81,6 +85,11 @@ class DemoProducer:
             self._producer.purge()
             self._producer.flush(_LAST_FLUSH_S)
 
+    def unread_bytes(self, read: Mapping[int, int]) -> int:
+        """Return how many bytes the fullest partition has at most beyond what was read of each."""
+        beyond = (size - read.get(partition, 0) for partition, size in self.sent.sizes.items())
+        return max(beyond, default=0) + self._in_flight_bytes
+
     def flush(self) -> None:
         """Wait until everything handed over is acknowledged.
 
@@ -98,7 +107,7 @@ class DemoProducer:
             )
 
     def _hand_over(self, message: demo.Message) -> None:
-        self.sent.size_bytes += message.size
+        self._in_flight_bytes += message.size
         while True:
             try:
                 self._producer.produce(
@@ -106,7 +115,7 @@ class DemoProducer:
                     key=message.key,
                     value=message.value,
                     headers=list(message.headers),
-                    on_delivery=self._delivered,
+                    on_delivery=partial(self._delivered, message.size),
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -115,10 +124,11 @@ class DemoProducer:
             else:
                 return
 
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+    def _delivered(self, size: int, error: KafkaError | None, message: Message) -> None:
+        self._in_flight_bytes -= size
         if error is not None:
             self._failure = self._failure or error
             return
         partition, offset = message.partition(), message.offset()
         if partition is not None and offset is not None:
-            self.sent.add(partition, offset)
+            self.sent.add(partition, offset, size)

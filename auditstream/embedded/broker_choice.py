@@ -123,6 +123,6 @@ def _missing_jvm(cache_dir: Path) -> AuditStreamError | None:
 
 
 def _make_topics(settings: KafkaSettings, say: Say) -> None:
-    admin = AdminClient(librdkafka_settings(settings))
+    admin = AdminClient({**librdkafka_settings(settings), "log_level": 3})
     for difference in create_topics(admin, product_topics(settings)):
         say(f"warning: {difference}")

@@ -42,8 +42,8 @@ _POLL_S = 0.1
 # A worker is ready in 5 s on a quiet machine, most of it Python's imports; one that died is started again.
 _READY_S = 90.0
 _FAILED_STARTS = 3
-# For a worker that is alone: short waits, so that one started after a kill goes on at once.
-_WORKER = {"lease_s": 8.0, "session_timeout_s": 10.0, "instance_id": ""}
+# For a worker that is alone: rows are seen soon, and one that is started after a kill goes on at once.
+_WORKER = {"lease_s": 8.0, "session_timeout_s": 10.0, "instance_id": "", "max_delay_s": 2.0}
 
 
 class AlreadyRunningError(ConfigError):

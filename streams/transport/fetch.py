@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, FetchResult
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError
 from aiokafka.errors import CorruptRecordException
 
 from auditstream.core.ports import Headers, Slab
@@ -54,25 +54,28 @@ async def drain_fetched(
 def _drain(
     fetcher: Any, batch_topics: frozenset[str], active: set[Any] | None, max_records: int | None
 ) -> dict[Any, list[Any]]:
-    """Take what is there. An error waits for a call that has nothing to hand on, and is then raised once."""
+    """Take what is there. An error is raised before anything is taken, so that it costs nobody's records."""
+    _raise_error(fetcher, active)
     drained: dict[Any, list[Any]] = {}
-    failed: TopicPartition | None = None
     for tp in list(fetcher._records):
         if active and tp not in active:
             if not fetcher._subscriptions.is_assigned(tp):
                 del fetcher._records[tp]
             continue
-        if isinstance(fetcher._records[tp], FetchResult):
-            records = _take(fetcher, tp, batch_topics, max_records)
-            if records:
-                drained[tp] = records
-        if isinstance(fetcher._records.get(tp), FetchError):
-            failed = tp
-    if failed is not None and not drained:
-        error = fetcher._records[failed]
-        _consumed(fetcher, failed)
-        error.check_raise()
+        records = _take(fetcher, tp, batch_topics, max_records)
+        if records:
+            drained[tp] = records
+    if not drained:
+        _raise_error(fetcher, active)  # damage that was met just now
     return drained
+
+
+def _raise_error(fetcher: Any, active: set[Any] | None) -> None:
+    """Raise the first error that a fetch of an active partition brought, once."""
+    for tp, result in list(fetcher._records.items()):
+        if isinstance(result, FetchError) and (not active or tp in active):
+            _consumed(fetcher, tp)
+            result.check_raise()
 
 
 def _take(

@@ -16,7 +16,9 @@ from tests.support.commands import family_of, started, survivors
 from tests.support.parts import skip_part
 
 EVENTS = 2_000
-BOUND_S = 60.0
+BOUND_S = 110.0  # 20 to 35 s on a machine that does nothing else
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def demo(tmp_path: Path, *arguments: str) -> dict[str, Any]:

@@ -13,7 +13,12 @@ from typing import Any
 
 import psutil
 
-COMMAND = (sys.executable, "-P", "-c", "from auditstream.cli.main import main; main()")
+# The first line ends the command with the test run, however that ends (PR_SET_PDEATHSIG).
+_PROGRAM = """
+import ctypes, signal; ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+from auditstream.cli.main import main; main()
+"""
+COMMAND = (sys.executable, "-P", "-c", _PROGRAM)
 _END_S = 40.0
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from unittest import mock
 
@@ -181,13 +181,15 @@ class _World:
         number = self.counts["workers"]
         if instance is None:
             instance = f"i{number}" if self.is_static else ""
+        # A plan may be larger, or smaller, than the segments of whoever replays it.
+        rows = self.rng.choice([3, 20]) if self.rng.random() < 0.2 else self.setup.segment_rows
         worker = VirtualWorker(
             f"w{number}",
             time=self.time,
             rng=self.rng,
             group=self.group,
             store=self.store,
-            setup=self.setup,
+            setup=replace(self.setup, segment_rows=rows),
             instance=instance,
             on_crash=self.crashed,
             on_step=self.reached,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ class Received:
     def covered_to(self, partition: int) -> int:
         """Return the offset after the last one covered, once it is sure that slabs follow one another."""
         slabs = self.of(partition)
-        for before, after in zip(slabs, slabs[1:], strict=False):
+        for before, after in itertools.pairwise(slabs):
             assert after.first_offset == before.next_offset, f"{before} is followed by {after}"
         return slabs[-1].next_offset if slabs else 0
 
@@ -85,7 +86,7 @@ def collect(app: BatchApp, *topics: str) -> Received:
 @asynccontextmanager
 async def running(app: faust.App) -> AsyncIterator[None]:
     """Run an application in the present loop; what made it crash is raised."""
-    Path(app.conf.datadir).mkdir(parents=True, exist_ok=True)
+    app.conf.datadir.mkdir(parents=True, exist_ok=True)
     await asyncio.wait_for(app.start(), 30)
     try:
         yield

@@ -219,11 +219,11 @@ class VirtualWorker:
         return answer
 
     async def _beat(self, generation: int) -> None:
-        while self._group.heartbeat(self.name, generation) is None:
+        trouble = None
+        while trouble is None:
             await asyncio.sleep(self._rng.uniform(0.7, 1.2))
-        self._coordinator.lost(
-            rejoin_only=self._group.heartbeat(self.name, generation) is RebalanceInProgressError
-        )
+            trouble = self._group.heartbeat(self.name, generation)
+        self._coordinator.lost(rejoin_only=trouble is RebalanceInProgressError)
 
     async def _serve(self, generation: int) -> None:
         try:

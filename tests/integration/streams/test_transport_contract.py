@@ -178,8 +178,8 @@ class TestSlabs:
 
         @app.agent(app.topic(stock, value_type=bytes, value_serializer="raw"), name="stock")
         async def agent(stream: Any) -> None:
-            async for value in stream:
-                events.append(value)
+            async for event in stream.events():
+                events.append(event.value)
 
         async with running(app):
             await asyncio.to_thread(kafka.produce, slabs, numbered(500))

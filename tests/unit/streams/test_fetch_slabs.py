@@ -251,6 +251,15 @@ class TestErrors:
             fetcher.receive(OTHER, damaged(batch(0, recs(3))))
             assert await everything(fetcher, raised=CorruptRecordException) == [0, 1, 2]
 
+    async def test_an_error_is_raised_though_other_partitions_never_run_dry(self) -> None:
+        # Else a partition would stand still unseen for as long as the others have a backlog.
+        async with FetcherWith(TP, OTHER) as fetcher:
+            fetcher.fetcher._records[OTHER] = FetchError(error=OffsetOutOfRangeError({OTHER: 3}), backoff=0)
+            with pytest.raises(OffsetOutOfRangeError):
+                for base in range(3):
+                    fetcher.receive(TP, batch(base, recs(1)))
+                    await drain(fetcher)
+
 
 async def everything(fetcher: FetcherWith, raised: type[Exception]) -> list[int]:
     """Drain four times and return the offsets of `TP`; the error must be seen once."""

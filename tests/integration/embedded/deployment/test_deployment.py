@@ -17,6 +17,8 @@ from tests.support.commands import Command, family_of, ran, started, survivors
 
 STOP_S = 40.0
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def worker_of(command: Command) -> psutil.Process:
     (worker,) = [each for each in family_of(command.process.pid) if each.cmdline()[-1:] == ["worker"]]
