@@ -51,8 +51,10 @@ LONG_FREEZES = replace(
     slow=0.1,
     lost_answers=0.3,
 )
-LATE_INSERTS = replace(LONG_FREEZES, ticks=1, focus=None, slow=0.5, pace=0.02)
-STALLED_COMMITS = replace(IN_FLIGHT, timer=0, slow=0.4)
+# An insert that left before the freeze arrives long after it.
+LATE_INSERTS = replace(LONG_FREEZES, ticks=2, timer=1, strikes=0.004, focus=None, pace=0.01)
+# A commit that stalls arrives while the next segment's insert is on its way and its worker is dead.
+STALLED_COMMITS = replace(IN_FLIGHT, timer=0, strikes=0.03, evictions=0.0, slow=0.3, pace=0.05)
 MIXED = None
 
 # (name, what is off, weather, what must break)

@@ -138,7 +138,7 @@ class Verdict:
 class _Row(NamedTuple):
     event_id: str
     place: Place
-    index: int
+    leaf_index: int
     duplicate_of: int | None
 
 
@@ -293,12 +293,12 @@ def _find_misplaced(
 
 def _find_wrong_marks(rows: Sequence[_Row]) -> list[str]:
     first: dict[tuple[str, int], int] = {}
-    for row in sorted(rows, key=lambda row: row.index):
-        first.setdefault((row.event_id, row.place[0]), row.index)
+    for row in sorted(rows, key=lambda row: row.leaf_index):
+        first.setdefault((row.event_id, row.place[0]), row.leaf_index)
     wrong = []
     for row in rows:
         index = first[row.event_id, row.place[0]]
-        due = None if row.index == index else index
+        due = None if row.leaf_index == index else index
         if row.duplicate_of != due:
             wrong.append(f"{row.event_id} at {_at(row.place)}: duplicate_of {row.duplicate_of}, not {due}")
     return wrong

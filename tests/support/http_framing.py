@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-import lz4.frame  # type: ignore[import-untyped]
+import lz4.frame
 import zstandard
 
 PIECE_BYTES = 256 * 1024  # one read; large enough that a 20 MB block costs under a hundred wake-ups

@@ -29,7 +29,7 @@ def consume(brokers: str, topic: str, count: int) -> dict[tuple[int, int], bytes
         assert batch, f"{len(found)} of {count} records came"
         for message in batch:
             assert message.error() is None
-            found[message.partition(), message.offset()] = message.value()
+            found[message.partition() or 0, message.offset() or 0] = message.value() or b""
     consumer.close()
     return found
 

@@ -335,7 +335,12 @@ class TestFencing:
 
         async def scenario() -> None:
             lane, _ = bench.started(Closed(0, 0))
-            bench.services.checkpoint = lambda step: setattr(lane, "dead", lane.dead or step == "send")
+
+            def die(step: str) -> None:
+                if step == "send":  # the insert waits for a thread by then
+                    asyncio.get_running_loop().call_soon(setattr, lane, "dead", True)
+
+            bench.services.checkpoint = die
             lane.put(slab(0, 4))
             await asyncio.sleep(10)
 
@@ -383,16 +388,17 @@ class TestAReplay:
     PLAN = Plan(lo=10, hi=15, first_index=7, day=date(2025, 12, 31), reference_revision=3)
     BEFORE = [(index, index) for index in range(7)]
 
-    def test_writes_the_whole_plan_under_its_own_token_and_day(self) -> None:
+    @pytest.mark.parametrize("missing", [13, 15], ids=["half of it", "its last record"])
+    def test_writes_the_whole_plan_under_its_own_token_and_day(self, missing: int) -> None:
         bench = LaneBench(reference_revision=lambda: 99)
         bench.sink.rows = [*self.BEFORE]
 
         async def scenario() -> Lane:
             lane, _ = bench.started(self.PLAN)
-            lane.put(slab(10, 13))
+            lane.put(slab(10, missing))
             await asyncio.sleep(5)
             assert bench.sink.inserts == []  # not before all of it is here
-            lane.put(slab(13, 18))
+            lane.put(slab(missing, 18))
             await asyncio.sleep(5)
             return lane
 
