@@ -12,11 +12,14 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from clickhouse_connect.driver.client import Client
+
 from auditstream.core.errors import StoreSchemaError
-from auditstream.core.ports import Block, LogId, StoredRange
+from auditstream.core.ports import Block, LogId, Plan, StoredRange, offsets_of
 from auditstream.core.settings import ClickHouseSettings
 from sinks.clients import ClientPool, embedded_client, http_client, is_local
 from sinks.columns import ingest_day_of
+from sinks.feeds import feeds_lacking
 from sinks.history import ClickHouseHistory
 from sinks.payload import Compression, encode
 from sinks.refusals import translated
@@ -52,6 +55,11 @@ _COUNT_ABOVE = f"{_COUNT} AND leaf_index >= {{lowest:UInt64}} AND kafka_offset >
 _LATER = """
 SELECT count() FROM segment_ranges
 WHERE inserted_at >= {since:DateTime64(3, 'UTC')} AND segment_id != {first:String}"""
+_LAST_SEGMENT = """
+SELECT segment_id, ingest_day FROM events WHERE log_id = {log:String} ORDER BY leaf_index DESC LIMIT 1"""
+_SEGMENT = """
+SELECT min(leaf_index), any(reference_revision), any(enricher_version) FROM events
+WHERE ingest_day = {day:Date} AND segment_id = {segment:String}"""
 _ENGINE = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'events'"
 _WINDOW = re.compile(r"\b(?:non_)?replicated_deduplication_window = (\d+)")
 
@@ -109,8 +117,7 @@ class ClickHouseSink:
         together: leave that much room when it is compared with the window.
         """
         with translated(f"read of {log}"), self._clients.borrow() as client:
-            if self._replicated:
-                client.command("SYSTEM SYNC REPLICA events LIGHTWEIGHT")
+            self._catch_up(client)
             last = client.query(_LAST, {"log": str(log)}).result_rows
             if not last or last[0][1] < from_offset:
                 return StoredRange(0)
@@ -121,6 +128,25 @@ class ClickHouseSink:
             first_index, first, since = client.query(_FIRST, where).result_rows[0]
             later = client.query(_LATER, {"first": first, "since": _text(since)}).result_rows[0][0]
         return StoredRange(rows, first_index, last_index, last_offset, later)
+
+    def last_plan(self, log: LogId) -> Plan | None:
+        """Return the plan of the segment with the log's highest leaf, as its rows tell it; see the port."""
+        with translated(f"read of {log}"), self._clients.borrow() as client:
+            self._catch_up(client)
+            found = client.query(_LAST_SEGMENT, {"log": str(log)}).result_rows
+            if not found:
+                return None
+            segment_id, day = found[0]
+            where = {"segment": segment_id, "day": day}
+            first_index, revision, enricher = client.query(_SEGMENT, where).result_rows[0]
+        lo, hi = offsets_of(segment_id)
+        return Plan(lo, hi, first_index, day, revision, enricher)
+
+    def views_lacking(self, segment_id: str) -> list[str]:
+        """Return the tables that views feed and that lack the segment; see the port."""
+        with translated(f"look for {segment_id} in the views"), self._clients.borrow() as client:
+            self._catch_up(client)
+            return [feed.target for feed in feeds_lacking(client, segment_id)]
 
     def token_window(self) -> int:
         """Return how many of the newest inserts into the table have their tokens remembered.
@@ -139,6 +165,10 @@ class ClickHouseSink:
     def history(self) -> ClickHouseHistory:
         """Return the reader of what was recorded before, over the same clients."""
         return ClickHouseHistory(self._clients)
+
+    def _catch_up(self, client: Client) -> None:
+        if self._replicated:
+            client.command("SYSTEM SYNC REPLICA events LIGHTWEIGHT")
 
     def close(self) -> None:
         """Close the clients; a call under way is let to end."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from auditstream.core.clock import Clock
 from auditstream.core.errors import LeaseExpiredError, StoreSchemaError
-from auditstream.core.ports import Block, LogId, StoredRange
+from auditstream.core.ports import Block, LogId, Plan, StoredRange, offsets_of
 from sinks.columns import ingest_day_of
 
 
@@ -91,6 +91,30 @@ class MemorySink:
             int(rows["kafka_offset"].max()),  # type: ignore[arg-type]
             later_segments=len(segments) - 1,
         )
+
+    def last_plan(self, log: LogId) -> Plan | None:
+        """Return the plan of the segment with the log's highest leaf; see the port."""
+        with self._lock:
+            mine = [rows for rows in self._blocks if rows["log_id"][0] == str(log)]
+        if not mine:
+            return None
+        rows = max(mine, key=lambda rows: rows["leaf_index"][-1])
+        first = rows.row(0, named=True)
+        lo, hi = offsets_of(first["segment_id"])
+        return Plan(
+            lo=lo,
+            hi=hi,
+            first_index=first["leaf_index"],
+            day=first["ingest_day"],
+            reference_revision=first.get("reference_revision", 0),
+            enricher_version=first.get("enricher_version", 1),
+        )
+
+    def views_lacking(self, segment_id: str) -> list[str]:
+        """Return the one view there is when it lacks the segment; see the port."""
+        with self._lock:
+            seen = any(rows["segment_id"][0] == segment_id for rows in self._view_blocks)
+        return [] if seen else ["view"]
 
     def token_window(self) -> int:
         """Return how many of the newest inserts have their tokens remembered."""

@@ -16,7 +16,7 @@ from auditstream.core.logs import get_logger
 from auditstream.core.ports import Block, LogId, Plan, Segment, Slab
 from streams.dead_letter_limit import PROBE_ROWS, DeadLetterLimit
 from streams.gathering import Batch, Gathering
-from streams.lane_services import Fenced, LaneServices
+from streams.lane_services import Fenced, LaneServices, Membership
 from streams.plan import Closed, State, next_offset_of
 from streams.recovery import start_closed, start_open
 from streams.segment_writer import SegmentWriter
@@ -29,7 +29,7 @@ class Lane:
 
     Attributes:
         log: The log that this partition is.
-        generation: Group generation in which the lane was born.
+        membership: The worker's place in the group when the lane was born.
         state: What a commit for this partition must say now.
         sent: The state that Kafka accepted last.
         lease_until_s: Until when the store may accept an insert of the open plan.
@@ -37,10 +37,16 @@ class Lane:
     """
 
     def __init__(
-        self, log_id: LogId, generation: int, state: State, services: LaneServices, *, log_start: int = 0
+        self,
+        log_id: LogId,
+        membership: Membership,
+        state: State,
+        services: LaneServices,
+        *,
+        log_start: int = 0,
     ) -> None:
         self.log = log_id
-        self.generation = generation
+        self.membership = membership
         self.state: State = state
         self.sent: State | None = None
         self.lease_until_s = 0.0

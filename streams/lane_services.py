@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from auditstream.core.clock import Clock, SystemClock
 from auditstream.core.metrics import Metrics
@@ -20,8 +20,19 @@ class Fenced(Exception):  # noqa: N818  a signal, not an error
     """The group has moved on: this lane may write nothing more."""
 
 
+class Membership(NamedTuple):
+    """A worker's place in its group, by which Kafka fences commits.
+
+    Both are needed: the numbers of generations start again in a group that was deleted, and a member that
+    comes back under a static id gets a new member id in the same generation.
+    """
+
+    member_id: str
+    generation: int
+
+
 class Committer(Protocol):
-    """Commits the state of lanes to Kafka, under the generation in which they were born."""
+    """Commits the state of lanes to Kafka, under the membership in which they were born."""
 
     async def commit(self, lane: Lane) -> None:
         """Commit `lane.state` as of the moment of sending, and call `lane.accepted`.
@@ -29,7 +40,7 @@ class Committer(Protocol):
         Retries while the broker is away.
 
         Raises:
-            Fenced: The lane's generation has passed, or its partition is no longer ours.
+            Fenced: The lane's membership has passed, its partition is no longer ours, or an answer was lost.
         """
         ...
 

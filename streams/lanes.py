@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from auditstream.core.logs import get_logger
 from auditstream.core.ports import LogId, Slab
 from streams.lane import Lane
-from streams.lane_services import Fenced, LaneServices
+from streams.lane_services import Fenced, LaneServices, Membership
 from streams.plan import State
 
 log = get_logger(__name__)
@@ -20,12 +20,12 @@ class Lanes:
     """The lanes of the present generation, by topic and partition.
 
     Attributes:
-        generation: Group generation of the present lanes; None before the first assignment.
+        membership: Place in the group of the present lanes; None before the first assignment.
     """
 
     def __init__(self, services: LaneServices, *, drain_s: float) -> None:
         self.services = services
-        self.generation: int | None = None
+        self.membership: Membership | None = None
         self._drain_s = drain_s
         self._lanes: dict[Partition, Lane] = {}
         self._tasks: dict[Partition, asyncio.Task[None]] = {}
@@ -38,30 +38,30 @@ class Lanes:
         return self._lanes.get((topic, partition))
 
     def begin(
-        self, generation: int, states: Mapping[LogId, State], log_starts: Mapping[LogId, int]
+        self, membership: Membership, states: Mapping[LogId, State], log_starts: Mapping[LogId, int]
     ) -> list[Lane]:
         """Start a lane for every log of a new generation."""
-        self.generation = generation
+        self.membership = membership
         self.services.pacing.lanes = max(1, len(states))
         for log_id, state in states.items():
-            lane = Lane(log_id, generation, state, self.services, log_start=log_starts[log_id])
+            lane = Lane(log_id, membership, state, self.services, log_start=log_starts[log_id])
             key = (log_id.topic, log_id.partition)
             self._lanes[key] = lane
             self._tasks[key] = asyncio.create_task(lane.run(), name=f"lane {log_id}")
         log.info(
             "lanes_begun",
-            generation=generation,
+            generation=membership.generation,
             lanes={str(key): repr(state) for key, state in states.items()},
         )
         return list(self._lanes.values())
 
-    def put(self, slab: Slab, generation: int) -> None:
-        """Hand a slab to its lane; one of another generation is fetched again by whoever owns it now.
+    def put(self, slab: Slab) -> None:
+        """Hand a slab to its lane; one of another membership is fetched again by whoever owns it now.
 
         Raises:
             OffsetGapError: Records between the last slab and this one are missing.
         """
-        if generation != self.generation:
+        if slab.membership != self.membership:
             return
         lane = self._lanes.get((slab.topic, slab.partition))
         if lane is not None:
@@ -74,7 +74,7 @@ class Lanes:
         finishes it.
         """
         lanes, tasks = list(self._lanes.values()), list(self._tasks.values())
-        self._lanes, self._tasks, self.generation = {}, {}, None
+        self._lanes, self._tasks, self.membership = {}, {}, None
         if not lanes:
             return
         for lane in lanes:

@@ -5,15 +5,18 @@ Pure decisions. Anything that the protocol cannot produce stops the worker; it n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from auditstream.core.errors import InvariantError, OffsetGapError
 from auditstream.core.ports import LogId, Plan, StoredRange
-from streams.plan import Closed
+from streams.plan import Closed, State
 
 
 def is_remembered(stored: StoredRange, token_window: int) -> bool:
-    """Whether the store surely remembers the token of rows that it holds.
+    """Whether the store surely remembers the token of rows that it holds until what was asked for is over.
 
-    Half the window, because inserts that ran side by side are counted by the time at which they began.
+    Half the window is left for the inserts that may come between this answer and the end of the lease under
+    which the caller goes on, and for those that ran side by side, which are counted by when they began.
     """
     return stored.later_segments < max(1, token_window // 2)
 
@@ -23,29 +26,50 @@ def was_never_written(begin: int, end: int) -> bool:
     return begin == 0 and end == 0
 
 
-def start_from_store(log: LogId, stored: StoredRange, log_start: int) -> Closed:
+def start_from_store(log: LogId, whole: StoredRange, last: Plan | None, log_start: int) -> State:
     """Return the state that the store's own rows prove, for a log without committed metadata.
 
-    Only valid once every lease that an earlier owner could hold has run out.
+    Only valid once every lease that an earlier owner could hold has run out. The log's last segment is taken
+    for an open plan, because nothing says that its views and its messages were finished; the replay does.
 
     Args:
         log: The log.
-        stored: What the store holds of the whole log (from offset 0).
+        whole: What the store holds of the whole log (from offset 0).
+        last: The plan of the log's last segment.
         log_start: Earliest offset that Kafka still has.
 
     Raises:
         InvariantError: The store's indexes are not dense.
         OffsetGapError: Kafka no longer has the offset that comes next.
     """
-    if stored.rows == 0:
+    if last is None:
         return Closed(log_start, 0)
-    if stored.last_index + 1 != stored.first_index + stored.rows:
+    if whole.last_index + 1 != whole.first_index + whole.rows:
         raise InvariantError(
-            f"{log}: {stored.rows} rows with leaf indexes {stored.first_index}..{stored.last_index}"
+            f"{log}: {whole.rows} rows with leaf indexes {whole.first_index}..{whole.last_index}"
         )
-    if stored.last_offset + 1 < log_start:
-        raise OffsetGapError(f"{log}: offsets {stored.last_offset + 1}..{log_start - 1} were never recorded")
-    return Closed(stored.last_offset + 1, stored.last_index + 1)
+    if last.lo >= log_start:
+        return last
+    if last.hi + 1 < log_start:
+        raise OffsetGapError(f"{log}: offsets {last.hi + 1}..{log_start - 1} were never recorded")
+    return Closed(last.hi + 1, whole.last_index + 1)
+
+
+def require_in_views(segment_id: str, lacking: Sequence[str]) -> None:
+    """Return when the views have a segment that no replay can bring to them any more.
+
+    Args:
+        segment_id: The segment.
+        lacking: The views that lack it.
+
+    Raises:
+        InvariantError: There are such.
+    """
+    if lacking:
+        raise InvariantError(
+            f"{segment_id}: its rows are in the table, but not in {', '.join(lacking)}",
+            hint=f"auditstream doctor rebuild --segment {segment_id} adds what is missing.",
+        )
 
 
 def start_closed(log: LogId, state: Closed, whole: StoredRange, log_start: int) -> None:

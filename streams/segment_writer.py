@@ -16,7 +16,7 @@ from auditstream.core.logs import get_logger
 from auditstream.core.ports import Block, Segment, StoredRange
 from streams.lane_services import Fenced, LaneServices
 from streams.patience import patiently
-from streams.recovery import is_remembered
+from streams.recovery import is_remembered, require_in_views
 
 if TYPE_CHECKING:
     from streams.lane import Lane
@@ -30,13 +30,21 @@ _MAX_LATE_REFUSALS = 5
 
 
 class SegmentWriter:
-    """Writes a lane's segments; every step is repeated while it is refused for now, the plan stays open."""
+    """Writes a lane's segments; every step is repeated while it is refused for now, the plan stays open.
+
+    Attempts at one insert come in series. A series has one lease, which no renewal stretches: it is taken
+    first, then the store is read back where an earlier attempt may have reached it, then the block is sent as
+    often as the lease lasts. So the token has to be remembered for a lease, and not for as long as a plan
+    can be renewed.
+    """
 
     def __init__(self, lane: Lane, services: LaneServices) -> None:
         self._lane = lane
         self._services = services
         # Whether an earlier attempt at the present segment may have reached the store.
         self._in_doubt = False
+        # End of the present series' lease.
+        self._insert_by_s = 0.0
 
     async def write(self, segment: Segment, *, replayed: bool) -> Block:
         """Make the segment durable and publish what follows from it; return its block.
@@ -52,7 +60,7 @@ class SegmentWriter:
         services = self._services
         block = await self._build(segment)
         if len(block):
-            self._in_doubt = replayed
+            self._in_doubt, self._insert_by_s = replayed, 0.0
             await self._insert(segment, block)
             services.checkpoint("insert")
             if block.outbound:
@@ -82,15 +90,13 @@ class SegmentWriter:
     async def _insert(self, segment: Segment, block: Block) -> None:
         begun = time.monotonic()
         for attempt in range(1, _MAX_LATE_REFUSALS + 1):
-            await self._hold_lease()
-            self._services.checkpoint("send")
             try:
                 await self._patiently("insert", lambda: self._insert_once(segment, block))
                 break
             except LeaseExpiredError as refusal:
                 self._services.metrics.count("auditstream_insert_retries_total", reason=refusal.code)
                 log.warning("insert_refused_as_late", segment=block.segment_id, attempt=attempt)
-                self._lane.lease_until_s = 0.0
+                self._lane.lease_until_s = self._insert_by_s = 0.0
         else:
             raise FatalError(
                 f"{block.segment_id}: refused as late {_MAX_LATE_REFUSALS} times, each with a fresh lease",
@@ -99,9 +105,15 @@ class SegmentWriter:
         self._services.metrics.observe("auditstream_insert_seconds", time.monotonic() - begun)
 
     async def _insert_once(self, segment: Segment, block: Block) -> None:
-        await self._hold_lease()
-        if self._in_doubt and await self._is_stored_for_good(segment, block):
-            return
+        if self._lane.dead:
+            raise Fenced("abandoned on revoke")
+        if self._is_half_over(self._insert_by_s):
+            insert_by_s = await self._lease()
+            if self._in_doubt and await self._is_stored_for_good(segment, block):
+                return
+            # Only now: where the store did not answer, the series has not begun.
+            self._insert_by_s = insert_by_s
+        self._services.checkpoint("send")
         try:
             await self._on(self._services.inserters, self._insert_blocking, block)
         except StoreTimeoutError:
@@ -112,22 +124,30 @@ class SegmentWriter:
         if self._lane.dead:
             raise Fenced("abandoned before the insert was sent")
         services = self._services
-        services.sink.insert(block, insert_by_s=self._lane.lease_until_s, timeout_s=services.store_timeout_s)
+        services.sink.insert(block, insert_by_s=self._insert_by_s, timeout_s=services.store_timeout_s)
 
-    async def _hold_lease(self) -> None:
-        """Renew the lease by committing the same plan again, once half of it has passed."""
-        if self._lane.dead:
-            raise Fenced("abandoned on revoke")
+    async def _lease(self) -> float:
+        """Return the end of the lane's lease; once half of it has passed, that of a new one.
+
+        It is renewed by committing the same plan again.
+        """
+        if self._is_half_over(self._lane.lease_until_s):
+            await self._services.committer.commit(self._lane)
+        return self._lane.lease_until_s
+
+    def _is_half_over(self, lease_until_s: float) -> bool:
         services = self._services
-        if services.clock.now_s() > self._lane.lease_until_s - services.lease_s / 2:
-            await services.committer.commit(self._lane)
+        return services.clock.now_s() > lease_until_s - services.lease_s / 2
 
     async def _is_stored_for_good(self, segment: Segment, block: Block) -> bool:
         """Whether an earlier attempt was applied so long ago that its token may be forgotten.
 
-        Asked right before each attempt that follows one in doubt: a plan can be renewed for longer than a
-        token is remembered, for example while this worker alone does not reach the store. What was applied
-        lately is inserted again under its token instead, which heals the views that missed it.
+        What was applied lately is inserted again under its token instead, which heals the views that missed
+        it.
+
+        Raises:
+            Fenced: The rows in question are those of a new owner.
+            InvariantError: The store holds something else than this segment, or a view lacks it.
         """
         services, plan = self._services, segment.plan
         found = await self._on(services.inserters, services.sink.stored, self._lane.log, plan.lo)
@@ -144,6 +164,10 @@ class SegmentWriter:
         window = await self._on(services.inserters, services.sink.token_window)
         if is_remembered(found, window):
             return False
+        lacking = await self._on(services.inserters, services.sink.views_lacking, block.segment_id)
+        if lacking:
+            await self.confirm_ownership()
+        require_in_views(block.segment_id, lacking)
         log.warning("segment_found_stored", segment=block.segment_id)
         return True
 

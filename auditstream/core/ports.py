@@ -52,6 +52,8 @@ class Slab:
         values: Value bytes of each record; None for a null value.
         timestamps_ms: Broker timestamp of each record, milliseconds since the epoch.
         headers: Record headers, or None where the topic was declared not to need them.
+        size_bytes: Bytes of all values.
+        membership: Member id and generation of the group under which it was fetched.
     """
 
     topic: str
@@ -63,6 +65,7 @@ class Slab:
     timestamps_ms: Sequence[int]
     headers: list[Headers] | None = None
     size_bytes: int = 0
+    membership: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,12 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+def offsets_of(segment_id: str) -> tuple[int, int]:
+    """Return the first and the last offset that a segment's id names."""
+    lo, _, hi = segment_id.rpartition("/")[2].partition("-")
+    return int(lo), int(hi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +216,24 @@ class Sink(Protocol):
 
         Raises:
             RetryableError: No answer.
+        """
+        ...
+
+    def last_plan(self, log: LogId) -> Plan | None:
+        """Return the plan of the log's last segment, or None when the store holds nothing of the log.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+    def views_lacking(self, segment_id: str) -> list[str]:
+        """Return the views that miss a segment which is in the table.
+
+        An insert that was cut off between the table and a view leaves this, until its replay heals it.
+
+        Raises:
+            RetryableError: No answer, or inserts under way make it unclear for now.
         """
         ...
 

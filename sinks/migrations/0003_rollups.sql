@@ -190,6 +190,7 @@ CREATE TABLE IF NOT EXISTS latency_1m
     model LowCardinality(String) COMMENT 'Model that answered, else the one asked for',
     tool_name LowCardinality(String) COMMENT 'Name of the tool',
     ingest_month Date COMMENT 'First day of the month of ingest (UTC); one table partition a month',
+    events SimpleAggregateFunction(sum, UInt64) COMMENT 'Events with a duration or a time to the first chunk',
     duration_us AggregateFunction(quantilesDD(0.01, 0.5, 0.9, 0.95, 0.99), Nullable(Int64))
         COMMENT 'State of the quantiles of duration_us, in microseconds, within 1 %',
     ttft_us AggregateFunction(quantilesDD(0.01, 0.5, 0.9, 0.95, 0.99), Nullable(Int64))
@@ -210,6 +211,7 @@ SELECT
     if(inference_response_model != '', inference_response_model, inference_request_model) AS model,
     tool_name,
     toStartOfMonth(ingest_day) AS ingest_month,
+    count() AS events,
     quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(e.duration_us) AS duration_us,
     quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(e.inference_ttft_us) AS ttft_us
 FROM events AS e

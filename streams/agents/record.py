@@ -23,7 +23,7 @@ def add_record_agent(app: LaneApp, *topics: str) -> None:
     async def record(stream: Any) -> None:
         async for event in stream.events():
             try:
-                app.lanes.put(event.value, event.message.generation_id)
+                app.lanes.put(event.value)
             except Exception as error:
                 log.exception("slab_refused", offset=event.message.offset)
                 await app.crash(error)

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import (
     IllegalGenerationError,
+    KafkaConnectionError,
     KafkaError,
     RebalanceInProgressError,
+    RequestTimedOutError,
     UnknownMemberIdError,
 )
 from aiokafka.structs import OffsetAndMetadata
 
 from auditstream.core.clock import Clock, SystemClock
+from auditstream.core.logs import get_logger
 from streams.lane import Lane
-from streams.lane_services import Fenced
+from streams.lane_services import Fenced, Membership
 from streams.plan import State, from_commit, to_commit
 
-# Pause before a commit is sent again after the coordinator moved or did not answer.
+log = get_logger(__name__)
+
+# Pause before a commit is sent again after the coordinator moved or was not there.
 _RETRY_S = 0.1
+# How long a coordinator is looked for before the group is left without telling it.
+_LEAVE_S = 5.0
+# The request may have arrived, or may yet: the connection ended, or nobody answered.
+_IN_DOUBT = (KafkaConnectionError, RequestTimedOutError)
 _FENCING = (IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError)
 _Waiting = list[tuple[Lane, asyncio.Future[None]]]
 
@@ -31,6 +41,9 @@ class LaneCommits:
 
     Lives on the consumer thread's loop. A request is built from `lane.state` at the moment of sending, so
     that neither Faust's timer nor a retry after a coordinator error can put an older state over a newer one.
+    For the same reason nothing is committed after a request whose answer was lost: it may arrive late, over
+    another connection, and would put its state over the newer one. The worker takes a new place in the group
+    instead, after which the broker refuses what was sent from the old one.
     """
 
     def __init__(self, consumer: Callable[[], Any], clock: Clock | None = None) -> None:
@@ -40,16 +53,20 @@ class LaneCommits:
         self._sender: asyncio.Task[None] | None = None
 
     async def commit(self, lane: Lane) -> None:
-        """Commit the lane's state under the generation it was born in.
+        """Commit the lane's state under the membership it was born in.
 
         Raises:
-            Fenced: That generation has passed, or the partition is no longer ours.
+            Fenced: That membership has passed, the partition is no longer ours, or the answer was lost.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((lane, done))
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_waiting())
         await done
+
+    async def membership(self) -> Membership:
+        """Return the present place in the group."""
+        return membership_of(self._consumer()._coordinator)
 
     async def committed(self, tps: set[TopicPartition]) -> dict[TopicPartition, State | None]:
         """Return the committed state of each partition; None where there is none of ours."""
@@ -88,6 +105,9 @@ class LaneCommits:
                     )
                 except _FENCING as refusal:
                     raise Fenced(f"refused by the broker: {type(refusal).__name__}") from refusal
+                except _IN_DOUBT as error:
+                    doubt = error
+                    break
                 except KafkaError as error:
                     if not error.retriable:
                         raise
@@ -97,13 +117,30 @@ class LaneCommits:
                         _settle(done)
                     return
             await asyncio.sleep(_RETRY_S)
+        log.warning("commit_in_doubt", lanes=[str(lane.log) for lane in states], error=repr(doubt))
+        for _, done in batch:
+            _settle(done, Fenced(f"the answer to a commit was lost: {type(doubt).__name__}"))
+        await _leave(coordinator)
 
     def _may_commit(self, lane: Lane, done: asyncio.Future[None], consumer: Any) -> bool:
-        generation = consumer._coordinator.generation
-        if not lane.dead and generation == lane.generation and _tp(lane) in consumer.assignment():
+        now = membership_of(consumer._coordinator)
+        if not lane.dead and now == lane.membership and _tp(lane) in consumer.assignment():
             return True
-        _settle(done, Fenced(f"generation {generation}, lane of generation {lane.generation}"))
+        _settle(done, Fenced(f"{now}, lane of {lane.membership}"))
         return False
+
+
+async def _leave(coordinator: Any) -> None:
+    """Leave the group and join it anew."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LEAVE_S):
+            await coordinator.ensure_coordinator_known()
+    await coordinator._maybe_leave_group()
+
+
+def membership_of(coordinator: Any) -> Membership:
+    """Return the place in the group that aiokafka's coordinator has now."""
+    return Membership(coordinator.member_id, coordinator.generation)
 
 
 def _tp(lane: Lane) -> TopicPartition:

@@ -14,7 +14,7 @@ from faust.types import TP
 from auditstream.core.logs import get_logger
 from streams.lane_services import Fenced
 from streams.transport import private_names
-from streams.transport.commits import LaneCommits
+from streams.transport.commits import LaneCommits, membership_of
 from streams.transport.fetch import drain_fetched
 
 if TYPE_CHECKING:
@@ -67,9 +67,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         topics = self.consumer.batch_topics
         with fetcher._subscriptions.fetch_context():
-            return await drain_fetched(
+            drained = await drain_fetched(
                 fetcher, topics, active_partitions, wait_s=timeout or 0.0, max_records=max_records
             )
+        membership = membership_of(consumer._coordinator)
+        for tp in drained.keys() & topics:
+            for slab in drained[tp]:
+                slab.membership = membership
+        return drained
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit for Faust's timer and its stop: lanes by their state, the rest by their acks.

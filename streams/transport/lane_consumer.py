@@ -13,9 +13,10 @@ from auditstream.core.errors import RetryableError
 from auditstream.core.logs import get_logger
 from auditstream.core.ports import LogId
 from streams.lane import Lane
+from streams.lane_services import Membership
 from streams.lanes import Lanes
 from streams.plan import Closed, State, next_offset_of
-from streams.recovery import start_from_store, was_never_written
+from streams.recovery import require_in_views, start_from_store, was_never_written
 from streams.transport.consumer import BatchConsumer, as_aiokafka
 
 if TYPE_CHECKING:
@@ -94,28 +95,28 @@ class LaneConsumer(BatchConsumer):
         """Give every partition its lane, or take it back to where its lane is.
 
         Faust calls this from its recovery, and again from `getmany` after it has thrown a fetch away, also
-        concurrently: lanes are begun once a generation.
+        concurrently: lanes are begun once a membership.
         """
         async with self._seeking:
             if any(not self.has_lanes(tp) for tp in self.assignment()):
                 await super().perform_seek()
-            generation = self.app.consumer_generation_id
-            if self.lanes.generation == generation:
-                await self._take_to({as_tp(lane.log): lane.next_offset for lane in self.lanes})
-                return
             try:
-                await self._begin(generation)
+                membership = await self._thread.run_here(self._thread.commits.membership())
+                if self.lanes.membership == membership:
+                    await self._take_to({as_tp(lane.log): lane.next_offset for lane in self.lanes})
+                else:
+                    await self._begin(membership)
             except Exception as error:
                 # Faust's recovery takes an error here for a stop, and the flow never resumes: end loudly.
                 await self.app.crash(error)
                 raise
 
-    async def _begin(self, generation: int) -> None:
+    async def _begin(self, membership: Membership) -> None:
         """Read the committed states of a new generation, seek, and start its lanes."""
         await self.lanes.drain()
         tps = {tp for tp in self.assignment() if self.has_lanes(tp)}
         if not tps:
-            self.lanes.begin(generation, {}, {})
+            self.lanes.begin(membership, {}, {})
             return
         epochs = await self._epochs({tp.topic for tp in tps})
         logs = {tp: LogId(tp.topic, tp.partition, epochs[tp.topic]) for tp in tps}
@@ -123,15 +124,15 @@ class LaneConsumer(BatchConsumer):
         begins = await self.earliest_offsets(*tps)
         without = {logs[tp]: begins[tp] for tp in tps if committed[as_aiokafka(tp)] is None}
         fresh = await self._states_without_commit(without)
-        if generation != self.app.consumer_generation_id:
+        if membership != await self._thread.run_here(self._thread.commits.membership()):
             return
         states: dict[LogId, State] = {logs[tp]: committed[as_aiokafka(tp)] or fresh[logs[tp]] for tp in tps}
         await self._take_to({tp: next_offset_of(states[logs[tp]]) for tp in tps})
-        begun = self.lanes.begin(generation, states, {logs[tp]: begins[tp] for tp in tps})
+        begun = self.lanes.begin(membership, states, {logs[tp]: begins[tp] for tp in tps})
         # So that the next assignment need not wait again.
         await asyncio.gather(*(self.commit_lane(lane) for lane in begun if lane.log in fresh))
 
-    async def _states_without_commit(self, logs: dict[LogId, int]) -> dict[LogId, Closed]:
+    async def _states_without_commit(self, logs: dict[LogId, int]) -> dict[LogId, State]:
         """Return where logs without committed metadata begin.
 
         Where Kafka holds no state, an earlier owner may still have an insert on its way: its lease must have
@@ -140,7 +141,7 @@ class LaneConsumer(BatchConsumer):
         if not logs:
             return {}
         ends = await self.highwaters(*map(as_tp, logs))
-        states = {
+        states: dict[LogId, State] = {
             log_id: Closed(0, 0)
             for log_id, begin in logs.items()
             if was_never_written(begin, ends[as_tp(log_id)])
@@ -150,9 +151,14 @@ class LaneConsumer(BatchConsumer):
             wait_s = self._lane_app.quiet_s
             log.warning("no_committed_plan", logs=sorted(map(str, unknown)), wait_s=wait_s)
             await self.sleep(wait_s)
+        sink = self.lanes.services.sink
         for log_id, begin in unknown.items():
-            stored = await asyncio.to_thread(self.lanes.services.sink.stored, log_id, 0)
-            states[log_id] = start_from_store(log_id, stored, begin)
+            whole = await asyncio.to_thread(sink.stored, log_id, 0)
+            last = await asyncio.to_thread(sink.last_plan, log_id)
+            states[log_id] = start_from_store(log_id, whole, last, begin)
+            if last is not None and states[log_id] is not last:  # Kafka no longer has it for a replay
+                segment_id = f"{log_id}/{last.lo}-{last.hi}"
+                require_in_views(segment_id, await asyncio.to_thread(sink.views_lacking, segment_id))
         return states
 
     async def _epochs(self, topics: set[str]) -> dict[str, str]:

@@ -22,6 +22,7 @@ NAMES = (
     "aiokafka.consumer.group_coordinator:GroupCoordinator._do_commit_offsets",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.fetch_committed_offsets",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.ensure_coordinator_known",
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._maybe_leave_group",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._commit",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._fetch_records",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer",

@@ -14,11 +14,15 @@ from unittest import mock
 
 import pytest
 
-from auditstream.core.ports import Plan
+from auditstream.core.ports import LogId, Plan, StoredRange
 from streams.gathering import Batch
 from streams.lane import Lane
 from streams.lane_services import LaneServices
-from streams.plan import Closed
+from streams.plan import Closed, State
+from streams.recovery import start_from_store
+from streams.segment_writer import SegmentWriter
+from streams.transport import commits
+from tests.support import virtual_worker
 from tests.support.lane_schedules import Conditions, Verdict, quiet_logs, run_schedule
 
 SCHEDULES = 1_500
@@ -102,6 +106,25 @@ def test_a_worker_that_trusts_the_store_at_once_when_offsets_are_gone_doubles() 
     assert found is not None
 
 
+def test_a_worker_that_goes_on_after_a_lost_answer_can_be_overtaken_by_its_own_commit() -> None:
+    with mock.patch.object(commits, "_IN_DOUBT", ()):
+        found = first_bad(Conditions(), lambda verdict: not verdict.is_good)
+    assert found is not None
+    assert found.counts["overtaken_commits"]
+
+
+def test_a_worker_that_closes_what_the_store_has_leaves_views_half_done() -> None:
+    with mock.patch.object(virtual_worker, "start_from_store", close_what_is_stored):
+        found = first_bad(Conditions(), lambda verdict: verdict.half_done)
+    assert found is not None
+
+
+def test_a_worker_that_trusts_its_token_for_ever_doubles() -> None:
+    with mock.patch.object(SegmentWriter, "_is_stored_for_good", never):
+        found = first_bad(FORGETFUL, lambda verdict: verdict.doubled)
+    assert found is not None
+
+
 def skip_plan_commits(services: LaneServices) -> None:
     honest, clock = services.committer, services.clock
 
@@ -113,6 +136,15 @@ def skip_plan_commits(services: LaneServices) -> None:
                 await honest.commit(lane)
 
     services.committer = Skipping()
+
+
+def close_what_is_stored(log: LogId, whole: StoredRange, last: Plan | None, log_start: int) -> State:
+    state = start_from_store(log, whole, last, log_start)
+    return Closed(state.hi + 1, whole.last_index + 1) if isinstance(state, Plan) else state
+
+
+async def never(*_: Any) -> bool:
+    return False
 
 
 _WRITE = Lane._write

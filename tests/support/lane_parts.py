@@ -11,24 +11,40 @@ import polars as pl
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.metrics import Metrics
-from auditstream.core.ports import Block, LogId, Outbound, Segment, Slab, StoredRange
+from auditstream.core.ports import Block, LogId, Outbound, Plan, Segment, Slab, StoredRange
 from streams.lane import Lane
-from streams.lane_services import Fenced, LaneServices
+from streams.lane_services import Fenced, LaneServices, Membership
 from streams.pacing import Pacing
 from streams.plan import State
 from tests.support.lane_schedules import quiet_logs, time_in_lanes
 from tests.support.virtual_time import VirtualExecutor, VirtualTime
 
 LOG = LogId("audit.events.v1", 0, "0a1b2c3d")
+MEMBERSHIP = Membership("member-1", 1)
 EPOCH_S = 1_772_323_200.0  # 2026-03-01T00:00:00Z
 
 
-def slab(first: int, to: int, *, partition: int = 0, value: bytes = b"x") -> Slab:
+def slab(
+    first: int,
+    to: int,
+    *,
+    partition: int = 0,
+    value: bytes = b"x",
+    membership: Membership = MEMBERSHIP,
+) -> Slab:
     """Return a slab over `[first, to)` with a record at every offset."""
     count = to - first
     values: list[bytes | None] = [value] * count
     return Slab(
-        LOG.topic, partition, first, to, range(first, to), values, [0] * count, size_bytes=count * len(value)
+        topic=LOG.topic,
+        partition=partition,
+        first_offset=first,
+        next_offset=to,
+        offsets=range(first, to),
+        values=values,
+        timestamps_ms=[0] * count,
+        size_bytes=count * len(value),
+        membership=membership,
     )
 
 
@@ -42,6 +58,8 @@ class ScriptedSink:
         rows: Offset and index of every row that was stored.
         window: What `token_window` says.
         later_segments: What `stored` says about foreign inserts.
+        lacking: What `views_lacking` says.
+        steps: Where read-backs are noted.
     """
 
     def __init__(self) -> None:
@@ -51,6 +69,8 @@ class ScriptedSink:
         self.rows: list[tuple[int, int]] = []
         self.window = 1000
         self.later_segments = 0
+        self.lacking: list[str] = []
+        self.steps: list[str] = []
         self._tokens: set[str] = set()
 
     def insert(self, block: Block, *, insert_by_s: float, timeout_s: float) -> None:
@@ -67,11 +87,18 @@ class ScriptedSink:
     def stored(self, log: LogId, from_offset: int) -> StoredRange:
         if self.reads:
             raise self.reads.pop(0)
+        self.steps.append("stored")
         rows = [row for row in self.rows if row[0] >= from_offset]
         if not rows:
             return StoredRange(0)
         indexes = [index for _, index in rows]
         return StoredRange(len(rows), min(indexes), max(indexes), max(rows)[0], self.later_segments)
+
+    def last_plan(self, log: LogId) -> Plan | None:
+        raise AssertionError("lanes do not ask for it")
+
+    def views_lacking(self, segment_id: str) -> list[str]:
+        return self.lacking
 
     def token_window(self) -> int:
         return self.window
@@ -131,6 +158,7 @@ class LaneBench:
         self.sink = ScriptedSink()
         self.recorder = RangeRecorder()
         self.steps: list[str] = []
+        self.sink.steps = self.steps
         self.commits: list[State] = []
         self.fenced = False
         self.commit_s = 0.003
@@ -164,9 +192,9 @@ class LaneBench:
             )
         return self._services
 
-    def lane(self, state: State, *, generation: int = 1, log_start: int = 0) -> Lane:
+    def lane(self, state: State, *, membership: Membership = MEMBERSHIP, log_start: int = 0) -> Lane:
         """Return a lane that is not running."""
-        return Lane(LOG, generation, state, self.services, log_start=log_start)
+        return Lane(LOG, membership, state, self.services, log_start=log_start)
 
     def started(self, state: State, **settings: Any) -> tuple[Lane, asyncio.Task[None]]:
         """Return a running lane and its task."""

@@ -36,6 +36,7 @@ class Verdict:
         doubled: Offsets stored more than once.
         disordered: Logs whose indexes are not dense in offset order.
         misused: Tokens that were sent with other rows than the first time.
+        half_done: Tokens of the segments that the store's view lacks.
         stopped: Errors that stopped a worker.
         dropped: Errors that nobody looked at.
         counts: What happened, to see that the schedules exercise something.
@@ -46,6 +47,7 @@ class Verdict:
     doubled: list[tuple[int, int]] = field(default_factory=list)
     disordered: list[int] = field(default_factory=list)
     misused: list[str] = field(default_factory=list)
+    half_done: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -53,9 +55,8 @@ class Verdict:
     @property
     def is_good(self) -> bool:
         """Whether every record is stored once, in order, and nothing had to stop."""
-        return not (
-            self.lost or self.doubled or self.disordered or self.misused or self.stopped or self.dropped
-        )
+        stored_wrong = self.lost or self.doubled or self.disordered or self.misused or self.half_done
+        return not (stored_wrong or self.stopped or self.dropped)
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ def quiet_logs() -> Iterator[None]:
     """Leave out the lanes' log lines, which cost more than the lanes."""
     silent = SimpleNamespace(**dict.fromkeys(("info", "warning", "error", "exception"), _say_nothing))
     with ExitStack() as stack:
-        for module in ("lane", "lanes", "patience", "segment_writer"):
+        for module in ("lane", "lanes", "patience", "segment_writer", "transport.commits"):
             stack.enter_context(mock.patch(f"streams.{module}.log", silent))
         yield
 
@@ -271,6 +272,8 @@ class _World:
         if not self.group.is_empty:
             self.time.after(0.2, self.forget_when_empty)
             return
+        if self.rng.random() < 0.5:
+            self.group.generation = 0  # the group itself was deleted: its numbers begin anew
         for partition in list(self.group.offsets):
             if self.rng.random() < 0.5:
                 del self.group.offsets[partition]
@@ -302,6 +305,7 @@ class _World:
             if [index for _, index in rows] != list(range(len(rows))):
                 verdict.disordered.append(partition)
         verdict.misused = self.store.misused
+        verdict.half_done = self.store.missed_by_view()
         verdict.dropped = [f"{each['message']}: {each.get('exception')!r}" for each in self.time.errors]
         verdict.counts = {
             **self.counts,
@@ -309,6 +313,8 @@ class _World:
             "dropped_by_token": self.store.dropped,
             "refused_as_late": self.store.late,
             "forgotten_tokens": self.store.forgotten(),
+            "healed_views": self.store.healed,
+            "overtaken_commits": self.group.overtaken,
             "fenced_by_broker": sum(self.group.refusals.values()),
             "records": sum(len(log.offsets) for log in self.group.logs),
         }
@@ -326,4 +332,5 @@ def _store_faults(rng: random.Random, *, lossy: bool) -> StoreFaults:
         answer_lost=0.1 if lossy else chance(),
         cut=0.1 if lossy else chance(),
         slow=chance(),
+        half_done=0.0 if lossy else chance(),
     )

@@ -45,6 +45,8 @@ class Store(Protocol):
         """Return how many events the view has counted."""
         ...
 
+    breakable: tuple[str, ...]
+
     def break_view(self) -> None:
         """Make the view fail at every block."""
         ...
@@ -63,6 +65,8 @@ class Store(Protocol):
 
 
 class MemoryStore:
+    breakable = ("view",)
+
     def __init__(self) -> None:
         self._clock = ManualClock(1_800_000_000.0)
         self.sink = MemorySink(self._clock)
@@ -94,6 +98,8 @@ class MemoryStore:
 
 class ClickHouseStore:
     """A database in an engine; `client` asks it past the sink."""
+
+    breakable = ("usage_1m",)
 
     def __init__(self, client: Client, sink: ClickHouseSink) -> None:
         self.client = client

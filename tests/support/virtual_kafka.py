@@ -2,7 +2,10 @@
 
 The broker's side of an eager rebalance: members learn of it from their next heartbeat, commits of the old
 generation are accepted until the new one begins, and a member that is silent for the session timeout, or
-does not join again in time, is put out. A commit takes a while to arrive and is judged on arrival.
+does not join again in time, is put out. A commit takes a while to arrive and is judged on arrival; who sent
+it may have given up on the answer by then, and have sent another over a new connection.
+
+Members are named `process#number`: a process that joins anew is another member.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ class VirtualLog:
         if rng.random() < holes:
             self.end += 1
 
-    def slab(self, partition: int, first: int, to: int) -> Slab:
+    def slab(self, partition: int, first: int, to: int, membership: tuple[str, int]) -> Slab:
         """Return the records of offsets `[first, to)`, each with its offset as its value."""
         offsets = [offset for offset in self.offsets if first <= offset < to]
         values: list[bytes | None] = [b"%d" % offset for offset in offsets]
@@ -59,6 +62,7 @@ class VirtualLog:
             values=values,
             timestamps_ms=list(offsets),
             size_bytes=sum(len(value or b"") for value in values),
+            membership=membership,
         )
 
 
@@ -80,6 +84,8 @@ class VirtualGroup:
         fault: Probability that a commit meets a broker in trouble: it is refused, or applied and then
             answered with an error.
         longest_delay_s: A commit may take this long to arrive, now and then.
+        request_timeout_s: How long the client waits for the answer to a commit.
+        overtaken: Commits that arrived after their sender had given them up, and were accepted.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class VirtualGroup:
         join_s: float = 6.0,
         fault: float = 0.0,
         longest_delay_s: float = 5.0,
+        request_timeout_s: float = 2.0,
     ) -> None:
         self.time = time
         self.rng = rng
@@ -101,11 +108,13 @@ class VirtualGroup:
         self.commits: list[tuple[int, int, str]] = []
         self.fault = fault
         self.longest_delay_s = longest_delay_s
+        self.request_timeout_s = request_timeout_s
+        self.overtaken = 0
         self.refusals: collections.Counter[str] = collections.Counter()
         self._session_s = session_s
         self._join_s = join_s
         self._members: dict[str, _Member] = {}
-        self._replaced_names: set[str] = set()
+        self._replaced_processes: set[str] = set()
         self._joining = False
         self._round = 0
         time.after(1.0, self._expire)
@@ -119,10 +128,10 @@ class VirtualGroup:
         """Take a member in; `answer` gets the generation and the member's partitions, later.
 
         A static member that comes back under a new name takes the place of the old one, which is unknown
-        from then on; where nothing else is going on, the generation stays (KIP-345). The old one may not come
-        back.
+        from then on; where nothing else is going on, the generation stays (KIP-345). A process that was
+        replaced by another one may not come back.
         """
-        if name in self._replaced_names:
+        if _process(name) in self._replaced_processes:
             answer(UnknownMemberIdError())
             return
         if self._replaced(name, instance, answer):
@@ -139,7 +148,8 @@ class VirtualGroup:
         for other, member in list(self._members.items()):
             if instance and member.instance == instance and other != name:
                 self._members[name] = self._members.pop(other)
-                self._replaced_names.add(other)
+                if _process(other) != _process(name):
+                    self._replaced_processes.add(_process(other))
                 if not self._joining:
                     member.heard_at = self.time.now
                     self.time.after(0.01, answer, (self.generation, member.share))
@@ -166,11 +176,20 @@ class VirtualGroup:
         """Carry an offset commit that was sent just now; `answer` gets None or an error."""
         slow = self.rng.random() < self.fault
         way = self.rng.uniform(0.0, self.longest_delay_s) if slow else self.rng.uniform(0.001, 0.01)
-        self.time.after(way, self._judge, name, generation, dict(offsets), answer)
+        self.time.after(way, self._judge, name, generation, dict(offsets), answer, self.time.now)
+        self.time.after(self.request_timeout_s, answer, RequestTimedOutError())
 
-    def _judge(self, name: str, generation: int, offsets: dict[int, tuple[int, str]], answer: Answer) -> None:
+    def _judge(
+        self,
+        name: str,
+        generation: int,
+        offsets: dict[int, tuple[int, str]],
+        answer: Answer,
+        sent_at: float,
+    ) -> None:
         error = self._refusal(name, generation)
         if error is None:
+            self.overtaken += self.time.now - sent_at > self.request_timeout_s
             self.offsets.update(offsets)
             self.commits += [(partition, *committed) for partition, committed in offsets.items()]
             if self.rng.random() < self.fault:
@@ -224,3 +243,7 @@ class VirtualGroup:
             join, member.join, member.heard_at, member.share = member.join, None, self.time.now, share
             assert join is not None
             self.time.after(self.rng.uniform(0.001, 0.02), join, (self.generation, share))
+
+
+def _process(name: str) -> str:
+    return name.partition("#")[0]

@@ -12,10 +12,11 @@ import collections
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from auditstream.core.errors import LeaseExpiredError, StoreBusyError, StoreTimeoutError
-from auditstream.core.ports import Block, LogId, StoredRange
+from auditstream.core.ports import Block, LogId, Plan, StoredRange, offsets_of
 from tests.support.virtual_time import OnItsWayError, VirtualTime
 
 Rows = list[tuple[int, int]]  # (offset, leaf index)
@@ -32,6 +33,7 @@ class StoreFaults:
         lost: Never arrives.
         answer_lost: Applied, but the client sees a timeout.
         cut: Applied, but the client sees an error at once.
+        half_done: Applied to the table and not to its view; the client sees an error at once.
         slow: The write takes up to the store's own bound, and sometimes longer, when it is given up.
     """
 
@@ -40,14 +42,18 @@ class StoreFaults:
     lost: float = 0.0
     answer_lost: float = 0.0
     cut: float = 0.0
+    half_done: float = 0.0
     slow: float = 0.0
     longest_delay_s: float = 8.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Written:
+    token: str
     number: int
     rows: Rows
+    day: date
+    in_view: bool = False
 
 
 class VirtualStore:
@@ -62,6 +68,7 @@ class VirtualStore:
         written: How many blocks were written.
         dropped: How many blocks were dropped because their token was remembered.
         late: How many were refused because their lease had run out.
+        healed: How many the view got from a replay only.
     """
 
     def __init__(
@@ -82,12 +89,12 @@ class VirtualStore:
         self.misused: list[str] = []
         self.down_until = 0.0
         self.checks_lease = True
-        self.written = self.dropped = self.late = 0
+        self.written = self.dropped = self.late = self.healed = 0
         self._epoch_s = epoch_s
         self._segments: dict[str, list[_Written]] = collections.defaultdict(list)
         self._foreign_per_s = foreign_per_s
         self._tokens: dict[str, int] = {}
-        self._first: dict[str, Rows] = {}
+        self._first: dict[str, tuple[Rows, date]] = {}
 
     def clock_s(self) -> float:
         """Return the store's own time."""
@@ -113,8 +120,20 @@ class VirtualStore:
             return StoredRange(0)
         indexes = [index for _, index in rows]
         first = min(rows)
-        number = next(segment.number for segment in self._segments[log] if first in segment.rows)
-        return StoredRange(len(rows), min(indexes), max(indexes), max(rows)[0], self._inserts() - number)
+        segment = next(segment for segment in self._segments[log] if first in segment.rows)
+        later = self._inserts() - segment.number
+        return StoredRange(len(rows), min(indexes), max(indexes), max(rows)[0], later)
+
+    def last_plan(self, log: str) -> Plan | None:
+        """Return the plan of the segment with a log's highest leaf, as of now."""
+        last = max(self._segments[log], key=lambda segment: segment.rows[-1][1], default=None)
+        if last is None:
+            return None
+        return Plan(*offsets_of(last.token), last.rows[0][1], last.day)
+
+    def missed_by_view(self) -> list[str]:
+        """Return the tokens of the segments that the view lacks."""
+        return [each.token for log in self._segments.values() for each in log if not each.in_view]
 
     def forgotten(self) -> int:
         """Return how many tokens are no longer remembered."""
@@ -146,24 +165,35 @@ class VirtualStore:
     def _write(self, block: Block, answer: Answer) -> None:
         offsets, indexes = block.frame["kafka_offset"].to_list(), block.frame["leaf_index"].to_list()
         rows = list(zip(offsets, indexes, strict=True))
-        if self._first.setdefault(block.segment_id, rows) != rows:
+        day = block.frame["ingest_day"][0]
+        if self._first.setdefault(block.segment_id, (rows, day)) != (rows, day):
             self.misused.append(block.segment_id)
         if self._inserts() - self._tokens.get(block.segment_id, -self.window) < self.window:
             self.dropped += 1
         else:
-            self._keep(block.segment_id, rows)
+            self._keep(block.segment_id, rows, day)
+        if self.rng.random() < self.faults.half_done:
+            self.time.after(self._way(), answer, StoreTimeoutError("the view failed"))
+            return
+        self._show(block.segment_id)
         luck = self.rng.random()
         if luck < self.faults.cut:
             self.time.after(self._way(), answer, StoreTimeoutError("connection cut after the write"))
         elif luck >= self.faults.cut + self.faults.answer_lost:
             self.time.after(self._way(), answer, None)
 
-    def _keep(self, token: str, rows: Rows) -> None:
+    def _show(self, token: str) -> None:
+        """Let the view have a block, once."""
+        written = next(each for each in self._segments[token.rpartition("/")[0]] if each.token == token)
+        self.healed += not written.in_view and written.number < self._inserts()
+        written.in_view = True
+
+    def _keep(self, token: str, rows: Rows, day: date) -> None:
         log = token.rpartition("/")[0]
         self.written += 1
         self.rows[log] += rows
         self._tokens[token] = self._inserts()
-        self._segments[log].append(_Written(self._inserts(), rows))
+        self._segments[log].append(_Written(token, self._inserts(), rows, day))
 
     def _inserts(self) -> int:
         """Return how many inserts into the table there were, foreign ones included."""
@@ -185,6 +215,20 @@ class StoreClient:
         raise OnItsWayError(
             lambda answer: store.read(lambda: store.stored(str(log), from_offset), self._timeout_s, answer)
         )
+
+    def last_plan(self, log: LogId) -> Plan | None:
+        store = self._store
+        raise OnItsWayError(
+            lambda answer: store.read(lambda: store.last_plan(str(log)), self._timeout_s, answer)
+        )
+
+    def views_lacking(self, segment_id: str) -> list[str]:
+        store = self._store
+
+        def lacking() -> list[str]:
+            return ["view"] if segment_id in store.missed_by_view() else []
+
+        raise OnItsWayError(lambda answer: store.read(lacking, self._timeout_s, answer))
 
     def token_window(self) -> int:
         store = self._store

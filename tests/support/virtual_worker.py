@@ -23,7 +23,7 @@ from aiokafka.structs import OffsetAndMetadata
 from auditstream.core.errors import RetryableError
 from auditstream.core.metrics import Metrics
 from auditstream.core.ports import Block, LogId, Segment
-from streams.lane_services import Fenced, LaneServices
+from streams.lane_services import Fenced, LaneServices, Membership
 from streams.lanes import Lanes
 from streams.pacing import Pacing
 from streams.plan import Closed, State, next_offset_of
@@ -76,7 +76,8 @@ class OffsetRecorder:
         offsets = [int(value or b"-1") for value in segment.values]
         assert offsets == list(segment.offsets), f"{segment.id}: records and offsets are out of step"
         indexes = range(segment.plan.first_index, segment.plan.first_index + len(offsets))
-        return Block(segment.id, pl.DataFrame({"kafka_offset": offsets, "leaf_index": list(indexes)}))
+        columns = {"kafka_offset": offsets, "leaf_index": list(indexes)}
+        return Block(segment.id, pl.DataFrame(columns).with_columns(ingest_day=pl.lit(segment.plan.day)))
 
     def worn_out(self) -> str | None:
         return None
@@ -190,19 +191,21 @@ class VirtualWorker:
                 self.kill()  # a static member that was replaced
                 return
             self._coordinator.begin(generation)
-            work = [asyncio.create_task(self._beat(generation)), asyncio.create_task(self._serve(generation))]
+            work = [asyncio.create_task(self._beat(generation)), asyncio.create_task(self._serve())]
             await self._coordinator.moved_on.wait()
             await self.lanes.drain()
             for task in work:
                 task.cancel()
             await asyncio.wait(work)
             if self._leaving:
-                self._group.leave(self.name)
+                self._group.leave(self._coordinator.member_id)
                 self.kill()
                 return
 
     async def _join(self) -> tuple[int, list[int]]:
-        return await self.ask(lambda answer: self._group.join(self.name, self.instance, answer))
+        return await self.ask(
+            lambda answer: self._group.join(self._coordinator.member_id, self.instance, answer)
+        )
 
     async def ask(self, send: Callable[[Callable[[Any], None]], None]) -> Any:
         """Send a request into the world and wait for its answer."""
@@ -222,20 +225,21 @@ class VirtualWorker:
         trouble = None
         while trouble is None:
             await asyncio.sleep(self._rng.uniform(0.7, 1.2))
-            trouble = self._group.heartbeat(self.name, generation)
+            trouble = self._group.heartbeat(self._coordinator.member_id, generation)
         self._coordinator.lost(rejoin_only=trouble is RebalanceInProgressError)
 
-    async def _serve(self, generation: int) -> None:
+    async def _serve(self) -> None:
+        membership = await self._commits.membership()
         try:
-            await self._begin(generation)
+            await self._begin(membership)
         except Fenced:
             return  # the next generation begins its own lanes
         except Exception as error:
             await self.crash(error)
             return
-        await asyncio.gather(self._fetch(generation), self._commit_by_timer())
+        await asyncio.gather(self._fetch(membership), self._commit_by_timer())
 
-    async def _begin(self, generation: int) -> None:
+    async def _begin(self, membership: Membership) -> None:
         await self.lanes.drain()
         logs = {partition: LogId(TOPIC, partition, EPOCH) for partition in self._assigned}
         tps = {partition: TopicPartition(TOPIC, partition) for partition in self._assigned}
@@ -243,27 +247,28 @@ class VirtualWorker:
         fresh = await self._states_without_commit(
             [logs[partition] for partition in logs if committed[tps[partition]] is None]
         )
-        if generation != self._coordinator.generation:
+        if membership != await self._commits.membership():
             return
         states: dict[LogId, State] = {log: committed[tps[p]] or fresh[log] for p, log in logs.items()}
         self._positions = {log.partition: next_offset_of(state) for log, state in states.items()}
         self._full.clear()
-        begun = self.lanes.begin(generation, states, dict.fromkeys(states, 0))
+        begun = self.lanes.begin(membership, states, dict.fromkeys(states, 0))
         await asyncio.gather(*(self.commit(lane) for lane in begun if lane.log in fresh))
 
-    async def _states_without_commit(self, logs: list[LogId]) -> dict[LogId, Closed]:
+    async def _states_without_commit(self, logs: list[LogId]) -> dict[LogId, State]:
         written = [log for log in logs if not was_never_written(0, self._group.logs[log.partition].end)]
-        states = {log: Closed(0, 0) for log in logs if log not in written}
+        states: dict[LogId, State] = {log: Closed(0, 0) for log in logs if log not in written}
         if written:
             await asyncio.sleep(self._setup.quiet_s)
         for log in written:
-            states[log] = start_from_store(log, await self._stored(log), 0)
+            whole = await self._read(self._sink.stored, log, 0)
+            states[log] = start_from_store(log, whole, await self._read(self._sink.last_plan, log), 0)
         return states
 
-    async def _stored(self, log: LogId) -> Any:
+    async def _read(self, question: Callable[..., Any], *arguments: Any) -> Any:
         while True:
             try:
-                return await self.loop.run_in_executor(self._threads, self._sink.stored, log, 0)
+                return await self.loop.run_in_executor(self._threads, question, *arguments)
             except RetryableError:
                 await asyncio.sleep(0.2)
 
@@ -275,7 +280,7 @@ class VirtualWorker:
                 if isinstance(outcome, BaseException) and not isinstance(outcome, Fenced):
                     await self.crash(outcome)
 
-    async def _fetch(self, generation: int) -> None:
+    async def _fetch(self, membership: Membership) -> None:
         rng, queued_to = self._rng, self.loop.time()
         while True:
             await asyncio.sleep(rng.uniform(0.02, 0.7))
@@ -284,11 +289,11 @@ class VirtualWorker:
                 lane = self.lanes.get(TOPIC, partition)
                 if lane is None or partition in self._full:
                     continue
-                self._fetch_one(partition, generation, queued_to)
+                self._fetch_one(partition, membership, queued_to)
                 if rng.random() < self._setup.seek_back:
                     self._positions[partition] = lane.next_offset
 
-    def _fetch_one(self, partition: int, generation: int, deliver_at: float) -> None:
+    def _fetch_one(self, partition: int, membership: Membership, deliver_at: float) -> None:
         """Fetch what comes next; a fetch that is thrown away is followed by a seek to where the lane is."""
         log, first = self._group.logs[partition], self._positions[partition]
         to = min(log.end, first + self._rng.randint(1, 12))
@@ -299,11 +304,11 @@ class VirtualWorker:
         if self._rng.random() < self._setup.seek_back / 2:
             self._positions[partition] = lane.next_offset
             return
-        self.loop.call_at(deliver_at, self._deliver, log.slab(partition, first, to), generation)
+        self.loop.call_at(deliver_at, self._deliver, log.slab(partition, first, to, membership))
 
-    def _deliver(self, slab: Any, generation: int) -> None:
+    def _deliver(self, slab: Any) -> None:
         try:
-            self.lanes.put(slab, generation)
+            self.lanes.put(slab)
         except Exception as error:
             self.loop.create_task(self.crash(error))
 
@@ -313,6 +318,7 @@ class _Coordinator:
 
     def __init__(self, worker: VirtualWorker) -> None:
         self._worker = worker
+        self._memberships = 1
         self.generation = -1
         self.moved_on = asyncio.Event()
         self._closing = worker.loop.create_future()
@@ -334,7 +340,19 @@ class _Coordinator:
         """Note that the group has moved on, or is about to; the old generation may commit until then."""
         if not rejoin_only:
             self.generation = -1
+            self._memberships += 1
         self.moved_on.set()
+
+    @property
+    def member_id(self) -> str:
+        """The name under which the process is, or will be, a member."""
+        return f"{self._worker.name}#{self._memberships}"
+
+    async def _maybe_leave_group(self) -> None:
+        await asyncio.sleep(self._worker._rng.choice([0.0, 0.01, 1.0]))
+        if self.generation > 0 and not self._worker.instance and self._worker._rng.random() < 0.8:
+            self._worker._group.leave(self.member_id)
+        self.lost(rejoin_only=False)
 
     async def ensure_coordinator_known(self) -> None:
         await asyncio.sleep(0)
@@ -342,10 +360,10 @@ class _Coordinator:
     async def _do_commit_offsets(
         self, _assignment: object, offsets: Mapping[TopicPartition, OffsetAndMetadata]
     ) -> None:
-        generation, worker = self.generation, self._worker
+        member_id, generation, worker = self.member_id, self.generation, self._worker
         plain = {tp.partition: (each.offset, each.metadata) for tp, each in offsets.items()}
         try:
-            await worker.ask(lambda answer: worker._group.commit(worker.name, generation, plain, answer))
+            await worker.ask(lambda answer: worker._group.commit(member_id, generation, plain, answer))
         except (UnknownMemberIdError, IllegalGenerationError):
             self.lost(rejoin_only=False)  # as aiokafka resets its generation
             raise

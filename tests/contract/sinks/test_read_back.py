@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from auditstream.core.errors import StoreSchemaError
-from auditstream.core.ports import LogId, StoredRange
+from auditstream.core.ports import LogId, Plan, StoredRange
 from tests.support.blocks import LOG, OTHER_LOG, block_of
 from tests.support.stores import Store
 
@@ -69,6 +71,38 @@ def test_a_segment_that_a_view_missed_is_stored(store: Store) -> None:
         store.insert(block_of(lo=0, rows=2))
 
     assert store.sink.stored(LOG, 0).rows == 2
+
+
+def test_a_segment_that_its_replay_brought_to_the_view_is_lacking_no_more(store: Store) -> None:
+    store.break_view()
+    with pytest.raises(StoreSchemaError, match="broken"):
+        store.insert(block_of(lo=0, rows=2))
+    store.mend_view()
+    # ClickHouse does not say which of the other views got the block.
+    assert {*store.breakable} <= {*store.sink.views_lacking(f"{LOG}/0-1")}
+
+    store.insert(block_of(lo=0, rows=2))
+
+    assert store.sink.views_lacking(f"{LOG}/0-1") == []
+
+
+def test_the_last_plan_is_told_as_it_was_made(store: Store) -> None:
+    day = date(2026, 3, 1)
+    store.insert(block_of(lo=0, rows=5))
+    # Planned to offset 19; the offsets after 14 had no record. Enriched with facts of revision 7.
+    segment_id = f"{LOG}/10-19"
+    indexes = [5, 6, 7, 8, 9]
+    planned = {"reference_revision": 7, "enricher_version": 3}
+    store.insert(block_of(lo=10, rows=5, leaf_index=indexes, segment_id=segment_id, day=day, **planned))
+    store.insert(block_of(OTHER_LOG, rows=2))
+
+    assert store.sink.last_plan(LOG) == Plan(10, 19, 5, day, reference_revision=7, enricher_version=3)
+
+
+def test_a_log_without_rows_has_no_last_plan(store: Store) -> None:
+    store.insert(block_of(OTHER_LOG, rows=2))
+
+    assert store.sink.last_plan(LOG) is None
 
 
 def test_a_doubled_segment_is_not_dense(store: Store) -> None:

@@ -315,6 +315,12 @@ class GatedSink:
         indexes = [index for _, index in rows]
         return StoredRange(len(rows), min(indexes), max(indexes), max(rows)[0]) if rows else StoredRange(0)
 
+    def last_plan(self, log: LogId) -> Plan | None:
+        raise AssertionError("every log here has a committed state")
+
+    def views_lacking(self, segment_id: str) -> list[str]:
+        raise AssertionError("no token is forgotten here")
+
     def token_window(self) -> int:
         return 1000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
+from itertools import pairwise
 
 import pytest
 
@@ -19,6 +20,7 @@ from auditstream.core.errors import (
 )
 from auditstream.core.ports import Outbound, Plan
 from streams.lane import Lane
+from streams.lane_services import Membership
 from streams.plan import Closed
 from tests.support.lane_parts import EPOCH_S, LaneBench, slab
 
@@ -40,7 +42,7 @@ class TestASegment:
         bench.run(scenario)
         assert bench.commits == [Plan(lo=0, hi=3, first_index=0, day=DAY)]
         order = ["gather", "commit Plan", "plan", "send", "insert", "publish 2", "publish", "close"]
-        assert bench.steps == order
+        assert [step for step in bench.steps if step != "stored"] == order
         assert bench.sink.rows == [(0, 0), (1, 1), (2, 2), (3, 3)]
 
     def test_names_the_day_and_the_reference_data_of_its_plan(self) -> None:
@@ -429,7 +431,7 @@ class TestAReplay:
             first, _ = bench.started(self.PLAN)
             first.put(slab(10, 16))
             await asyncio.sleep(1)
-            second, _ = bench.started(self.PLAN, generation=2)
+            second, _ = bench.started(self.PLAN, membership=Membership("member-2", 2))
             second.put(slab(10, 16))
             await asyncio.sleep(1)
 
@@ -454,7 +456,23 @@ class TestAReplay:
         assert bench.sink.inserts == []
         assert "publish 1" in bench.steps  # published all the same: readers drop repeats
 
-    def test_of_a_half_done_block_whose_token_is_forgotten_stops_the_worker(self) -> None:
+    def test_of_a_block_that_a_view_lacks_and_whose_token_is_forgotten_stops_the_worker(self) -> None:
+        bench = LaneBench()
+        bench.sink.rows = [*self.BEFORE, *((10 + n, 7 + n) for n in range(6))]
+        bench.sink.window, bench.sink.later_segments = 100, 100
+        bench.sink.lacking = ["usage_1m"]
+
+        async def scenario() -> None:
+            lane, task = bench.started(self.PLAN)
+            lane.put(slab(10, 16))
+            await task
+
+        bench.run(scenario)
+        assert isinstance(bench.crashes[0], InvariantError)
+        assert "doctor rebuild --segment" in str(bench.crashes[0].hint)
+        assert bench.sink.inserts == []
+
+    def test_of_a_block_with_too_few_rows_whose_token_is_forgotten_stops_the_worker(self) -> None:
         bench = LaneBench()
         bench.sink.rows = [*self.BEFORE, *((10 + n, 7 + n) for n in range(4))]
         bench.sink.window, bench.sink.later_segments = 100, 100
@@ -531,6 +549,66 @@ def test_a_retry_after_the_store_forgot_the_token_does_not_double() -> None:
 
     bench.run(scenario)
     assert bench.sink.rows == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+
+class TestASeriesOfAttempts:
+    def test_ends_with_one_lease_that_no_renewal_stretches(self) -> None:
+        # The store's word that it remembers the token holds for one lease; a later one would outlive it.
+        bench = LaneBench(lease_s=8.0)
+        bench.sink.script = [StoreTimeoutError("no answer"), *[StoreBusyError("down")] * 4]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            for _ in range(40):
+                await asyncio.sleep(0.25)
+                await bench.commit(lane)  # Faust's timer, say
+            assert lane.state == Closed(4, 4)
+
+        bench.run(scenario)
+        leases = [insert_by_s for _, insert_by_s in bench.sink.inserts]
+        series = sorted(set(leases))
+        assert len(leases) == 6
+        assert all(later - earlier >= 4.0 for earlier, later in pairwise(series))
+
+    def test_begins_with_a_read_back_once_an_attempt_is_in_doubt(self) -> None:
+        bench = LaneBench(lease_s=8.0)
+        bench.sink.script = [StoreTimeoutError("no answer"), *[StoreBusyError("down")] * 20]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(60)
+            assert lane.state == Closed(4, 4)
+
+        bench.run(scenario)
+        order = [step for step in bench.steps if step in {"commit Plan", "stored", "send"}]
+        assert order[:4] == ["stored", "commit Plan", "send", "send"]  # the start's check, the first series
+        for number, step in enumerate(order[3:], 3):
+            if step == "commit Plan":
+                assert order[number + 1 : number + 3] == ["stored", "send"]
+        assert order.count("stored") > 2
+
+    def test_does_not_begin_until_the_store_was_read_back(self) -> None:
+        bench = LaneBench(lease_s=8.0)
+        bench.sink.script = [(StoreTimeoutError("applied, no answer"),), *[StoreBusyError("down")] * 20]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(2)
+            bench.sink.reads = [StoreBusyError("down")] * 4
+            attempts = len(bench.sink.inserts)
+            while len(bench.sink.reads) > 1:
+                await asyncio.sleep(0.05)
+            before = [insert_by_s for _, insert_by_s in bench.sink.inserts[attempts:]]
+            assert len(set(before)) <= 1  # what was left of the first series
+            bench.sink.later_segments = bench.sink.window
+            await asyncio.sleep(60)
+            assert lane.state == Closed(4, 4)
+
+        bench.run(scenario)
+        assert bench.sink.rows == [(0, 0), (1, 1), (2, 2), (3, 3)]
 
 
 class TestDraining:

@@ -11,6 +11,7 @@ from auditstream.core.ports import LogId, Plan, StoredRange
 from streams.plan import Closed
 from streams.recovery import (
     is_remembered,
+    require_in_views,
     start_closed,
     start_from_store,
     start_open,
@@ -21,6 +22,8 @@ LOG = LogId("audit.events.v1", 3, "0a1b2c3d")
 # Offsets 100..119 with 16 records, the first of them leaf 40.
 PLAN = Plan(lo=100, hi=119, first_index=40, day=date(2026, 3, 1))
 NOTHING = StoredRange(0)
+# The segment before it: offset 99 had no record.
+LAST_PLAN = Plan(lo=90, hi=99, first_index=31, day=date(2026, 3, 1))
 BELOW = StoredRange(rows=40, first_index=0, last_index=39, last_offset=98)
 WHOLE_BLOCK = StoredRange(rows=16, first_index=40, last_index=55, last_offset=118)
 
@@ -39,22 +42,37 @@ class TestALogWithoutCommittedState:
         assert was_never_written(begin, end) is expected
 
     def test_begins_where_kafka_begins_when_nothing_is_stored(self) -> None:
-        assert start_from_store(LOG, NOTHING, log_start=17) == Closed(17, 0)
+        assert start_from_store(LOG, NOTHING, None, log_start=17) == Closed(17, 0)
 
-    def test_goes_on_after_the_last_row(self) -> None:
-        assert start_from_store(LOG, BELOW, log_start=0) == Closed(99, 40)
+    def test_takes_the_last_segment_for_an_open_plan(self) -> None:
+        # Its messages may be unpublished, and views may lack it.
+        assert start_from_store(LOG, BELOW, LAST_PLAN, log_start=90) == LAST_PLAN
 
-    def test_may_have_lost_to_retention_what_is_stored(self) -> None:
+    @pytest.mark.parametrize("log_start", [91, 100])
+    def test_goes_on_after_a_last_segment_that_retention_took_from_kafka(self, log_start: int) -> None:
+        assert start_from_store(LOG, BELOW, LAST_PLAN, log_start=log_start) == Closed(100, 40)
+
+    def test_may_have_lost_older_rows(self) -> None:
         older_rows_dropped = StoredRange(rows=10, first_index=30, last_index=39, last_offset=98)
-        assert start_from_store(LOG, older_rows_dropped, log_start=99) == Closed(99, 40)
+        assert start_from_store(LOG, older_rows_dropped, LAST_PLAN, log_start=100) == Closed(100, 40)
 
     def test_is_refused_when_indexes_are_not_dense(self) -> None:
         with pytest.raises(InvariantError, match=r"41 rows with leaf indexes 0\.\.39"):
-            start_from_store(LOG, StoredRange(41, 0, 39, 98), log_start=0)
+            start_from_store(LOG, StoredRange(41, 0, 39, 98), LAST_PLAN, log_start=0)
 
     def test_is_refused_when_kafka_lost_what_is_not_stored(self) -> None:
-        with pytest.raises(OffsetGapError, match=r"99\.\.100 were never recorded"):
-            start_from_store(LOG, BELOW, log_start=101)
+        with pytest.raises(OffsetGapError, match=r"100\.\.100 were never recorded"):
+            start_from_store(LOG, BELOW, LAST_PLAN, log_start=101)
+
+
+class TestASegmentThatNoReplayReaches:
+    def test_is_fine_when_no_view_lacks_it(self) -> None:
+        require_in_views(f"{LOG}/90-99", [])
+
+    def test_is_refused_when_views_lack_it_and_the_error_says_how_to_mend_them(self) -> None:
+        with pytest.raises(InvariantError, match="not in usage_1m, usage_1h") as refusal:
+            require_in_views(f"{LOG}/90-99", ["usage_1m", "usage_1h"])
+        assert f"doctor rebuild --segment {LOG}/90-99" in str(refusal.value.hint)
 
 
 class TestAClosedState:
