@@ -25,18 +25,18 @@ def register(app: typer.Typer) -> None:
 @_commands.command()
 def show(context: typer.Context) -> None:
     """Show every setting: its variable, its value in effect, and where that came from. Secrets are masked."""
-    from auditstream.cli.streaming import stream_rows
+    from auditstream.cli.printing import print_rows
     from auditstream.cli.wiring import load_settings
 
     environment = dict(os.environ)  # before a secret's file is read into it
     settings = load_settings(context.obj)
-    stream_rows(context.obj, ("variable", "value", "source"), settings_table(settings, environment))
+    print_rows(context.obj, ("variable", "value", "source"), settings_table(settings, environment))
 
 
 @_commands.command()
 def check(context: typer.Context) -> None:
     """Check the settings: exit code 78 and the variable's name when one is unknown or wrong."""
-    from auditstream.cli.streaming import print_document
+    from auditstream.cli.printing import print_document
     from auditstream.cli.wiring import load_settings
 
     environment = dict(os.environ)

@@ -20,8 +20,7 @@ def doctor(context: typer.Context) -> None:
     from auditstream.cli import running
     from auditstream.cli.checkup import Finding, failure_code, findings
     from auditstream.cli.context import Output
-    from auditstream.cli.printing import form_of
-    from auditstream.cli.streaming import stream_rows
+    from auditstream.cli.printing import form_of, print_rows
 
     deployment = running.find(context.obj)
     found: list[Finding] = []
@@ -34,7 +33,7 @@ def doctor(context: typer.Context) -> None:
                 typer.echo(f"{'':<{_WIDTH}}  -> {finding.advice}")
     if not as_table:
         rows = [(each.check, each.state, each.detail, each.advice) for each in found]
-        stream_rows(context.obj, ("check", "state", "detail", "advice"), rows)
+        print_rows(context.obj, ("check", "state", "detail", "advice"), rows)
     code = failure_code(found)
     if code:
         raise typer.Exit(code)

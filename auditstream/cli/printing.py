@@ -1,16 +1,21 @@
-"""Rows and documents on stdout, in the form that was asked for."""
+"""Rows and documents on stdout, in the form that was asked for; rows as they come, however many there are."""
 
 from __future__ import annotations
 
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
+
 from auditstream.cli.context import Context, Output
+from auditstream.cli.values import as_cell, as_json, as_line, as_text
+
+_FITTED_ROWS = 200  # a table's widths are those of its first rows: it is printed before the last is known
+_WIDEST = 60
 
 
 def form_of(context: Context) -> Output:
@@ -19,84 +24,64 @@ def form_of(context: Context) -> Output:
 
 
 def print_rows(context: Context, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write rows to stdout; JSONL and CSV as they come.
+    """Write rows to stdout; holds at most some 200 of them at once.
 
     Args:
-        context: Global options.
-        columns: Names of the columns.
-        rows: Values of each row, in the order of the columns.
+        context: Tells the form.
+        columns: Names of the columns; should a name come twice, JSON has the last of its values.
+        rows: A value a column each.
     """
-    plain = ([as_json(value) for value in row] for row in rows)
     match form_of(context):
-        case Output.JSON:
-            objects = [dict(zip(columns, row, strict=True)) for row in plain]
-            sys.stdout.write(json.dumps(objects, ensure_ascii=False, indent=2) + "\n")
-        case Output.JSONL:
-            for row in plain:
-                sys.stdout.write(json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n")
-        case Output.CSV:
-            writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([_as_text(value) for value in row] for row in plain)
         case Output.TABLE:
-            _print_table(context, columns, plain)
+            _write_table(columns, rows)
+        case Output.CSV:
+            _write_csv(columns, rows)
+        case Output.JSONL:
+            sys.stdout.writelines(f"{as_line(each)}\n" for each in _records(columns, rows))
+        case Output.JSON:
+            _write_array(_records(columns, rows))
 
 
 def print_document(context: Context, document: Mapping[str, Any]) -> None:
-    """Write one object to stdout; as a table or CSV, a name and its value a line."""
+    """Write one object to stdout: JSON over several lines, JSONL on one, else name and value a line."""
     match form_of(context):
         case Output.JSON:
-            sys.stdout.write(json.dumps(as_json(document), ensure_ascii=False, indent=2) + "\n")
+            sys.stdout.write(json.dumps(as_json(document), indent=2, ensure_ascii=False) + "\n")
         case Output.JSONL:
-            sys.stdout.write(json.dumps(as_json(document), ensure_ascii=False) + "\n")
+            sys.stdout.write(as_line(document) + "\n")
         case Output.CSV:
-            print_rows(context, ("name", "value"), list(document.items()))
+            _write_csv(("name", "value"), document.items())
         case Output.TABLE:
             width = max(map(len, document), default=0)
-            for name, value in document.items():
-                sys.stdout.write(f"{name:<{width}}  {_as_text(as_json(value))}\n")
+            sys.stdout.writelines(f"{name:<{width}}  {as_cell(value)}\n" for name, value in document.items())
 
 
-def as_json(value: Any) -> Any:
-    """Return a value as JSON has it: decimals as text, times as ISO 8601 in UTC with Z, bytes as hex."""
-    if isinstance(value, datetime):
-        moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        return moment.isoformat().removesuffix("+00:00") + "Z"
-    if isinstance(value, Mapping):
-        return {str(name): as_json(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(each) for each in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return _as_word(value)
+def _records(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    return (dict(zip(columns, row, strict=True)) for row in rows)
 
 
-def _as_word(value: object) -> str:
-    match value:
-        case Decimal():
-            return f"{value:f}"
-        case date():
-            return value.isoformat()
-        case bytes():
-            return value.hex()
-        case _:
-            return str(value)
+def _write_array(records: Iterable[Mapping[str, Any]]) -> None:
+    separator = "["
+    for record in records:
+        sys.stdout.write(f"{separator}\n  {as_line(record)}")
+        separator = ","
+    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
 
 
-def _print_table(context: Context, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for name in columns:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(Text(_as_text(value)) for value in row))
-    Console(no_color=not context.color, highlight=False).print(table)
+def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([as_text(value) for value in row] for row in rows)
 
 
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    cells: Iterator[list[str]] = ([as_cell(value) for value in row] for row in chain([columns], rows))
+    first = list(islice(cells, _FITTED_ROWS + 1))
+    widths = [min(_WIDEST, max(map(cell_len, column))) for column in zip(*first, strict=True)]
+    lines = ("  ".join(map(_fitted, each, widths)).rstrip() for each in chain(first, cells))
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _fitted(cell: str, width: int) -> str:
+    """Return a cell padded to its column; one that is wider stays whole, so that nothing is hidden."""
+    return cell if cell_len(cell) >= width else set_cell_size(cell, width)

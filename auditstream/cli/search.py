@@ -36,8 +36,7 @@ def search(
     """
     from auditstream.cli import running
     from auditstream.cli.context import Output
-    from auditstream.cli.printing import form_of
-    from auditstream.cli.streaming import stream_rows
+    from auditstream.cli.printing import form_of, print_rows
     from auditstream.query import events, grammar, periods
 
     terms = grammar.parse(" ".join(query or ()))
@@ -50,7 +49,7 @@ def search(
         reader.close()
     if form_of(context.obj) is Output.TABLE:
         found = found.select(_ON_A_TERMINAL)
-    stream_rows(context.obj, found.columns, found.rows)
+    print_rows(context.obj, found.columns, found.rows)
     if len(found.rows) == limit and not context.obj.quiet:
         sys.stderr.write(f"{limit} events, the newest; there may be more: --limit, or a narrower search\n")
 

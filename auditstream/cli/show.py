@@ -30,8 +30,7 @@ def show(
     Repeats of the event id are rows too. A dead letter has no event id: name its leaf.
     """
     from auditstream.cli import running
-    from auditstream.cli.printing import form_of
-    from auditstream.cli.streaming import stream_rows
+    from auditstream.cli.printing import form_of, print_rows
     from auditstream.query import events
 
     deployment = running.find(context.obj)
@@ -45,7 +44,7 @@ def show(
     if form_of(context.obj) == "table":
         _print_blocks(context.obj, records)
     else:
-        stream_rows(context.obj, list(records[0]), [list(record.values()) for record in records])
+        print_rows(context.obj, list(records[0]), [list(record.values()) for record in records])
 
 
 def _decoded(rows: list[dict[str, Any]], settings: Settings, context: Context) -> list[dict[str, Any] | None]:
@@ -65,7 +64,7 @@ def _decoded(rows: list[dict[str, Any]], settings: Settings, context: Context) -
 
 def _print_blocks(context: Context, records: list[dict[str, Any]]) -> None:
     """Print each row as name and value a line, without what is empty; cost lines as a table."""
-    from auditstream.cli.streaming import print_document, stream_rows
+    from auditstream.cli.printing import print_document, print_rows
 
     for number, record in enumerate(records, 1):
         if len(records) > 1:
@@ -76,7 +75,7 @@ def _print_blocks(context: Context, records: list[dict[str, Any]]) -> None:
         if costs:
             names = [name for name in costs[0] if any(line[name] not in {None, ""} for line in costs)]
             typer.echo("costs")
-            stream_rows(context, names, [[line[name] for name in names] for line in costs])
+            print_rows(context, names, [[line[name] for name in names] for line in costs])
 
 
 def _says_something(value: object) -> bool:

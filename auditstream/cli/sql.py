@@ -22,12 +22,12 @@ def sql(
     The server keeps it read-only: it runs under readonly = 1, and reads what the user's role may read.
     """
     from auditstream.cli import running
-    from auditstream.cli.streaming import stream_rows
+    from auditstream.cli.printing import print_rows
 
     text = (sys.stdin.read() if statement == "-" else statement).strip()
     reader = running.open_reader(running.find(context.obj), analyst=True)
     try:
         with reader.stream(text) as answer:
-            stream_rows(context.obj, answer.columns, answer.rows)
+            print_rows(context.obj, answer.columns, answer.rows)
     finally:
         reader.close()

@@ -117,23 +117,22 @@ def _lags(settings: Settings) -> tuple[list[PartitionLag] | None, str]:
 
 def _print(context: Context, answer: dict[str, Any]) -> None:
     from auditstream.cli.context import Output
-    from auditstream.cli.printing import form_of
-    from auditstream.cli.streaming import print_document, stream_rows
+    from auditstream.cli.printing import form_of, print_document, print_rows
 
     form = form_of(context)
     logs = [[log[name] for name in _LOG_COLUMNS] for log in answer["logs"]]
     if form is Output.CSV:
-        stream_rows(context, _LOG_COLUMNS, logs)
+        print_rows(context, _LOG_COLUMNS, logs)
     elif form is Output.TABLE:
         totals = {name: value for name, value in answer.items() if not isinstance(value, list)}
         print_document(context, totals)
         if logs:
             typer.echo()
-            stream_rows(context, _LOG_COLUMNS, logs)
+            print_rows(context, _LOG_COLUMNS, logs)
         if answer["unrecorded_partitions"]:
             typer.echo()
             first = answer["unrecorded_partitions"][0]
-            stream_rows(
+            print_rows(
                 context, list(first), [list(each.values()) for each in answer["unrecorded_partitions"]]
             )
     else:

@@ -13,7 +13,7 @@ from decimal import Decimal
 import pytest
 
 from auditstream.cli.context import Context, Output
-from auditstream.cli.streaming import print_document, stream_rows
+from auditstream.cli.printing import print_document, print_rows
 
 COLUMNS = ("name", "cost", "at", "tags", "rate")
 ROWS = [
@@ -24,7 +24,7 @@ ROWS = [
 
 @pytest.mark.parametrize("form", [Output.JSON, Output.JSONL])
 def test_json_keeps_digits_and_has_no_nan(form: Output, capsys: pytest.CaptureFixture[str]) -> None:
-    stream_rows(Context(output=form), COLUMNS, ROWS)
+    print_rows(Context(output=form), COLUMNS, ROWS)
     out = capsys.readouterr().out
 
     rows = json.loads(out) if form is Output.JSON else [json.loads(line) for line in out.splitlines()]
@@ -35,7 +35,7 @@ def test_json_keeps_digits_and_has_no_nan(form: Output, capsys: pytest.CaptureFi
 
 
 def test_csv_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
-    stream_rows(Context(output=Output.CSV), COLUMNS, ROWS)
+    print_rows(Context(output=Output.CSV), COLUMNS, ROWS)
 
     read = list(csv.reader(io.StringIO(capsys.readouterr().out)))
     assert read == [
@@ -46,14 +46,14 @@ def test_csv_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_table_lines_up_and_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    stream_rows(Context(output=Output.TABLE), ("name", "n"), [("日本", 1), ("a\x1b[31m\n", 2)])
+    print_rows(Context(output=Output.TABLE), ("name", "n\x1b"), [("日本", 1), ("a\x1b[31m\n", 2)])
 
-    assert capsys.readouterr().out == "name         n\n日本         1\na\\x1b[31m\\n  2\n"
+    assert capsys.readouterr().out == "name         n\\x1b\n日本         1\na\\x1b[31m\\n  2\n"
 
 
 @pytest.mark.parametrize("form", list(Output))
 def test_no_rows_is_an_answer_too(form: Output, capsys: pytest.CaptureFixture[str]) -> None:
-    stream_rows(Context(output=form), ("a", "b"), [])
+    print_rows(Context(output=form), ("a", "b"), [])
 
     assert capsys.readouterr().out == {"json": "[]\n", "jsonl": "", "csv": "a,b\n", "table": "a  b\n"}[form]
 
@@ -68,12 +68,18 @@ def test_rows_are_printed_before_the_last_is_known(form: Output, capsys: pytest.
         raise EndOfPatienceError
 
     with pytest.raises(EndOfPatienceError):
-        stream_rows(Context(output=form), ("n",), itertools.chain(rows()))
+        print_rows(Context(output=form), ("n",), itertools.chain(rows()))
 
     assert "999" in capsys.readouterr().out
 
 
 def test_a_document_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
-    print_document(Context(output=Output.JSONL), {"cost": Decimal("1.10"), "logs": [{"n": 1}]})
+    document = {"cost": Decimal("1.10"), "logs": [{"n": 1}], "rate": float("nan"), "raw": b"\x01"}
+    plain = {"cost": "1.10", "logs": [{"n": 1}], "rate": None, "raw": "01"}
 
-    assert json.loads(capsys.readouterr().out) == {"cost": "1.10", "logs": [{"n": 1}]}
+    print_document(Context(output=Output.JSONL), document)
+    line = capsys.readouterr().out
+    print_document(Context(output=Output.JSON), document)
+
+    assert line.count("\n") == 1
+    assert json.loads(line) == json.loads(capsys.readouterr().out) == plain
