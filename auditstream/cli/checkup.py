@@ -22,6 +22,8 @@ WINDOW_FACTOR = 20
 """Inserts that a table must remember for each partition: a replay is never further back."""
 
 _PATIENCE_S = 5.0
+# Tables that an insert of events writes to.
+_FED = frozenset({"events", "segment_ranges", "usage_1m", "usage_1h", "outcomes_1m", "latency_1m"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +74,19 @@ def wrong(check: str, detail: str, advice: str) -> Finding:
 
 
 def lease_findings(settings: Settings) -> Iterator[Finding]:
-    """Yield whether one insert, and the skew of the clocks, fit into a lease with room to renew it.
+    """Yield whether one insert, and the skew of the clocks, fit into a lease.
 
-    A lane renews its lease when half of it has passed, so an insert begins with at least half a lease left.
+    A lane renews its lease before an insert when half of it has passed, so an insert begins with at least
+    half a lease left; one that takes longer may be refused as late, and is sent again under a new lease.
     """
     worker, timeout_s = settings.worker, settings.clickhouse.timeout_s
     sums = f"lease {worker.lease_s:g} s, insert {timeout_s:g} s, skew {worker.clock_skew_s:g} s"
-    if timeout_s >= worker.lease_s:
-        advice = "Set AUDITSTREAM_CLICKHOUSE__TIMEOUT_S below AUDITSTREAM_WORKER__LEASE_S."
-        yield wrong("lease", f"an insert may outlast its lease: {sums}", advice)
-    elif timeout_s + worker.clock_skew_s > worker.lease_s:
-        advice = "Lengthen AUDITSTREAM_WORKER__LEASE_S: inserts may be refused as late while clocks differ."
-        yield Finding("lease", "warning", f"no room for the skew: {sums}", advice)
+    if timeout_s + worker.clock_skew_s >= worker.lease_s:
+        advice = "Set AUDITSTREAM_CLICKHOUSE__TIMEOUT_S to half of AUDITSTREAM_WORKER__LEASE_S or less."
+        yield wrong("lease", f"an insert may outlast a whole lease: {sums}", advice)
+    elif timeout_s > worker.lease_s / 2:
+        advice = "Lengthen AUDITSTREAM_WORKER__LEASE_S: slow inserts may be refused as late and sent again."
+        yield Finding("lease", "warning", f"an insert may outlast the half of its lease: {sums}", advice)
     else:
         yield Finding("lease", "ok", sums)
 
@@ -96,8 +99,8 @@ def _kafka(settings: Settings) -> tuple[int, list[Finding]]:
     from streams.kafka_security import librdkafka_settings
 
     quiet = {"log_level": 0, "error_cb": lambda _: None}
-    admin = AdminClient(librdkafka_settings(settings.kafka) | quiet)
     try:
+        admin = AdminClient(librdkafka_settings(settings.kafka) | quiet)  # reads the file of authorities
         topics = admin.list_topics(timeout=_PATIENCE_S).topics
     except KafkaException as error:
         advice = "Is AUDITSTREAM_KAFKA__BROKERS right, and the broker up? `auditstream up` starts one."
@@ -187,7 +190,10 @@ def _clickhouse(settings: Settings, partitions: int) -> Iterator[Finding]:
     try:
         yield Finding("clickhouse", "ok", f"{where}, version {store_facts.version(opened)}")
         yield from _attempt("migrations", lambda: _migrations(settings))
-        yield from _attempt("tokens", lambda: window_finding(store_facts.token_windows(opened), partitions))
+        if partitions:  # else Kafka is away, or has no topic yet, and nothing says how many are needed
+            yield from _attempt(
+                "tokens", lambda: window_finding(store_facts.token_windows(opened), partitions)
+            )
         yield from _attempt("clock", lambda: _clock(opened, settings))
     except AuditStreamError as error:
         yield failed("clickhouse", error)
@@ -230,9 +236,6 @@ def window_finding(windows: dict[str, int], partitions: int) -> Finding:
         return wrong("tokens", f"remembers fewer than {needed} inserts: {', '.join(short)}", advice)
     least = min(window for name, window in windows.items() if name in _FED)
     return Finding("tokens", "ok", f"{least} inserts remembered, {needed} needed for {partitions} partitions")
-
-
-_FED = frozenset({"events", "segment_ranges", "usage_1m", "usage_1h", "outcomes_1m", "latency_1m"})
 
 
 def _clock(opened: Reader, settings: Settings) -> Finding:

@@ -10,8 +10,12 @@ from auditstream.core.settings import ClickHouseSettings, Settings
 FED = ("events", "segment_ranges", "usage_1m", "usage_1h", "outcomes_1m", "latency_1m")
 
 
-@pytest.mark.parametrize(("timeout_s", "state"), [(10, "ok"), (19, "ok"), (19.5, "warning"), (20, "failed")])
-def test_an_insert_has_to_end_within_its_lease(timeout_s: float, state: str) -> None:
+@pytest.mark.parametrize(
+    ("timeout_s", "state"), [(10, "ok"), (10.5, "warning"), (18.5, "warning"), (19, "failed"), (20, "failed")]
+)
+def test_an_insert_fits_into_half_a_lease_and_never_outlasts_a_whole_one(
+    timeout_s: float, state: str
+) -> None:
     settings = Settings(clickhouse=ClickHouseSettings(timeout_s=timeout_s))  # type: ignore[call-arg]
 
     assert [finding.state for finding in lease_findings(settings)] == [state]
