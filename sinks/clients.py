@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.httputil import get_pool_manager_options
+from urllib3 import BaseHTTPResponse, PoolManager
 
 from auditstream.core.settings import ClickHouseSettings
 from sinks.refusals import translated
@@ -22,12 +25,39 @@ def is_local(settings: ClickHouseSettings) -> bool:
     return settings.host in _LOOPBACK
 
 
-def http_client(settings: ClickHouseSettings, *, database: str | None = None) -> Client:
+class Connections(PoolManager):
+    """Connections of one client, whose answer can be broken off: the driver reads every answer to its end."""
+
+    def __init__(self) -> None:
+        super().__init__(**get_pool_manager_options())
+        self._answer: BaseHTTPResponse | None = None
+
+    def urlopen(self, *arguments: Any, **options: Any) -> BaseHTTPResponse:
+        """Send a request and return the answer's head; its body comes as it is read."""
+        self._answer = super().urlopen(*arguments, **options)
+        return self._answer
+
+    def break_off(self) -> None:
+        """Read no more of the newest answer, of which the server takes notice; one that was read is left."""
+        if self._answer is not None:
+            with suppress(RuntimeError, ValueError):  # read to its end: nothing comes any more
+                self._answer.shutdown()
+
+
+def http_client(
+    settings: ClickHouseSettings,
+    *,
+    database: str | None = None,
+    connections: Connections | None = None,
+    answer_within_s: float | None = None,
+) -> Client:
     """Open a client over HTTP.
 
     Args:
         settings: Address, user and client-side time limit.
         database: Another database than the one of the settings.
+        connections: Connections of its own; those of the driver when None.
+        answer_within_s: How long an answer may take, instead of the time limit of the settings.
 
     Raises:
         StoreBusyError: Nobody listens there.
@@ -44,7 +74,8 @@ def http_client(settings: ClickHouseSettings, *, database: str | None = None) ->
             database=database or settings.database,
             compress=not is_local(settings),
             connect_timeout=math.ceil(settings.timeout_s),
-            send_receive_timeout=math.ceil(settings.timeout_s),
+            send_receive_timeout=math.ceil(answer_within_s or settings.timeout_s),
+            pool_mgr=connections,
             # A session admits one query at a time, and nothing here needs its state.
             autogenerate_session_id=False,
         )

@@ -6,8 +6,10 @@ Data goes to stdout, everything else to stderr. Commands import what they need w
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +36,9 @@ COMMANDS = (
     "doctor",
     "config",
 )
+
+CLOSED_PIPE = 141
+"""Exit code when nobody reads the output any more, as after `| head`: a shell's for SIGPIPE (128 + 13)."""
 
 # Global options may stand anywhere on the line; these take a value, those do not.
 _WITH_VALUE = ("--data-dir", "--output")
@@ -76,6 +81,16 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code: 0 done, 1 bug, and the error classes' own otherwise."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_output()
+        return CLOSED_PIPE
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     arguments = global_options_first(arguments)
     verbose = "-v" in arguments or "--verbose" in arguments
     try:
@@ -88,9 +103,27 @@ def run(arguments: list[str]) -> int:
         return 130
     except typer.Exit as end:
         return end.exit_code
+    except BrokenPipeError:
+        raise
+    except SystemExit as end:  # typer's answer to a closed pipe, with the code of a bug
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        raise
     except Exception as error:  # noqa: BLE001  the last resort before the interpreter's own traceback
         return _other_error(error)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _let_go_of_output() -> None:
+    """Lead what is still buffered nowhere: the interpreter writes it at its end, and would complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            with suppress(OSError):  # not a file
+                os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def global_options_first(arguments: list[str]) -> list[str]:

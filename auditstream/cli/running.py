@@ -153,12 +153,15 @@ def analyst_settings(deployment: Deployment) -> ClickHouseSettings:
     return clickhouse.model_copy(update={"user": account.user, "password": account.password})
 
 
-def open_reader(deployment: Deployment, *, analyst: bool = False) -> Reader:
+def open_reader(
+    deployment: Deployment, *, analyst: bool = False, answer_within_s: float | None = None
+) -> Reader:
     """Return a reader of the deployment's ClickHouse that has answered.
 
     Args:
         deployment: From `find`.
         analyst: Whether to sign in with the rights of an analyst.
+        answer_within_s: How long an answer may take, instead of the time limit of the settings.
 
     Raises:
         RetryableError: It does not answer; says what to start.
@@ -167,7 +170,7 @@ def open_reader(deployment: Deployment, *, analyst: bool = False) -> Reader:
     from auditstream.query import reader, store_facts
 
     clickhouse = analyst_settings(deployment) if analyst else deployment.settings.clickhouse
-    opened = reader.open_reader(clickhouse)
+    opened = reader.open_reader(clickhouse, answer_within_s=answer_within_s)
     try:
         store_facts.version(opened)
     except RetryableError as error:

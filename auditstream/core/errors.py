@@ -16,9 +16,10 @@ AuditStreamError
 |   |- StoreSchemaError     the store's tables are not the ones this version writes
 |   `- LeaseExpiredError    the store refused an insert because its lease had run out
 |- VerificationError        evidence does not hold                    (exit 3)
+|- PartialResultError       what was printed is not the whole answer  (exit 7)
 `- RequestError             the caller's request is wrong             (exit 2)
-|- NotFoundError                                                  (exit 4)
-`- NotAllowedError                                                (exit 5)
+    |- NotFoundError                                                  (exit 4)
+    `- NotAllowedError                                                (exit 5)
 """
 
 from __future__ import annotations
@@ -168,6 +169,13 @@ class VerificationError(AuditStreamError):
 
     code = "verification"
     exit_code = 3
+
+
+class PartialResultError(AuditStreamError):
+    """An answer broke off after part of it had been printed."""
+
+    code = "partial"
+    exit_code = 7
 
 
 class RequestError(AuditStreamError):

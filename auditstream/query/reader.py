@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error
 from urllib3.exceptions import HTTPError
 
 from auditstream.core.errors import AuditStreamError, NotAllowedError, RequestError
 from auditstream.core.settings import ClickHouseSettings
-from sinks.clients import ClientPool, http_client
+from sinks.clients import ClientPool, Connections, http_client
 from sinks.refusals import meaning_of, translated
 
 Row = tuple[Any, ...]
@@ -78,10 +79,15 @@ class Reader:
             return Table(tuple(result.column_names), tuple(tuple(row) for row in result.result_rows))
 
     @contextmanager
-    def stream(self, sql: str) -> Iterator[Stream]:
+    def stream(self, sql: str, *, limit_s: float = 0.0) -> Iterator[Stream]:
         """Yield the answer to a user's own statement, which the server runs in read-only mode.
 
         The server is the judge: `readonly` forbids every change, and the user's role says what may be read.
+        Rows that the block leaves unread are not read at all.
+
+        Args:
+            sql: The statement.
+            limit_s: Seconds after which the server stops it; 0 leaves that to the server's own limit.
 
         Raises:
             RequestError: The statement is wrong, or asks for more than the server gives.
@@ -91,20 +97,51 @@ class Reader:
         with (
             _judged(),
             self._clients.borrow() as client,
-            client.query_rows_stream(sql, settings={"readonly": 1}) as rows,
+            client.query_rows_stream(sql, settings=_bounds(client, limit_s)) as rows,
         ):
-            yield Stream(tuple(rows.source.column_names), map(tuple, rows))
+            unread = map(tuple, rows)
+            try:
+                yield Stream(tuple(rows.source.column_names), unread)
+            finally:
+                _break_off(client)
 
     def close(self) -> None:
         """Close the clients."""
         self._clients.close()
 
 
-def open_reader(settings: ClickHouseSettings) -> Reader:
-    """Return a reader over HTTP; connects on its first call."""
+def open_reader(settings: ClickHouseSettings, *, answer_within_s: float | None = None) -> Reader:
+    """Return a reader over HTTP; connects on its first call.
+
+    Args:
+        settings: Address and user.
+        answer_within_s: How long an answer may take, instead of the time limit of the settings.
+    """
     # The driver also logs what it raises.
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
-    return Reader(ClientPool(lambda: http_client(settings)))
+    return Reader(
+        ClientPool(lambda: http_client(settings, connections=Connections(), answer_within_s=answer_within_s))
+    )
+
+
+def _bounds(client: Client, limit_s: float) -> dict[str, Any]:
+    """Return the settings that a user's own statement runs under."""
+    bounds: dict[str, Any] = {}
+    mode = client.server_settings.get("readonly")
+    if mode is None or mode.value == "0":  # a server refuses to set it for a user who is read-only anyway
+        bounds["readonly"] = 1
+    if limit_s:
+        # The driver would refuse it where the store calls it read-only. The store itself has the last word.
+        client.server_settings.pop("max_execution_time", None)
+        bounds["max_execution_time"] = limit_s
+    return bounds
+
+
+def _break_off(client: Client) -> None:
+    """Close the connection of an answer; does nothing to one that has been read, or that came without one."""
+    connections = getattr(client, "http", None)
+    if isinstance(connections, Connections):
+        connections.break_off()
 
 
 @contextmanager
@@ -124,7 +161,8 @@ def _judgement(error: ClickHouseError | HTTPError) -> AuditStreamError:
     if code in _NOT_ALLOWED:
         return NotAllowedError(text, hint="Statements run read-only, with the rights of the user.")
     if code in _TOO_MUCH:
-        return RequestError(text, hint="Ask for less: a shorter range of time, fewer columns, a LIMIT.")
+        hint = "Ask for less: a shorter range of time, fewer columns, a LIMIT; or give it longer: --timeout."
+        return RequestError(text, hint=hint)
     return RequestError(text, hint="Leave FORMAT and the last semicolon out; --output chooses the form.")
 
 
