@@ -1,31 +1,14 @@
-"""Kafka connection settings in the forms that Faust, aiokafka and librdkafka take."""
+"""Kafka connection settings in the forms that aiokafka and librdkafka take; Faust's are in `faust_security`.
+
+Commands that only send or look need this file, and load no Faust with it.
+"""
 
 from __future__ import annotations
 
 import ssl
 from typing import Any
 
-import faust
-
 from auditstream.core.settings import KafkaSettings
-
-
-def faust_broker(kafka: KafkaSettings) -> list[str]:
-    """Return the broker URLs for Faust."""
-    return [f"kafka://{address.strip()}" for address in kafka.brokers.split(",")]
-
-
-def faust_credentials(kafka: KafkaSettings) -> faust.auth.Credentials | None:
-    """Return Faust's credentials, or None for plaintext."""
-    if kafka.security.startswith("sasl"):
-        return faust.SASLCredentials(
-            username=kafka.username,
-            password=kafka.password.get_secret_value(),
-            mechanism=kafka.sasl_mechanism,
-            ssl_context=_ssl_context(kafka),
-        )
-    context = _ssl_context(kafka)
-    return None if context is None else faust.SSLCredentials(context=context)
 
 
 def aiokafka_settings(kafka: KafkaSettings) -> dict[str, Any]:
@@ -33,7 +16,7 @@ def aiokafka_settings(kafka: KafkaSettings) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "bootstrap_servers": kafka.brokers,
         "security_protocol": kafka.security.upper(),
-        "ssl_context": _ssl_context(kafka),
+        "ssl_context": ssl_context(kafka),
     }
     if kafka.security.startswith("sasl"):
         settings |= {
@@ -61,7 +44,8 @@ def librdkafka_settings(kafka: KafkaSettings) -> dict[str, Any]:
     return settings
 
 
-def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
+def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
+    """Return what the brokers' certificates are checked with, or None where nothing is encrypted."""
     if not kafka.security.endswith("ssl"):
         return None
     return ssl.create_default_context(cafile=None if kafka.ca_file is None else str(kafka.ca_file))

@@ -17,7 +17,7 @@ from auditstream.core.errors import FatalError
 from auditstream.core.metrics import Metrics
 from auditstream.core.ports import Recorder, Sink
 from auditstream.core.settings import KafkaSettings, Settings
-from streams import kafka_security
+from streams import faust_security, kafka_security
 from streams.agents.record import add_record_agent
 from streams.lane import Lane
 from streams.lane_services import LaneServices, no_checkpoint, no_reference_data
@@ -61,8 +61,8 @@ def new_worker_app(settings: Settings, parts: WorkerParts) -> LaneApp:
     app = LaneApp(
         worker.app_id,
         batch_topics=topics,
-        broker=kafka_security.faust_broker(kafka),
-        broker_credentials=kafka_security.faust_credentials(kafka),
+        broker=faust_security.faust_broker(kafka),
+        broker_credentials=faust_security.faust_credentials(kafka),
         consumer_group_instance_id=worker.instance_id or None,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=worker.fetch_bytes,

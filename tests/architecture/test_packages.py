@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +51,34 @@ def test_the_package_itself_imports_nothing_heavy(package):
     )
 
     assert set(done.stdout.split()) & HEAVY == set()
+
+
+def test_only_the_worker_loads_faust():
+    modules = [
+        module.name
+        for module in pkgutil.walk_packages(auditstream.__path__, "auditstream.", onerror=print)
+        if not module.ispkg
+    ]
+    # What commands import when they run, of the room that has the worker.
+    script = f"import sys, streams.kafka_security, {', '.join(modules)}; print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert {"auditstream.emit.kafka_way", "auditstream.cli.emit"} <= set(done.stdout.split())
+    assert {"faust", "aiokafka"} & set(done.stdout.split()) == set()
+
+
+def test_commands_import_nothing_of_streams_but_how_to_reach_kafka():
+    folder = Path(auditstream.__path__[0])
+    allowed = {"streams.kafka_security"}
+    named = {
+        (path.name, module)
+        for path in folder.rglob("*.py")
+        for module in re.findall(
+            r"^\s*(?:from|import) (streams[\w.]*)", path.read_text("utf-8"), re.MULTILINE
+        )
+    }
+
+    assert {each for each in named if each[1] not in allowed and each[0] != "worker.py"} == set()
