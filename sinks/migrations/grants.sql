@@ -1,21 +1,33 @@
--- Roles of the server, applied by a user with access management (`sinks.migrate.apply_grants`). Nobody but that
--- user alters, drops, truncates or optimises anything: no role here may do more than read and append.
+-- Roles of the server, applied by the user who owns the tables and may manage access (`auditstream migrate apply
+-- --grants`). Nobody else alters, drops, truncates or optimises anything: no role here may do more than read and
+-- append.
+
+-- What an insert brings to the rollups is read with the owner's rights, whatever the server's default is: who
+-- appends events need not be able to read them.
+ALTER TABLE ${database}.segment_ranges_feed MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
+ALTER TABLE ${database}.usage_1m_feed MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
+ALTER TABLE ${database}.usage_1h_feed MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
+ALTER TABLE ${database}.outcomes_1m_feed MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
+ALTER TABLE ${database}.latency_1m_feed MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
 
 -- Workers: append events and findings, read what recovery and enrichment need.
 CREATE ROLE IF NOT EXISTS audit_writer;
 GRANT INSERT ON ${database}.events TO audit_writer;
 GRANT INSERT ON ${database}.findings TO audit_writer;
+-- The last is what `duplicate_of IS NULL` reads.
 GRANT SELECT(log_id, segment_id, leaf_index, leaf_kind, duplicate_of, event_id, kafka_offset, kafka_timestamp,
-    ingest_day, inserted_at) ON ${database}.events TO audit_writer;
+    ingest_day, inserted_at, `duplicate_of.null`) ON ${database}.events TO audit_writer;
 GRANT SELECT ON ${database}.segment_ranges TO audit_writer;
 GRANT SELECT ON ${database}.tenants TO audit_writer;
 GRANT SELECT ON ${database}.credentials TO audit_writer;
 GRANT SELECT ON ${database}.projects TO audit_writer;
 GRANT SELECT ON ${database}.agents TO audit_writer;
 GRANT SELECT ON ${database}.tools TO audit_writer;
+GRANT SELECT ON ${database}.sources TO audit_writer;
 GRANT SELECT ON ${database}.prices TO audit_writer;
 GRANT SELECT ON ${database}.contracts TO audit_writer;
 GRANT SELECT ON ${database}.currency_rates TO audit_writer;
+GRANT SELECT ON ${database}.reference_revisions TO audit_writer;
 GRANT SYSTEM SYNC REPLICA ON ${database}.events TO audit_writer;
 
 -- Platform owners: append reference data and adjustments, read everything but contents.
@@ -27,6 +39,7 @@ GRANT INSERT ON ${database}.credentials TO audit_operator;
 GRANT INSERT ON ${database}.projects TO audit_operator;
 GRANT INSERT ON ${database}.agents TO audit_operator;
 GRANT INSERT ON ${database}.tools TO audit_operator;
+GRANT INSERT ON ${database}.sources TO audit_operator;
 GRANT INSERT ON ${database}.prices TO audit_operator;
 GRANT INSERT ON ${database}.contracts TO audit_operator;
 GRANT INSERT ON ${database}.currency_rates TO audit_operator;
@@ -34,6 +47,8 @@ GRANT INSERT ON ${database}.budgets TO audit_operator;
 GRANT INSERT ON ${database}.slos TO audit_operator;
 GRANT INSERT ON ${database}.retention TO audit_operator;
 GRANT INSERT ON ${database}.holds TO audit_operator;
+GRANT INSERT ON ${database}.reference_revisions TO audit_operator;
+GRANT SYSTEM SYNC REPLICA ON ${database}.reference_revisions TO audit_operator;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_operator;
 GRANT INSERT ON ${database}.exports TO audit_operator;
 

@@ -1,0 +1,177 @@
+"""What each role of the server may do: all that its commands do, and no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error
+
+from auditstream.cli.apply import apply_to
+from auditstream.cli.context import Context, Output
+from auditstream.query import events
+from auditstream.query.grammar import parse
+from auditstream.query.reader import Reader
+from auditstream.query.recorded import recorded
+from auditstream.reference.kinds import ENRICHING, KINDS
+from sinks.clickhouse import ClickHouseSink
+from sinks.clients import ClientPool
+from sinks.grants import grants
+from sinks.migrate import apply
+from sinks.reference import ReferenceStore
+from tests.support.blocks import LOG, block_of, event_id_at
+from tests.support.roles import OWNER, OpenAs, engine_with_roles
+
+DATABASE = "audit"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "reference"
+ROLES = ("audit_writer", "audit_operator", "audit_analyst", "audit_security")
+ACCESS_DENIED = 497
+
+
+@pytest.fixture(scope="module")
+def open_as(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAs]:
+    folder = tmp_path_factory.mktemp("engine")
+    with engine_with_roles(folder, DATABASE, grants(DATABASE)) as opener:
+        with opener(OWNER) as migrator:
+            apply(migrator, "MergeTree")
+            for statement in grants(DATABASE):
+                if statement.startswith("ALTER"):  # the engine has no place for roles and row policies
+                    migrator.command(statement)
+        yield opener
+
+
+@pytest.fixture(scope="module")
+def migrator(open_as: OpenAs) -> Iterator[Client]:
+    with open_as(OWNER) as client:
+        yield client
+
+
+@pytest.fixture
+def recorded_events(open_as: OpenAs) -> Iterator[None]:
+    """Three events, inserted by a worker."""
+    sink = ClickHouseSink(ClientPool(lambda: open_as("audit_writer")))
+    sink.insert(block_of(), insert_by_s=4e9, timeout_s=20)
+    yield
+    sink.close()
+
+
+def refused(open_as: OpenAs, role: str, statement: str) -> bool:
+    """Return whether the role has no right to a statement, be it else right or wrong."""
+    with open_as(role) as client:
+        try:
+            client.command(statement)
+        except Error as error:
+            return error.code == ACCESS_DENIED
+    return False
+
+
+def test_a_worker_records_recovers_and_reads_what_it_attributes_by(open_as: OpenAs) -> None:
+    clients = ClientPool(lambda: open_as("audit_writer"))
+    sink, reference = ClickHouseSink(clients), ReferenceStore(clients)
+    with_facts(open_as)
+
+    sink.insert(block_of(lo=100), insert_by_s=4e9, timeout_s=20)
+
+    assert sink.stored(LOG, 100).rows == 3
+    assert sink.token_window() > 0
+    assert sink.history().first_ids(LOG, 100, 103).height == 3
+    assert set(sink.history().ids_at(LOG, [101])) == {101}
+    assert reference.load(reference.newest(), kinds=ENRICHING).revision > 0
+    clients.close()
+
+
+def with_facts(open_as: OpenAs) -> ReferenceStore:
+    """Apply the examples as an operator."""
+    store = ReferenceStore(ClientPool(lambda: open_as("audit_operator")))
+    apply_to(store, Context(output=Output.JSONL), EXAMPLES, actor="me", dry_run=False)
+    return store
+
+
+def test_an_operator_applies_facts_of_every_kind(
+    open_as: OpenAs, migrator: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = with_facts(open_as)
+
+    assert {json.loads(line)["revision"] for line in capsys.readouterr().out.splitlines()} == {store.newest()}
+    assert store.load(store.newest()).revision == store.newest()
+    store.close()
+
+
+@pytest.mark.parametrize("role", ["audit_operator", "audit_analyst", "audit_security"])
+def test_whoever_looks_can_search_and_ask_for_the_status(
+    open_as: OpenAs, role: str, recorded_events: None
+) -> None:
+    reader = Reader(ClientPool(lambda: open_as(role)))
+
+    found = events.search(reader, events.Search(parse("tenant:acme")))
+
+    assert found.rows
+    assert recorded(reader).total("recorded") >= 3
+    with reader.stream("SELECT sum(events) FROM usage_1m") as answer:
+        assert next(answer.rows)[0] >= 3
+    reader.close()
+
+
+def test_the_bytes_of_an_event_are_for_security_alone(open_as: OpenAs, recorded_events: None) -> None:
+    reads_contents = {role for role in ROLES if not refused(open_as, role, "SELECT raw, sealed FROM events")}
+
+    assert reads_contents == {"audit_security"}
+    reader = Reader(ClientPool(lambda: open_as("audit_security")))
+    assert events.show(reader, str(event_id_at(LOG, 0)))[0]["raw"] is not None
+    reader.close()
+
+
+def test_secrets_of_credentials_are_not_for_analysts(open_as: OpenAs) -> None:
+    assert refused(open_as, "audit_analyst", "SELECT secret_hash FROM credentials")
+    assert not refused(open_as, "audit_analyst", "SELECT credential_id FROM credentials")
+
+
+INSERTS = {
+    "audit_writer": {"events", "findings"},
+    "audit_operator": {kind.table for kind in KINDS.values()}
+    | {"reference_revisions", "cost_adjustments", "exports"},
+    "audit_analyst": set(),
+    "audit_security": set(),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_appends_to_its_own_tables_only(open_as: OpenAs, migrator: Client, role: str) -> None:
+    tables = [
+        row[0]
+        for row in migrator.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+        ).result_rows
+    ]
+
+    appends = {
+        t for t in tables if not refused(open_as, role, f"INSERT INTO {t} SELECT * FROM null('a Int8')")
+    }
+
+    assert appends == INSERTS[role]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE events DELETE WHERE 1",
+        "ALTER TABLE events UPDATE tenant_id = 'x' WHERE 1",
+        "DELETE FROM events WHERE 1",
+        "ALTER TABLE reference_revisions DELETE WHERE 1",
+        "TRUNCATE TABLE tenants",
+        "DROP TABLE events",
+        "RENAME TABLE events TO others",
+        "OPTIMIZE TABLE events FINAL",
+        "ALTER TABLE events DROP PARTITION '2026-01-02'",
+        "ALTER TABLE events MODIFY TTL ingest_day",
+        "CREATE TABLE mine (a Int8) ENGINE = MergeTree ORDER BY a",
+        "CREATE VIEW mine AS SELECT 1",
+        "SYSTEM STOP MERGES events",
+    ],
+)
+def test_nobody_but_the_migrator_changes_what_is_there(open_as: OpenAs, role: str, statement: str) -> None:
+    assert refused(open_as, role, statement)

@@ -1,0 +1,77 @@
+"""The server's roles on the engine in this process, which reads them from a file and takes one by SET ROLE.
+
+The engine cannot create roles by SQL; row policies, which it has no place for, are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from clickhouse_connect.driver.client import Client
+
+from sinks.clients import embedded_client
+from sinks.migrate import create_database
+
+OpenAs = Callable[[str], Client]
+"""Opens a client with the rights of a role and no others."""
+
+OWNER = "migrator"
+_STATEMENT = re.compile(r"(?:GRANT|REVOKE) .* (?:TO|FROM) (?P<role>\w+)", re.DOTALL)
+
+
+@contextmanager
+def engine_with_roles(folder: Path, database: str, statements: Sequence[str]) -> Iterator[OpenAs]:
+    """Yield what opens clients of an engine whose roles are as granted; `OWNER` may do everything.
+
+    Args:
+        folder: Where the engine keeps its data and its configuration.
+        database: Made, and the current one of every client.
+        statements: GRANT and REVOKE statements; others are passed over.
+    """
+    config = _written(folder, statements)
+    path = Path(f"{folder / 'data'}?config-file={config}")
+
+    def open_as(role: str) -> Client:
+        client = embedded_client(path, database=database)
+        client.command(f"SET ROLE {role}")
+        return client
+
+    with embedded_client(path) as anchor:
+        create_database(anchor, database)
+        yield open_as
+
+
+def _written(folder: Path, statements: Sequence[str]) -> Path:
+    granted = {OWNER: ["GRANT ALL ON *.* WITH GRANT OPTION"]}
+    for statement in statements:
+        found = _STATEMENT.fullmatch(statement)
+        if found is not None:
+            bare = statement[: found.start("role")].rsplit(maxsplit=1)[0]  # the role is that of its section
+            granted.setdefault(found["role"], []).append(bare)
+    root = ET.Element("clickhouse")
+    for empty in ("profiles", "quotas"):
+        ET.SubElement(ET.SubElement(root, empty), "default")
+    roles = ET.SubElement(root, "roles")
+    for role, grants in granted.items():
+        _add_grants(ET.SubElement(roles, role), grants)
+    user = ET.SubElement(ET.SubElement(root, "users"), "default")
+    ET.SubElement(user, "password").text = ""
+    ET.SubElement(ET.SubElement(user, "networks"), "ip").text = "::/0"
+    for name in ("profile", "quota"):
+        ET.SubElement(user, name).text = "default"
+    _add_grants(user, [f"GRANT {role}" for role in granted])
+    ET.ElementTree(root).write(folder / "users.xml")
+    config = ET.Element("clickhouse")
+    ET.SubElement(config, "users_config").text = str(folder / "users.xml")
+    ET.ElementTree(config).write(folder / "config.xml")
+    return folder / "config.xml"
+
+
+def _add_grants(parent: ET.Element, grants: Sequence[str]) -> None:
+    holder = ET.SubElement(parent, "grants")
+    for grant in grants:
+        ET.SubElement(holder, "query").text = grant
