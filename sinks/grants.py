@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from clickhouse_connect.driver.client import Client
 
-from auditstream.core.errors import ConfigError
+from auditstream.core.errors import ConfigError, StoreSchemaError
 from sinks.migration_files import packaged_statements, quoted_name
 from sinks.refusals import translated
 
+_NOWHERE_TO_KEEP_ROLES = 514  # ACCESS_STORAGE_FOR_INSERTION_NOT_FOUND
 _TENANT_ID = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -38,13 +39,19 @@ def apply_grants(client: Client, database: str, tenants: Sequence[str] = ()) -> 
     Run it after the migrations, as a user with access management. Repeating it does no harm.
 
     Raises:
-        ConfigError: A tenant's id is unfit, or the user has no access management.
+        ConfigError: A tenant's id is unfit, the user has no access management, or the server keeps no roles.
         StoreSchemaError: A statement was refused.
         RetryableError: No answer.
     """
     statements = grants(database)
     for tenant_id in tenants:
         statements += tenant_grants(database, tenant_id)
-    for statement in statements:
-        with translated("grants"):
-            client.command(statement)
+    try:
+        for statement in statements:
+            with translated("grants"):
+                client.command(statement)
+    except StoreSchemaError as error:
+        if error.context.get("clickhouse_code") != _NOWHERE_TO_KEEP_ROLES:
+            raise
+        hint = "A server needs `user_directories` with `local_directory`; the embedded engine has no roles."
+        raise ConfigError("this ClickHouse keeps no roles", hint=hint) from error

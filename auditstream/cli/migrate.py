@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditstream.cli.context import Context
+from auditstream.core.errors import RequestError
 from auditstream.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,11 +46,28 @@ def plan(
     _remark(context.obj, f"{len(pending)} pending")
 
 
-def apply(context: typer.Context) -> None:
-    """Run what is pending; broken off, it goes on where it stopped when it is run again."""
+def apply(
+    context: typer.Context,
+    *,
+    grants: Annotated[
+        bool, typer.Option("--grants", help="Then also create the server's roles and say what each may do.")
+    ] = False,
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option(help="With --grants: also a role that reads this tenant's rows alone; repeatable."),
+    ] = None,
+) -> None:
+    """Create the database if it is missing, and run what is pending.
+
+    Broken off, it goes on where it stopped when it is run again. --grants needs a server, and a user who may
+    manage access: the embedded engine has no roles.
+    """
     from auditstream.cli.printing import print_rows
     from sinks import migrate
+    from sinks.grants import apply_grants
 
+    if tenant and not grants:
+        raise RequestError("--tenant: only beside --grants")
     with _client(context.obj, make_database=True) as (client, settings):
         done = migrate.apply(
             client,
@@ -58,6 +76,9 @@ def apply(context: typer.Context) -> None:
                 context.obj, f"{migration.version:04d} {_title(statement)}"
             ),
         )
+        if grants:
+            apply_grants(client, settings.clickhouse.database, tenant or ())
+            _remark(context.obj, "roles are as this version needs them")
     print_rows(context.obj, ("version", "name"), [(each.version, each.name) for each in done])
     _remark(context.obj, f"{len(done)} applied" if done else "nothing was pending")
 

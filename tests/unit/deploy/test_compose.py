@@ -6,11 +6,18 @@ import re
 import subprocess
 import tomllib
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 import yaml
+
+from auditstream.core import settings as core_settings
+from auditstream.core.settings import Settings
+from sinks.grants import grants
+from tests.support.arguments import command_of
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -109,23 +116,73 @@ def test_every_variable_is_in_the_example_and_no_secret_has_a_value_there() -> N
     assert [name for name, value in shown.items() if _SECRET.search(name) and value] == []
 
 
-def test_settings_of_the_containers_are_settings_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    from auditstream.core import settings as core_settings
+OURS = [name for name in NAMES if str(SERVICES[name]["image"]).startswith("auditstream:")]
 
+
+def settings_of(
+    name: str, monkeypatch: pytest.MonkeyPatch, given: Mapping[str, str] = MappingProxyType({})
+) -> Settings:
+    """Return the settings of a service of ours, as it would read them with some variables given."""
     monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)
-    ours = {
-        setting: re.sub(r"\$\{[^}]*\}", "x", str(value))
-        for name in ("migrate", "contract", "worker")
-        for setting, value in SERVICES[name]["environment"].items()
-    }
-    for setting, value in ours.items():
-        monkeypatch.setenv(setting, value)
 
-    settings = core_settings.load()
+    def value(variable: re.Match[str]) -> str:
+        default = variable[2] or ""
+        return given.get(variable[1], default.removeprefix(":-") if default.startswith(":-") else "secret")
 
+    for setting, text in SERVICES[name]["environment"].items():
+        monkeypatch.setenv(setting, _VARIABLE.sub(value, str(text)))
+    return core_settings.load()
+
+
+def test_the_services_of_ours_are_the_ones_that_run_the_image() -> None:
+    assert {"contract", "migrate", "worker"} <= set(OURS)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_command_is_one_of_the_products(name: str) -> None:
+    assert "entrypoint" not in SERVICES[name]
+    assert command_of(SERVICES[name]["command"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_variable_of_a_container_of_ours_is_a_setting(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = SERVICES[name]["environment"]
+
+    settings = settings_of(name, monkeypatch)
+
+    assert all(variable.startswith(core_settings.PREFIX) for variable in variables)
     assert settings.kafka.security == "sasl_plaintext"
+    assert settings.kafka.password.get_secret_value() == "secret"
+    assert settings.kafka.direct_topics == ()
+    assert settings.clickhouse.database == "audit"
+
+
+def test_workers_take_claims_for_stamped_and_answer_the_health_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of("worker", monkeypatch)
+
     assert settings.kafka.claims_are_stamped
-    assert settings.worker.metrics_port == 9464
+    assert f":{settings.worker.metrics_port}/metrics" in SERVICES["worker"]["healthcheck"]["test"][-1]
+
+
+def test_the_example_names_the_topics_of_the_tenants_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
+
+    settings = settings_of("worker", monkeypatch, shown)
+
+    tenants = shown["DIRECT_TENANTS"].split(",")
+    assert list(settings.kafka.direct_topics) == [f"audit.direct.{tenant}.v1" for tenant in tenants]
+
+
+def test_roles_come_before_the_users_that_have_them() -> None:
+    script = (ROOT / "deploy/clickhouse/users.sh").read_text(encoding="utf-8")
+    granted = set(re.findall(r"^ +statement \w+ \S+ (\w+)", script, re.MULTILINE))
+    created = {each.split()[-1] for each in grants("audit") if each.startswith("CREATE ROLE")}
+
+    assert granted <= created
+    assert "--grants" in SERVICES["migrate"]["command"]
+    assert "migrate" in waits_for("clickhouse-users")
 
 
 def test_nothing_but_the_gateway_may_write_the_topic_of_events() -> None:
