@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _LOG_COLUMNS = (
     "log_id", "recorded", "next_index", "dense", "segments", "dead_letters", "duplicates", "committed",
-    "end_offset", "lag", "last_insert_age_s", "checkpoint_size",
+    "end_offset", "lag", "last_inserted_at", "last_insert_age_s", "checkpoint_size",
 )  # fmt: skip
 
 
@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
 def status(context: typer.Context) -> None:
     """Show recorded counts and lag by log, dead letters, repeats, unpriced events, segments, checkpoints.
 
-    json and jsonl print one object; csv prints the logs.
+    Also when each log last got rows, and how long ago the last segment was committed. json and jsonl print
+    one object; csv prints the logs.
     """
     from auditstream.cli import running
     from auditstream.query.recorded import recorded
@@ -60,7 +61,8 @@ def summary(state: Recorded, lags: list[PartitionLag] | None, remark: str = "") 
         "unpriced": state.unpriced,
         "segments": state.total("segments"),
         "dense": all(log["dense"] for log in state.logs),
-        "last_insert_age_s": state.last_insert_age_s,
+        # A segment's plan is committed just before its insert; Kafka itself keeps no times of commits.
+        "last_commit_age_s": state.last_insert_age_s,
         "lag": None if lags is None else sum(each.lag for each in lags),
         "kafka": remark or "reachable",
         "logs": _logs(state, lags or []),
