@@ -56,8 +56,8 @@ class Rules:
         window: Tokens that the store remembers.
         view_window: Tokens that the view remembers.
         skew: Largest real difference between clocks.
-        commits_overtake: A commit whose answer was given up may arrive after a later one.
-        rejoins_when_unsure: After a commit whose answer was given up the lane takes a new generation.
+        rejoins_when_unsure: After a commit whose answer was given up the lane takes a new generation: the
+            commit may arrive after a later one, over another connection.
     """
 
     plans: bool = True
@@ -77,8 +77,7 @@ class Rules:
     window: int = MARGIN + 4
     view_window: int = MARGIN + 4
     skew: int = SKEW
-    commits_overtake: bool = False
-    rejoins_when_unsure: bool = False
+    rejoins_when_unsure: bool = True
 
 
 class Closed(NamedTuple):

@@ -59,7 +59,7 @@ class Network:
         self._may_get_stuck(send)
 
     def movable_commits(self) -> list[Commit]:
-        """Return the commits that may arrive now: those of one member in order, or as they were sent."""
+        """Return the commits that may arrive now: one that was given up may come after later ones."""
         return [commit for channel in self.commits.values() for commit in self._next(channel)]
 
     def movable_inserts(self) -> list[Send]:
@@ -94,7 +94,7 @@ class Network:
         else:
             self._note("commit accepted", lane, commit.committed)
             answer = Answer.DONE
-        if not self._loses_answer():
+        if not self._loses_answer(self._weather.lost_commit_answers):
             commit.settle(answer)
 
     def deliver_insert(self, send: Send) -> bool:
@@ -112,7 +112,7 @@ class Network:
             answer = Answer.UNKNOWN
         if answer is not None:
             self.inserts.remove(send)
-            if not self._loses_answer():
+            if not self._loses_answer(self._weather.lost_answers):
                 send.settle(answer)
         return self._store.inserts > added_before
 
@@ -135,8 +135,7 @@ class Network:
         return None if insert.todo else Answer.DONE
 
     def _next(self, channel: list[Commit]) -> list[Commit]:
-        sent = self._on_the_wire(channel) if self._rules.commits_overtake else channel[:1]
-        return [commit for commit in sent if self._moves(commit)]
+        return [commit for commit in self._on_the_wire(channel) if self._moves(commit)]
 
     def _on_the_wire(self, channel: list[Commit]) -> list[Commit]:
         """Return the commits that were sent: a lane's next one waits for the answer to the last."""
@@ -153,5 +152,5 @@ class Network:
         if not self.is_calm and self._chance.random() < self._weather.slow:
             self.stuck.append(step)
 
-    def _loses_answer(self) -> bool:
-        return not self.is_calm and self._chance.random() < self._weather.lost_answers
+    def _loses_answer(self, share: float) -> bool:
+        return not self.is_calm and self._chance.random() < share

@@ -37,7 +37,8 @@ class Weather:
         wipes: Share of the strikes after which everybody is evicted and the group's offsets are gone.
         slow: Share of the requests that get stuck on their way; half of those of a struck worker.
         pace: Chance that a stuck request moves, each time it is looked at.
-        lost_answers: Share of the answers that never arrive.
+        lost_answers: Share of the store's answers that never arrive.
+        lost_commit_answers: Share of the group's answers to commits that never arrive.
     """
 
     faults: dict[str, float]
@@ -52,6 +53,7 @@ class Weather:
     slow: float
     pace: float
     lost_answers: float
+    lost_commit_answers: float
 
     @classmethod
     def draw(cls, chance: Random) -> Weather:
@@ -71,4 +73,5 @@ class Weather:
             slow=chance.choice([0.0, 0.1, 0.4]),
             pace=chance.choice([0.03, 0.1, 0.3]),
             lost_answers=chance.choice([0.02, 0.1, 0.3]),
+            lost_commit_answers=chance.choice([0.0, 0.02, 0.1]),
         )
