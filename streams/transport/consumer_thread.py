@@ -71,9 +71,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
                 fetcher, topics, active_partitions, wait_s=timeout or 0.0, max_records=max_records
             )
         membership = membership_of(consumer._coordinator)
-        for tp in drained.keys() & topics:
-            for slab in drained[tp]:
-                slab.membership = membership
+        for tp, fetched in drained.items():
+            if tp.topic in topics:
+                for slab in fetched:
+                    slab.membership = membership
         return drained
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
