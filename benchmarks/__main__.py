@@ -20,6 +20,7 @@ from benchmarks.bed import Bed, made_bed
 from benchmarks.events import Size, encoded
 from benchmarks.latency import measure
 from benchmarks.measured import Figures
+from benchmarks.workers import run_group, soak
 from schemas.packaged import parsed_schema
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
@@ -29,6 +30,7 @@ _STOCK = 20_000
 _BATCH: dict[Size, int] = {"small": 1_000_000, "typical": 400_000}
 # Whole segments for every lane: the last one must not wait for more records than there are.
 _RECORD: dict[Size, int] = {"small": 1_000_000, "typical": 400_000}
+_TEAMS = (1, 2, 4)
 _CASES = {
     "stock-nothing": "(a) stock Faust, nothing",
     "stock-decode": "(b) stock Faust, fastavro",
@@ -43,6 +45,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks")
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, to see that it runs")
     parser.add_argument("--no-latency", action="store_true", help="leave the latency measurement out")
+    parser.add_argument("--no-workers", action="store_true", help="leave out groups of 1, 2 and 4 workers")
+    parser.add_argument("--soak", type=float, default=0.0, help="seconds at full load, to see the memory")
     parser.add_argument("--size", choices=["small", "typical"], help="measure only this size of event")
     options = parser.parse_args()
     share = 10 if options.quick else 1
@@ -50,16 +54,19 @@ def main() -> None:
     results: dict[str, Any] = {"machine": _machine(), "sizes": {}}
     with made_bed() as bed:
         for size in [options.size] if options.size else ["small", "typical"]:
-            results["sizes"][size] = _measure_size(bed, size, share, console)
+            results["sizes"][size] = _measure_size(bed, size, share, console, groups=not options.no_workers)
         if not options.no_latency:
             console.print("latency at 2,000 events/s …")
             results["latency"] = asdict(measure(bed, seconds=5 if options.quick else 30))
+        if options.soak:
+            console.print(f"one worker at full load for {options.soak:.0f} s …")
+            results["soak"] = asdict(soak(bed, options.size or "small", seconds=options.soak))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     _print(results)
 
 
-def _measure_size(bed: Bed, size: Size, share: int, console: Console) -> dict[str, Any]:
+def _measure_size(bed: Bed, size: Size, share: int, console: Console, *, groups: bool) -> dict[str, Any]:
     counts = {
         "stock-nothing": _STOCK // share,
         "stock-decode": _STOCK // share,
@@ -74,7 +81,19 @@ def _measure_size(bed: Bed, size: Size, share: int, console: Console) -> dict[st
         console.print(f"{size}: {_CASES[case]} …")
         figures[case] = bed.run(case, topic, count)
     alone_us = _fastavro_us(size)
+    teams = []
+    for workers in _TEAMS if groups else ():
+        console.print(f"{size}: {workers} workers …")
+        teams.append(run_group(bed, topic, max(counts.values()), workers=workers))
     return {
+        "workers": [
+            {
+                **asdict(each),
+                "events_per_s": each.events / each.wall_s,
+                "cpu_us": each.cpu_s / each.events * 1e6,
+            }
+            for each in teams
+        ],
         "bytes": bed.sizes[topic],
         "fastavro_us": alone_us,
         "cases": {
@@ -127,6 +146,18 @@ def _print(results: dict[str, Any]) -> None:
     for size, found in results["sizes"].items():
         ratios = "  ".join(f"{name} = {value:.2f}" for name, value in found["ratios"].items())
         console.print(f"{size}: fastavro alone {found['fastavro_us']:.1f} µs;  {ratios}")
+        for team in found["workers"]:
+            console.print(
+                f"{size}: {team['workers']} workers: {team['events_per_s']:,.0f} events/s, "
+                f"{team['cpu_us']:.1f} µs of theirs an event"
+            )
+    if "soak" in results:
+        soaked = results["soak"]
+        console.print(
+            f"{soaked['seconds']:.0f} s at full load, {soaked['events']:,} events: "
+            f"{soaked['early_mb']:.0f} MB early, {soaked['late_mb']:.0f} MB late, "
+            f"{soaked['peak_mb']:.0f} MB peak"
+        )
     if "latency" in results:
         latency = results["latency"]
         console.print(

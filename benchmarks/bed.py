@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
 from auditstream.embedded.jvm_kafka import start_kafka
 from auditstream.embedded.topics import TopicSpec, create_topics
-from benchmarks.events import Size, produce
+from benchmarks.events import Feeder, Size
 from benchmarks.measured import Figures
 from sinks.migrate import apply
 
@@ -41,7 +41,10 @@ class Bed:
     def fill(self, size: Size, count: int) -> str:
         """Create a topic with `count` events; return its name."""
         topic = self.new_topic(f"{size}-{count}")
-        self.sizes[topic] = produce(self.bootstrap, topic, size, count, partitions=PARTITIONS)
+        feeder = Feeder(self.bootstrap, topic, size, partitions=PARTITIONS)
+        feeder.write(count)
+        feeder.flush()
+        self.sizes[topic] = feeder.bytes / count
         return topic
 
     def new_topic(self, name: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any, Literal
 
 import fastavro
@@ -86,30 +88,47 @@ def encoded(size: Size, number: int) -> bytes:
     return stream.getvalue()
 
 
-def values(size: Size, count: int) -> Iterator[bytes]:
-    """Yield framed events: a few hundred that differ in everything, each id used once."""
+def values(size: Size, count: int | None = None) -> Iterator[bytes]:
+    """Yield framed events, without end when no count is given: some hundreds that differ, each id once."""
     templates = [encoded(size, number) for number in range(_TEMPLATES)]
     start = prefix(SCHEMA_ID)
-    for number in range(count):
+    for number in itertools.count() if count is None else range(count):
         template = templates[number % _TEMPLATES]
         event_id = str(uuid.UUID(int=(0x0192_0000_0000_7000 << 64) | (1 << 63) | number)).encode()
         yield b"".join([start, template[: _ID.start], event_id, template[_ID.stop :]])
 
 
-def produce(bootstrap: str, topic: str, size: Size, count: int, *, partitions: int) -> float:
-    """Write events round robin over the partitions; return the mean size of a value in bytes."""
-    producer = Producer(
-        {"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 50, "batch.size": 1_000_000}
-    )
-    total = 0
-    for number, value in enumerate(values(size, count)):
-        total += len(value)
-        while True:
-            try:
-                producer.produce(topic, value, partition=number % partitions)
-                break
-            except BufferError:
-                producer.poll(0.1)
-        producer.poll(0)
-    producer.flush()
-    return total / count
+class Feeder:
+    """Writes events round robin over the partitions of a topic."""
+
+    def __init__(self, bootstrap: str, topic: str, size: Size, *, partitions: int) -> None:
+        self.written = self.bytes = 0
+        self._topic = topic
+        self._partitions = partitions
+        self._values = values(size)
+        self._producer = Producer(
+            {"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 50, "batch.size": 1_000_000}
+        )
+
+    def write(self, count: int) -> None:
+        """Write so many more."""
+        for value in itertools.islice(self._values, count):
+            while True:
+                try:
+                    self._producer.produce(self._topic, value, partition=self.written % self._partitions)
+                    break
+                except BufferError:
+                    self._producer.poll(0.1)
+            self.written += 1
+            self.bytes += len(value)
+            self._producer.poll(0)
+
+    def run(self, wanted: Callable[[], int], over: Event) -> None:
+        """Keep `wanted()` events written until it is over."""
+        while not over.wait(0.05):
+            self.write(max(0, wanted() - self.written))
+        self.flush()
+
+    def flush(self) -> None:
+        """Wait until the broker has everything."""
+        self._producer.flush()

@@ -1,0 +1,127 @@
+"""Workers that run until they are stopped: what a group of them records, and how memory behaves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from threading import Event, Thread
+
+import psutil
+
+from benchmarks.bed import PARTITIONS, Bed
+from benchmarks.events import Feeder, Size
+
+_POLL_S = 0.05
+_SAMPLE_S = 1.0
+# So much is always ahead of the worker, and no more, so that the topic stays small.
+_BACKLOG = 400_000
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFigures:
+    """One group of workers on one topic.
+
+    Attributes:
+        workers: How many.
+        events: Rows between the first look that saw any and the last.
+        wall_s: Time between these looks.
+        cpu_s: Processor time of all workers meanwhile.
+    """
+
+    workers: int
+    events: int
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SoakFigures:
+    """One worker at full load for a while.
+
+    Attributes:
+        events: Rows that it made.
+        seconds: How long.
+        early_mb: Median resident memory of the second fifth of the time: everything has been used once.
+        late_mb: Median resident memory of the last fifth.
+        peak_mb: Highest of all samples.
+    """
+
+    events: int
+    seconds: float
+    early_mb: float
+    late_mb: float
+    peak_mb: float
+
+
+def run_group(bed: Bed, topic: str, events: int, *, workers: int) -> GroupFigures:
+    """Let `workers` processes record a topic that is filled, and time them from the first row to the last."""
+    database = bed.new_database()
+    client = bed.client(database)
+
+    def rows() -> int:
+        return int(client.query("SELECT sum(rows) FROM segment_ranges").result_rows[0][0])
+
+    with _running(bed, topic, database, events, workers) as processes:
+        while not (first := rows()):
+            time.sleep(_POLL_S)
+        begun, cpu = time.perf_counter(), _cpu_s(processes)
+        while (last := rows()) < events:
+            time.sleep(_POLL_S)
+        return GroupFigures(workers, last - first, time.perf_counter() - begun, _cpu_s(processes) - cpu)
+
+
+def soak(bed: Bed, size: Size, *, seconds: float) -> SoakFigures:
+    """Keep one worker at full load and look at its memory every second."""
+    topic, database = bed.new_topic(f"{size}-soak"), bed.new_database()
+    client = bed.client(database)
+    recorded, over = [0], Event()
+    feeder = Feeder(bed.bootstrap, topic, size, partitions=PARTITIONS)
+    feeding = Thread(target=feeder.run, args=(lambda: recorded[0] + _BACKLOG, over), daemon=True)
+    samples: list[float] = []
+    with _running(bed, topic, database, 0, 1) as (worker,):
+        feeding.start()
+        while not recorded[0]:
+            recorded[0] = int(client.query("SELECT sum(rows) FROM segment_ranges").result_rows[0][0])
+            time.sleep(_POLL_S)
+        begun = time.perf_counter()
+        while time.perf_counter() - begun < seconds:
+            samples.append(worker.memory_info().rss / 1e6)
+            recorded[0] = int(client.query("SELECT sum(rows) FROM segment_ranges").result_rows[0][0])
+            time.sleep(_SAMPLE_S)
+        took = time.perf_counter() - begun
+        over.set()
+        feeding.join()
+    fifth = max(1, len(samples) // 5)
+    early, late = median(samples[fifth : 2 * fifth]), median(samples[-fifth:])
+    return SoakFigures(recorded[0], took, early, late, max(samples))
+
+
+@contextmanager
+def _running(
+    bed: Bed, topic: str, database: str, events: int, workers: int
+) -> Iterator[list[psutil.Process]]:
+    environment = bed.environment(topic, database, events)
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.cases", "serve"],
+            env={**environment, "AUDITSTREAM_DATA_DIR": f"{environment['AUDITSTREAM_DATA_DIR']}-{number}"},
+            stderr=subprocess.DEVNULL,
+        )
+        for number in range(workers)
+    ]
+    try:
+        yield [psutil.Process(each.pid) for each in started]
+    finally:
+        for each in started:
+            each.terminate()
+        for each in started:
+            each.wait(30)
+
+
+def _cpu_s(processes: list[psutil.Process]) -> float:
+    return sum(times.user + times.system for times in (each.cpu_times() for each in processes))
