@@ -7,7 +7,7 @@ says why two writers cannot both succeed. `revision_log.py` holds the steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -23,6 +23,9 @@ from sinks.clickhouse import QUORUM
 from sinks.clients import ClientPool, http_client
 from sinks.refusals import translated
 from sinks.revision_log import Claim, RevisionLog
+
+WITHOUT_EVENT = "without_event"
+"""Name, among a revision's counts by table, of the number of rows that no event told of."""
 
 _ROWS = """
 SELECT {columns} FROM {table}
@@ -82,7 +85,14 @@ class ReferenceStore:
         _require_whole(tables, expected, revision)
         return Snapshot(revision, tables)
 
-    def append(self, entries: Sequence[Entry], *, base: int, actor: str) -> int:
+    def append(
+        self,
+        entries: Sequence[Entry],
+        *,
+        base: int,
+        actor: str,
+        announce: Callable[[int], object] | None = None,
+    ) -> int:
         """Write entries as one new revision, all of them or none, and return it.
 
         Args:
@@ -90,6 +100,8 @@ class ReferenceStore:
             base: Revision that the entries were worked out against: if another has been written since,
                 nothing is written.
             actor: Who says so.
+            announce: Called with the revision when its rows are written, before anybody sees them; when it
+                raises, nobody ever will. Without it, the revision's `counts` say how many rows came without.
 
         Raises:
             StoreBusyError: Another writer is at it or was first; nothing of these is visible.
@@ -101,6 +113,10 @@ class ReferenceStore:
             claim = self._log.claim(client, base=base, actor=actor)
             try:
                 counts = self._write(client, claim, entries)
+                if announce is None:
+                    counts[WITHOUT_EVENT] = len(entries)
+                else:
+                    announce(claim.revision)
                 self._log.settle(client, claim, counts)
             except BaseException:  # an interrupt too: the next writer need not wait for this one
                 self._log.abandon_quietly(client, claim)

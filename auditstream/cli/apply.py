@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from auditstream.cli.context import Context
 from auditstream.core.errors import RequestError
 
 if TYPE_CHECKING:
+    from auditstream.cli.announcing import Announcer
     from auditstream.reference.changes import Change, Difference
     from auditstream.reference.documents import Reading
     from sinks.reference import ReferenceStore
@@ -36,18 +38,28 @@ def apply(
         bool, typer.Option("--dry-run", help="Show what would change; write nothing.")
     ] = False,
     actor: Annotated[str, typer.Option(help="Who says so; the user of the system by default.")] = "",
+    without_event: Annotated[
+        bool,
+        typer.Option("--without-event", help="Change it although no event tells of it: Kafka is away."),
+    ] = False,
 ) -> None:
     """Record who owns what, what it costs and what is allowed: tenants, credentials, prices, budgets, ...
 
     Each document has `kind` and the fields of its table. Documents without `valid_from` hold from now on.
     Applying the same again changes nothing. Nothing is written unless every document is valid.
+    Every change is an event `ai.config.change`, which Kafka has before the change takes effect: without Kafka
+    nothing is changed. --without-event does it all the same; the revision then says how much came so.
     """
     from auditstream.cli import running
+    from auditstream.cli.announcing import announced
     from sinks.reference import connect_reference
 
-    store = connect_reference(running.find(context.obj).settings.clickhouse)
+    settings = running.find(context.obj).settings
+    store = connect_reference(settings.clickhouse)
+    announcer = None if without_event else partial(announced, settings)
+    actor = actor or getpass.getuser()
     try:
-        apply_to(store, context.obj, file, actor=actor or getpass.getuser(), dry_run=dry_run)
+        apply_to(store, context.obj, file, actor=actor, dry_run=dry_run, announcer=announcer)
     finally:
         store.close()
 
@@ -60,15 +72,25 @@ def apply_to(
     actor: str,
     dry_run: bool,
     now: datetime | None = None,
+    announcer: Announcer | None = None,
 ) -> Sequence[Change]:
-    """Read the documents, write what they change, print it, and return the changes.
+    """Read the documents, tell of what they change, write it, print it, and return the changes.
 
-    The changes are what an `ai.config.change` event each would say.
+    Args:
+        store: Where the facts are.
+        context: Global options.
+        path: File or folder.
+        actor: Who says so.
+        dry_run: Whether only to print.
+        now: From when documents hold that do not say; the time of the call when None.
+        announcer: Lends what tells of the changes before they take effect; None for changes without events.
 
     Raises:
         RequestError: A document is not valid; lists every problem. Nothing was written.
         StoreBusyError: Somebody else was writing. Nothing of this was written.
+        RetryableError: The changes could not be told of, or no answer. Nothing of this takes effect.
     """
+    from auditstream.emit.config_changes import Applied
     from auditstream.reference.changes import difference
     from auditstream.reference.dangling import dangling
 
@@ -82,7 +104,20 @@ def apply_to(
     if dry_run:
         _print_diff(context, found)
         return found.changes
-    revision = store.append(found.entries, base=base, actor=actor)
+    if announcer is None or not found.entries:
+        revision = store.append(found.entries, base=base, actor=actor)
+        if found.entries:
+            typer.echo(
+                f"warning: revision {revision}: no event tells of {len(found.changes)} changes", err=True
+            )
+    else:
+        with announcer() as announce:
+            revision = store.append(
+                found.entries,
+                base=base,
+                actor=actor,
+                announce=lambda revision: announce(found.changes, Applied(revision, actor, now)),
+            )
     _print_counts(context, found, revision)
     return found.changes
 

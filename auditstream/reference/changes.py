@@ -27,12 +27,14 @@ class Change:
         before: Fact of the same key that held at the time from which the new one holds; None when none did.
         after: The new fact.
         hides: Starts of known facts that were to hold later and that the new one replaces.
+        source: File that says so, and its hash.
     """
 
     kind: Kind
     before: Fact | None
     after: Fact
     hides: tuple[datetime, ...] = ()
+    source: str = ""
 
     def differences(self) -> dict[str, tuple[Any, Any]]:
         """Return the fields that differ, each with its values before and after; key hashes are masked."""
@@ -103,12 +105,12 @@ def _compare(
     history: Sequence[Stated], known: KnownFacts, kind: Kind, found: Difference, now: datetime
 ) -> None:
     """Add the documents of one key, in time order, to the difference."""
-    new: list[Fact] = []
+    new: list[Stated] = []
     written = []
     for each in history:
         if not _is_known(each, known, now):
-            new.append(each.fact)
-        elif any(fact.covers(each.fact.valid_from) for fact in new):
+            new.append(each)
+        elif any(earlier.fact.covers(each.fact.valid_from) for earlier in new):
             found.repeated[kind.name] += 1
         else:
             found.unchanged[kind.name] += 1
@@ -116,10 +118,11 @@ def _compare(
         written.append(each)
     found.entries += [each.entry for each in written]
     stated = {each.fact.valid_from for each in written}
-    for fact in new:
+    for each in new:
+        fact = each.fact
         hides = [start for start in known.replaced_by(fact) if start not in stated]
         before = known.holding(fact.key, fact.valid_from)
-        found.changes.append(Change(kind, before, fact, tuple(sorted(hides))))
+        found.changes.append(Change(kind, before, fact, tuple(sorted(hides)), each.source))
 
 
 def _is_known(stated: Stated, known: KnownFacts, now: datetime) -> bool:

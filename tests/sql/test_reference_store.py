@@ -83,6 +83,29 @@ def test_entries_worked_out_against_an_older_revision_are_refused(reference):
         reference.append([tenant("B")], base=0, actor="me")
 
 
+def test_a_revision_is_told_of_before_anybody_sees_it(reference):
+    told: list[tuple[int, int]] = []
+
+    revision = reference.append(
+        [tenant("A")], base=0, actor="me", announce=lambda coming: told.append((coming, reference.newest()))
+    )
+
+    assert told == [(revision, 0)]
+    assert reference.newest() == revision
+
+
+def test_a_revision_that_cannot_be_told_of_is_never_seen_and_in_nobodys_way(reference):
+    def unheard(_: int) -> None:
+        raise RetryableError("Kafka is away")
+
+    with pytest.raises(RetryableError, match="Kafka is away"):
+        reference.append([tenant("A")], base=0, actor="me", announce=unheard)
+    assert reference.newest() == 0
+
+    revision = reference.append([tenant("B")], base=0, actor="me")
+    assert reference.load(revision).find(Tenant, "a", at=day(10_000)).name == "B"
+
+
 def test_a_revision_that_broke_off_is_never_seen(reference, migrated, monkeypatch):
     def broken(*_: Any) -> None:
         raise OSError("the machine went away")
