@@ -1,8 +1,9 @@
 #!/bin/sh
 # Makes the product's topics and says who may do what with them. Doing it again changes nothing.
 #
-# Only gateways write audit.events.v1: they stamp the tenant from the credential. A tenant that writes Kafka
-# itself has a topic of its own, audit.direct.<tenant>.v1, and may write nothing else.
+# Only gateways write audit.events.v1, which stamp the tenant from the credential, and operators, whose changes
+# of reference data are events too (`auditstream apply`). A tenant that writes Kafka itself has a topic of its
+# own, audit.direct.<tenant>.v1, and may write nothing else.
 set -eu
 umask 077
 kafka="${KAFKA_BIN:-/opt/kafka/bin}"
@@ -41,6 +42,7 @@ topic audit.signals.v1 1 cleanup.policy=compact
 topic _schemas 1 cleanup.policy=compact
 
 allow gateway --operation Write --operation Describe --topic audit.events.v1
+allow operator --operation Write --operation Describe --topic audit.events.v1
 for derived in audit.dlq.v1 audit.usage.v1 audit.findings.v1 audit.signals.v1; do
     allow worker --operation Read --operation Write --operation Describe --operation DescribeConfigs --topic "$derived"
 done

@@ -113,8 +113,9 @@ def outcome_of_writing(address: str, user: str, topic: str) -> int:
     return codes[0]
 
 
-def test_the_gateway_writes_events_with_an_idempotent_producer(address: str) -> None:
-    assert outcome_of_writing(address, "gateway", EVENTS) == 0
+@pytest.mark.parametrize("user", ["gateway", "operator"])
+def test_gateways_and_operators_write_events_with_an_idempotent_producer(address: str, user: str) -> None:
+    assert outcome_of_writing(address, user, EVENTS) == 0
 
 
 @pytest.mark.parametrize(

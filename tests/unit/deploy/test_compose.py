@@ -185,11 +185,11 @@ def test_roles_come_before_the_users_that_have_them() -> None:
     assert "migrate" in waits_for("clickhouse-users")
 
 
-def test_nothing_but_the_gateway_may_write_the_topic_of_events() -> None:
+def test_only_gateways_and_operators_may_write_the_topic_of_events() -> None:
     script = (ROOT / "deploy/kafka/setup.sh").read_text(encoding="utf-8")
     writers = re.findall(r"^\s*allow (\S+) .*--operation Write.*--topic (\S+)", script, re.MULTILINE)
 
-    assert [who for who, topic in writers if topic == "audit.events.v1"] == ["gateway"]
+    assert [who for who, topic in writers if topic == "audit.events.v1"] == ["gateway", "operator"]
     assert not [who for who, topic in writers if "*" in topic or who == "*"]
 
 
