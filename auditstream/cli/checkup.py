@@ -123,18 +123,21 @@ def _topics(settings: Settings, admin: AdminClient, partitions: dict[str, int]) 
 
     wanted = product_topics(settings.kafka)
     missing = [topic.name for topic in wanted if topic.name not in partitions]
-    for name in missing:
-        yield wrong("topics", f"{name} does not exist", "`auditstream up` creates it; elsewhere create it.")
     there = [replace(t, partitions=partitions[t.name]) for t in wanted if t.name in partitions]
     try:
-        differences = topic_differences(admin, there, timeout_s=_PATIENCE_S)
+        differences = topic_differences(admin, there, timeout_s=_PATIENCE_S) if there else []
     except RetryableError as error:
-        advice = "The embedded broker has no admin calls; on a real Kafka look at its logs."
-        yield Finding("topics", "warning", f"settings not checked: {error.message}", advice)
+        detail = f"not checked: {error.message}"
+        if missing:
+            detail += f"; not there: {', '.join(missing)}"
+        advice = "The in-process broker has no admin calls, and makes a topic at its first use."
+        yield Finding("topics", "warning", detail, f"{advice} On a real Kafka look at its logs.")
         return
     except AuditStreamError as error:
         yield failed("topics", error)
         return
+    for name in missing:
+        yield wrong("topics", f"{name} does not exist", "`auditstream up` creates it; elsewhere create it.")
     for each in differences:
         yield wrong("topics", str(each), f"Alter the topic: set {each.setting}={each.expected}.")
     if not missing and not differences:
