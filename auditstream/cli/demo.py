@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from shlex import quote
+from shutil import which
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -141,13 +144,14 @@ def _progress(context: Context) -> Iterator[Progress]:
 def _print_tour(context: Context, deployment: Deployment, outcome: Outcome) -> None:
     """Say what there is to look at."""
     findings, runtime = outcome.findings, deployment.runtime
-    where = f" --data-dir {context.data_dir}" if str(context.data_dir) != ".auditstream" else ""
+    where = f" --data-dir {quote(str(context.data_dir))}" if str(context.data_dir) != ".auditstream" else ""
+    program = "auditstream" if which("auditstream") else quote(sys.argv[0])
     lines = [
         f"{findings.recorded} messages recorded in {outcome.seconds:.1f} s: {findings.tenants} tenants, "
         f"{findings.cost_total:.2f} USD, {findings.duplicates} repeats, {findings.dead_letters} dead letters",
         *(f"differs: {difference}" for difference in findings.differences),
         "Try, in another terminal:",
-        *(f"  auditstream{where} {command}" for command in _TOUR),
+        *(f"  {program}{where} {command}" for command in _TOUR),
         f"Kafka {runtime.kafka}, registry {runtime.registry_url}/subjects, "
         f"ClickHouse http://{runtime.clickhouse.host}:{runtime.clickhouse.port}",
         "Ctrl-C ends it.",
