@@ -19,6 +19,7 @@ from tests.support.stores import FED_TABLES, ClickHouseStore, OpenClient
 
 @pytest.fixture
 def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
+    store.client.command("TRUNCATE TABLE checkpoints")
     opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
     yield opened
     opened.close()
@@ -58,7 +59,6 @@ def test_leaves_are_counted_by_log_and_kind(reader: Reader, store: ClickHouseSto
 
 
 def test_the_newest_checkpoint_of_a_log_counts(reader: Reader, store: ClickHouseStore) -> None:
-    store.client.command("TRUNCATE TABLE checkpoints")
     for size in (3, 9, 5):
         store.client.command(
             "INSERT INTO checkpoints (origin, log_id, tree_size, root_hash, note, signed_at, witnesses) "

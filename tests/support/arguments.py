@@ -17,9 +17,10 @@ def command_of(arguments: list[str]) -> str:
     context = None
     while True:
         context = command.make_context(words[-1], rest, parent=context)
-        if not hasattr(command, "resolve_command"):
+        below = [*context._protected_args, *context.args]
+        if not hasattr(command, "resolve_command") or (command.invoke_without_command and not below):
             return " ".join(words[1:])
-        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        name, command, rest = command.resolve_command(context, below)
         assert name is not None
         assert command is not None
         words.append(name)

@@ -68,7 +68,7 @@ def run(
         "KAFKA__BROKERS": broker.bootstrap,
         "KAFKA__EVENTS_TOPIC": topic,
         "REGISTRY__URL": registry.url,
-        "REGISTRY__TIMEOUT_S": "1",
+        "REGISTRY__TIMEOUT_S": "5",
         "CLICKHOUSE__HOST": clickhouse.host,
         "CLICKHOUSE__PORT": str(clickhouse.port),
         "CLICKHOUSE__PASSWORD": TOKENS["default"],
@@ -76,7 +76,6 @@ def run(
         "DATA_DIR": str(tmp_path),
     }.items():
         monkeypatch.setenv(f"AUDITSTREAM_{name}", value)
-    monkeypatch.setattr(announcing, "ACKNOWLEDGED_WITHIN_S", 2.0)
     runs = command_line(monkeypatch, apply, migrate)
     assert runs("migrate", "apply") == 0
     return runs
@@ -144,6 +143,8 @@ def test_when_nobody_can_be_told_nothing_is_changed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     nobody = f"127.0.0.1:{free_port()}"
+    usual_s = announcing.ACKNOWLEDGED_WITHIN_S
+    monkeypatch.setattr(announcing, "ACKNOWLEDGED_WITHIN_S", 1.0)
     monkeypatch.setenv(f"AUDITSTREAM_{away}", nobody if away.startswith("K") else f"http://{nobody}")
 
     code = run("apply", "-f", EXAMPLES)
@@ -153,6 +154,7 @@ def test_when_nobody_can_be_told_nothing_is_changed(
     assert "nothing was changed" in err
     assert "--without-event" in err
 
+    monkeypatch.setattr(announcing, "ACKNOWLEDGED_WITHIN_S", usual_s)
     monkeypatch.setenv("AUDITSTREAM_KAFKA__BROKERS", broker.bootstrap)
     monkeypatch.setenv("AUDITSTREAM_REGISTRY__URL", registry.url)
     assert run("apply", "-f", EXAMPLES) == 0  # at once: the broken-off revision is in nobody's way
