@@ -16,6 +16,7 @@ from streams.lane_services import Fenced
 from streams.transport import private_names
 from streams.transport.commits import LaneCommits, membership_of
 from streams.transport.fetch import drain_fetched
+from streams.transport.record_batches import keep_bytes
 
 if TYPE_CHECKING:
     from streams.transport.consumer import BatchConsumer
@@ -34,6 +35,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         """Check the private names this class relies on."""
         super().__post_init__()
         private_names.require(private_names.NAMES)
+        keep_bytes()
         self.commits = LaneCommits(self._ensure_consumer)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:

@@ -12,6 +12,7 @@ from importlib import import_module
 from auditstream.core.errors import ConfigError
 
 NAMES = (
+    "aiokafka.consumer.fetcher:MemoryRecords",
     "aiokafka.consumer.fetcher:FetchResult.check_assignment",
     "aiokafka.consumer.fetcher:FetchResult.has_more",
     "aiokafka.consumer.fetcher:FetchResult._update_position",

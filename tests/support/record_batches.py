@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +17,9 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
+
+from streams.transport.record_batches import FetchedRecords
 
 CODECS = {
     "none": DefaultRecordBatch.CODEC_NONE,
@@ -99,10 +100,21 @@ class FetcherWith:
     """aiokafka's real fetcher, without a broker: a test puts in what a fetch response would bring.
 
     Use as an async context manager.
+
+    Args:
+        tps: Partitions that are assigned.
+        isolation_level: As the consumer's.
+        reader: Reads the bytes of a fetch: ours, or aiokafka's own `MemoryRecords`.
     """
 
-    def __init__(self, *tps: TopicPartition, isolation_level: str = "read_committed") -> None:
+    def __init__(
+        self,
+        *tps: TopicPartition,
+        isolation_level: str = "read_committed",
+        reader: Callable[[bytes], Any] = FetchedRecords,
+    ) -> None:
         self._tps = tps
+        self._reader = reader
         self._isolation_level = isolation_level
 
     async def __aenter__(self) -> FetcherWith:
@@ -153,7 +165,7 @@ class FetcherWith:
             self.subscriptions.seek(tp, position)
         records = PartitionRecords(
             tp,
-            MemoryRecords(b"".join(batches)),
+            self._reader(b"".join(batches)),
             list(aborted),
             self.position(tp),
             None,

@@ -11,11 +11,15 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError, TopicAuthorizationFailedError
 from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
 from auditstream.core.ports import Slab
 from streams.transport.fetch import drain_fetched
+from streams.transport.record_batches import FetchedRecords
+from streams.transport.record_batches import batches as batches_of
 from tests.support.record_batches import CODECS, FetcherWith, Rec, batch, damaged, marker
 
 TP = TopicPartition("batches", 0)
@@ -54,7 +58,7 @@ async def slab_and_oracle(
     async with FetcherWith(TP, isolation_level=isolation_level) as ours:
         ours.receive(TP, *batches, position=position, aborted=aborted)
         [slab] = (await drain(ours))[TP]
-    async with FetcherWith(TP, isolation_level=isolation_level) as theirs:
+    async with FetcherWith(TP, isolation_level=isolation_level, reader=MemoryRecords) as theirs:
         theirs.receive(TP, *batches, position=position, aborted=aborted)
         records = (await theirs.fetcher.fetched_records({TP})).get(TP, [])
         assert plain(slab) == [(r.offset, r.value, r.timestamp, r.headers) for r in records]
@@ -222,6 +226,27 @@ class TestErrors:
             fetcher.receive(TP, *good, batch(2 * good_before, recs(2)), after)
             [slab] = (await drain(fetcher))[TP]
             assert slab.offsets == range(position, 2 * good_before + 4)
+
+    @given(st.data())
+    async def test_any_bit_that_flips_behind_the_checksum_is_found(self, data: st.DataObject) -> None:
+        value = data.draw(st.binary(max_size=40))
+        sound = batch(0, [Rec(value, timestamp=5), Rec(None, timestamp=6)])
+        at, bit = data.draw(st.integers(17, len(sound) - 1)), data.draw(st.integers(0, 7))
+        flipped = sound[:at] + bytes([sound[at] ^ 1 << bit]) + sound[at + 1 :]
+        (verdict,) = [is_intact for _, is_intact in batches_of(FetchedRecords(flipped), checked=True)]
+        assert not verdict
+        assert not DefaultRecordBatch(flipped).validate_crc()
+
+    async def test_a_batch_of_the_format_before_the_last_is_judged_by_its_own_checksum(self) -> None:
+        builder = LegacyRecordBatchBuilder(magic=1, compression_type=0, batch_size=1 << 16)
+        builder.append(0, timestamp=7, key=None, value=b"old")
+        sound = bytes(builder.build())
+        verdicts = [
+            is_intact
+            for data in (sound, sound[:-1] + bytes([sound[-1] ^ 1]))
+            for _, is_intact in batches_of(FetchedRecords(data), checked=True)
+        ]
+        assert verdicts == [True, False]
 
     async def test_damage_is_read_over_where_crcs_are_not_checked(self) -> None:
         async with FetcherWith(TP) as fetcher:
