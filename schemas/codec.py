@@ -38,8 +38,17 @@ def encode_datum(datum: Mapping[str, Any], name: SchemaName) -> bytes:
     Raises:
         ContractError: A field is missing, unknown, or holds what its type cannot; names the field.
     """
+    return encode_prepared(datum_of(datum, name), name)
+
+
+def encode_prepared(datum: Mapping[str, Any], name: SchemaName) -> bytes:
+    """Return a datum of a packaged schema as Avro, as `encode_datum`, but without a look at its values.
+
+    For what the product itself made, in bulk: a third of the cost, and less when times come as microseconds
+    and decimals as their unscaled bytes.
+    """
     stream = io.BytesIO()
-    fastavro.schemaless_writer(stream, parsed_schema(name), datum_of(datum, name))
+    fastavro.schemaless_writer(stream, parsed_schema(name), datum)
     return stream.getvalue()
 
 

@@ -179,6 +179,22 @@ class RegistryClient:
         answer = await self._http.request("POST", path, {"schema": text, "schemaType": "AVRO"})
         return _field(answer, "id", int)
 
+    async def look_up(self, subject: str, text: str) -> RegisteredSchema:
+        """Return the version of a subject that is this schema.
+
+        Raises:
+            NotFoundError: The subject does not have it.
+            RegistryDownError: The registry cannot be used now.
+        """
+        path = f"/subjects/{_quoted(subject)}?normalize=true"
+        try:
+            answer = await self._http.request("POST", path, {"schema": text, "schemaType": "AVRO"})
+        except NotFoundError as error:
+            if _is_registrys_own(error):
+                raise
+            raise _no_route(error) from error
+        return _registered(answer, subject)
+
     async def check(self, subject: str, text: str) -> Verdict:
         """Return whether a schema may be added to a subject, by the subject's compatibility level.
 
@@ -212,9 +228,17 @@ def _absent(ref: SchemaRef, error: NotFoundError) -> SchemaError | RegistryDownE
     A registry's own codes have five digits. Anything else may be a proxy or a wrong URL, and must not make
     dead letters of good records; but registries older than GUIDs answer so to theirs, for good.
     """
-    code = error.context.get("error_code")
-    if isinstance(ref, UUID) or (isinstance(code, int) and code // 100 == 404):
+    if isinstance(ref, UUID) or _is_registrys_own(error):
         return SchemaError(f"schema {ref} is not in the registry")
+    return _no_route(error)
+
+
+def _is_registrys_own(error: NotFoundError) -> bool:
+    code = error.context.get("error_code")
+    return isinstance(code, int) and code // 100 == 404
+
+
+def _no_route(error: NotFoundError) -> RegistryDownError:
     return RegistryDownError(f"schema look-up is not a route there: {error.message}", hint=URL_HINT)
 
 

@@ -13,7 +13,9 @@ from schemas.registry_client import RegisteredSchema
 
 
 class SchemaFolder:
-    """A folder of schemas of one registry. Methods block and may be called from any thread.
+    """A folder of schemas of one registry, by id, GUID or subject (for our own).
+
+    Methods block and may be called from any thread.
 
     Args:
         root: Parent folder of the folders of all registries; made when needed.
@@ -24,7 +26,7 @@ class SchemaFolder:
         digest = hashlib.sha256(registry_url.rstrip("/").encode()).hexdigest()
         self._folder = root / digest[:16]
 
-    def read(self, ref: SchemaRef) -> RegisteredSchema | None:
+    def read(self, ref: SchemaRef | str) -> RegisteredSchema | None:
         """Return a schema; None when it is not there or its file is damaged."""
         try:
             content = json.loads(self._path(ref).read_text(encoding="utf-8"))
@@ -35,7 +37,7 @@ class SchemaFolder:
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
 
-    def write(self, ref: SchemaRef, schema: RegisteredSchema) -> None:
+    def write(self, ref: SchemaRef | str, schema: RegisteredSchema) -> None:
         """Keep a schema. A reader sees the whole file or none, whenever the process is killed.
 
         Raises:
@@ -53,5 +55,5 @@ class SchemaFolder:
         finally:
             partial.unlink(missing_ok=True)
 
-    def _path(self, ref: SchemaRef) -> Path:
+    def _path(self, ref: SchemaRef | str) -> Path:
         return self._folder / f"{ref}.json"

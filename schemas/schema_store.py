@@ -1,4 +1,4 @@
-"""Writer schemas by id or GUID, remembered: the registry is asked once for each.
+"""Writer schemas by id or GUID, and ids of our own schemas, remembered: the registry is asked once for each.
 
 A schema never changes under its id, so memory is kept for the life of the process. The registry is asked
 before the folder, which counts only while the registry is down: a registry that was set up anew gives old ids
@@ -9,18 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import structlog
 
 from auditstream.core.clock import Clock, SystemClock
-from auditstream.core.errors import InvariantError, RegistryDownError, SchemaError
+from auditstream.core.errors import (
+    ConfigError,
+    InvariantError,
+    RegistryDownError,
+    RequestError,
+    SchemaError,
+)
 from schemas.avro_text import parse_text
 from schemas.framing import SchemaRef
-from schemas.packaged import AvroSchema
+from schemas.packaged import AvroSchema, schema_text
 from schemas.registry_client import RegisteredSchema, RegistryClient
 from schemas.schema_folder import SchemaFolder
+from schemas.subjects import Subject
 
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _MOST_ABSENT = 10_000
 """Refusals remembered at most: a producer with a broken serializer can make up any number of ids."""
@@ -53,6 +65,7 @@ class SchemaStore:
         self._parsed: dict[SchemaRef, AvroSchema] = {}
         self._absent: dict[SchemaRef, tuple[float, str]] = {}
         self._flights: dict[SchemaRef, asyncio.Task[RegisteredSchema]] = {}
+        self._own_ids: dict[Subject, int] = {}
 
     def get(self, ref: SchemaRef) -> AvroSchema:
         """Return a schema as JSON data, from any thread but the loop's; blocks while the registry is asked.
@@ -63,20 +76,54 @@ class SchemaStore:
         """
         parsed = self._parsed.get(ref)
         if parsed is None:
-            known = self._known.get(ref) or self._ask_loop(ref)
+            known = self._known.get(ref) or self._on_loop(lambda: self.fetch(ref), f"schema {ref}")
             parsed = self._parsed[ref] = parse_text(known.text)
         return parsed
 
-    def _ask_loop(self, ref: SchemaRef) -> RegisteredSchema:
+    def id_of(self, subject: Subject) -> int:
+        """Return the id of a subject's packaged schema, from any thread but the loop's; blocks as `get` does.
+
+        Raises:
+            ConfigError: The subject does not have it.
+            RegistryDownError: The registry cannot be used now, and the folder does not have the schema.
+        """
+        known = self._own_ids.get(subject)
+        if known is None:
+            known = self._own_ids[subject] = self._on_loop(
+                lambda: self._own_id(subject), f"subject {subject.name}"
+            )
+        return known
+
+    def _on_loop(self, question: Callable[[], Coroutine[Any, Any, T]], about: str) -> T:
         self._refuse_own_thread()
         if self._loop.is_closed():
             raise RegistryDownError("the event loop that asks the schema registry has ended")
-        future = asyncio.run_coroutine_threadsafe(self.fetch(ref), self._loop)
+        future = asyncio.run_coroutine_threadsafe(question(), self._loop)
         try:
             return future.result(self._client.longest_s + 1)
         except concurrent.futures.TimeoutError as error:
             future.cancel()
-            raise RegistryDownError(f"no answer about schema {ref} in time") from error
+            raise RegistryDownError(f"no answer about {about} in time") from error
+
+    async def _own_id(self, subject: Subject) -> int:
+        text = schema_text(subject.schema)
+        try:
+            found = await self._client.look_up(subject.name, text)
+        except RequestError as error:
+            raise ConfigError(
+                f"subject {subject.name} does not have this version's schema: {error.message}",
+                hint="Run `auditstream schema register`.",
+            ) from error
+        except RegistryDownError as error:
+            found = await self._from_folder(subject.name, error)
+            if found.text != text:  # of another version of ours
+                raise
+        else:
+            found = replace(found, text=text)
+            await self._to_folder(subject.name, found)
+        if found.id is None:
+            raise RegistryDownError(f"schema registry answered without the id of {subject.name}")
+        return found.id
 
     async def fetch(self, ref: SchemaRef) -> RegisteredSchema:
         """Return a schema as registered, from the loop. Callers that ask at the same time share one request.
@@ -132,14 +179,14 @@ class SchemaStore:
             self._absent.clear()
         self._absent[ref] = (self._clock.now_s() + self._absent_s, message)
 
-    async def _from_folder(self, ref: SchemaRef, error: RegistryDownError) -> RegisteredSchema:
+    async def _from_folder(self, ref: SchemaRef | str, error: RegistryDownError) -> RegisteredSchema:
         schema = None if self._folder is None else await asyncio.to_thread(self._folder.read, ref)
         if schema is None:
             raise error
         _log.warning("registry_down_schema_from_folder", schema=str(ref))
         return schema
 
-    async def _to_folder(self, ref: SchemaRef, schema: RegisteredSchema) -> None:
+    async def _to_folder(self, ref: SchemaRef | str, schema: RegisteredSchema) -> None:
         if self._folder is None:
             return
         try:

@@ -25,7 +25,7 @@ class UsageCost(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageLine(Record):
-    """Sums over the events of one minute that agree in every dimension."""
+    """Sums over the events of one minute that agree in every dimension and in the currency."""
 
     minute: datetime
     project_id: str = ""

@@ -88,6 +88,7 @@ def _application(double: RegistryDouble) -> web.Application:
     application.router.add_get("/schemas/ids/{id:[0-9]+}", routes.by_id)
     application.router.add_get("/schemas/guids/{guid}", routes.by_guid)
     application.router.add_post("/subjects/{subject}/versions", routes.register)
+    application.router.add_post("/subjects/{subject}", routes.look_up)
     application.router.add_get("/subjects/{subject}/versions/latest", routes.latest)
     application.router.add_post("/compatibility/subjects/{subject}/versions", routes.check)
     application.router.add_put("/config/{subject}", routes.set_level)
@@ -165,6 +166,16 @@ class _Routes:
         schema_id = self._double.add(subject, text)
         version = self._double.subjects[subject].index(schema_id) + 1
         return web.json_response(self._version(subject, version))
+
+    async def look_up(self, request: web.Request) -> web.Response:
+        text = (await request.json())["schema"]
+        subject = request.match_info["subject"]
+        if subject not in self._double.subjects:
+            return _error(404, 40401, "Subject not found")
+        for number, schema_id in enumerate(self._double.subjects[subject], start=1):
+            if self._double.schemas[schema_id]["schema"] == text:
+                return web.json_response(self._version(subject, number))
+        return _error(404, 40403, "Schema not found")
 
     async def latest(self, request: web.Request) -> web.Response:
         subject = request.match_info["subject"]

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from auditstream.core.clock import ManualClock
-from auditstream.core.errors import InvariantError, RegistryDownError, SchemaError
-from schemas.packaged import schema_json, schema_text
-from schemas.registry_client import RegistryClient
+from auditstream.core.errors import ConfigError, InvariantError, RegistryDownError, SchemaError
+from schemas.packaged import SchemaName, schema_json, schema_text
+from schemas.registry_client import RegisteredSchema, RegistryClient
 from schemas.schema_folder import SchemaFolder
 from schemas.schema_store import SchemaStore
+from schemas.subjects import FINDINGS, USAGE, Subject
 from tests.support.registry import RegistryDouble, running_registry
 
 TEXT = schema_text("audit_event")
@@ -235,3 +236,68 @@ async def test_a_folder_that_cannot_be_written_stops_nobody(
     store = SchemaStore(client, folder=SchemaFolder(tmp_path / "file", registry.url))
 
     assert (await store.fetch(schema_id)).text == TEXT
+
+
+async def _own_id(store: SchemaStore, subject: Subject = USAGE) -> int:
+    return await asyncio.to_thread(store.id_of, subject)
+
+
+async def test_the_id_of_an_own_schema_is_asked_for_once(
+    registry: RegistryDouble, client: RegistryClient
+) -> None:
+    registry.add(USAGE.name, TEXT)
+    usage_id = registry.add(USAGE.name, schema_text("usage_delta"))
+    store = SchemaStore(client)
+
+    assert [await _own_id(store) for _ in range(3)] == [usage_id] * 3
+    assert registry.requests == [f"POST /subjects/{USAGE.name}"]
+
+
+@pytest.mark.parametrize("registered", [(), ("audit_event",)])
+async def test_an_own_schema_that_was_never_registered_is_for_the_operator_to_register(
+    registry: RegistryDouble, client: RegistryClient, registered: tuple[SchemaName, ...]
+) -> None:
+    for name in registered:
+        registry.add(USAGE.name, schema_text(name))
+
+    with pytest.raises(ConfigError) as refused:
+        await _own_id(SchemaStore(client))
+    assert refused.value.hint == "Run `auditstream schema register`."
+
+
+async def test_a_proxys_page_is_no_word_about_an_own_schema(
+    registry: RegistryDouble, client: RegistryClient
+) -> None:
+    registry.add(USAGE.name, schema_text("usage_delta"))
+    registry.failures = ["html", "empty", 503]
+    store = SchemaStore(client)
+
+    for _ in range(3):
+        with pytest.raises(RegistryDownError):
+            await _own_id(store)
+    assert await _own_id(store) == 1
+
+
+async def test_a_worker_that_starts_without_the_registry_has_the_ids_of_its_own_schemas(
+    registry: RegistryDouble, client: RegistryClient, tmp_path: Path
+) -> None:
+    usage_id = registry.add(USAGE.name, schema_text("usage_delta"))
+    folder = _folder(registry, tmp_path)
+    await _own_id(SchemaStore(client, folder=folder))
+    registry.failures = [503, 503]
+    store = SchemaStore(client, folder=folder)
+
+    assert await _own_id(store) == usage_id
+    with pytest.raises(RegistryDownError):
+        await _own_id(store, FINDINGS)
+
+
+async def test_the_id_of_another_version_of_an_own_schema_does_not_count(
+    registry: RegistryDouble, client: RegistryClient, tmp_path: Path
+) -> None:
+    folder = _folder(registry, tmp_path)
+    folder.write(USAGE.name, RegisteredSchema(text="of an older release", id=1))
+    registry.failures = [503]
+
+    with pytest.raises(RegistryDownError):
+        await _own_id(SchemaStore(client, folder=folder))
