@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from itertools import combinations
 from threading import Lock
 
 import polars as pl
@@ -28,6 +27,13 @@ from auditstream.core.ports import Directory
 
 UNATTRIBUTED = "unattributed"
 """Tenant of events that nobody owns."""
+
+DISPUTE = "dispute"
+"""Column that says why an event went to nobody although somebody was named; null for every other event.
+
+`topic_and_claim`, `topic_and_credential`, `claim_and_credential`: which two name different tenants, the first
+pair that does; `tenant_closed`: the one tenant that was named may not send events.
+"""
 
 CONFIDENCE = {
     "topic": 1.0,
@@ -72,8 +78,9 @@ class DirectoryAttributor:
             revision: Revision of the reference data to go by.
 
         Returns:
-            The same rows with `tenant_claim`, `attribution_method` and `attribution_confidence` added,
-            `tenant_id` replaced, and project, team, cost centre and environment filled in where missing.
+            The same rows with `tenant_claim`, `attribution_method`, `attribution_confidence` and `DISPUTE`
+            added, `tenant_id` replaced, and project, team, cost centre and environment filled in where
+            missing.
 
         Raises:
             RetryableError: The reference data cannot be read now.
@@ -89,7 +96,7 @@ class DirectoryAttributor:
             events["tenant_id"].alias("tenant_claim"),
             rows["owner"].fill_null(UNATTRIBUTED).alias("tenant_id"),
             *_how(rows["found_by"]),
-            *rows.select(FILLED),
+            *rows.select(*FILLED, DISPUTE),
         )
 
     def _facts_at(self, revision: int) -> OwnershipFacts:
@@ -124,19 +131,21 @@ def _evidence(events: pl.DataFrame, topic: str) -> pl.DataFrame:
 
 
 def _by_testimony(rows: pl.DataFrame, claimed_as: str) -> pl.DataFrame:
-    """Return the rows with `owner` and `found_by` from topic, claim, credential; `barred` where two differ.
+    """Return the rows with `owner` and `found_by` from topic, claim, credential; `DISPUTE` where two differ.
 
     `credential_owner` is null for a revoked credential, `credential_tenant` is not.
     """
-    witnesses = [pl.col(name) for name in ("topic_tenant", "claim", "credential_tenant")]
-    differ = pl.any_horizontal(
-        (one != other).fill_null(value=False) for one, other in combinations(witnesses, 2)
-    )
-    topic, claim, credential = (pl.col(name) for name in ("topic_tenant", "claim", "credential_owner"))
-    rows = rows.with_columns(barred=differ)
+    topic, claim, named = (pl.col(name) for name in ("topic_tenant", "claim", "credential_tenant"))
+    rows = rows.with_columns(
+        pl.when(topic != claim).then(pl.lit("topic_and_claim"))
+        .when(topic != named).then(pl.lit("topic_and_credential"))
+        .when(claim != named).then(pl.lit("claim_and_credential"))
+        .alias(DISPUTE)
+    )  # fmt: skip
+    barred, credential = pl.col(DISPUTE).is_not_null(), pl.col("credential_owner")
     return rows.with_columns(
-        owner=pl.when(~pl.col("barred")).then(pl.coalesce(topic, claim, credential)),
-        found_by=pl.when(pl.col("barred")).then(None)
+        owner=pl.when(~barred).then(pl.coalesce(topic, claim, credential)),
+        found_by=pl.when(barred).then(None)
         .when(topic.is_not_null()).then(pl.lit("topic"))
         .when(claim.is_not_null()).then(pl.lit(claimed_as))
         .when(credential.is_not_null()).then(pl.lit("credential")),
@@ -151,7 +160,7 @@ def _by_registry(rows: pl.DataFrame, facts: OwnershipFacts) -> pl.DataFrame:
         ("source", "source", facts.sources),
     )
     for found_by, key, register in registers:
-        waiting = rows.filter(pl.col("owner").is_null(), ~pl.col("barred"), pl.col(key).is_not_null())
+        waiting = rows.filter(pl.col("owner").is_null(), pl.col(DISPUTE).is_null(), pl.col(key).is_not_null())
         if waiting.is_empty() or register.is_empty():
             continue
         held = held_at(waiting, register.select(key, "valid_from", "valid_to", new_owner="tenant_id"), [key])
@@ -166,12 +175,16 @@ def _by_registry(rows: pl.DataFrame, facts: OwnershipFacts) -> pl.DataFrame:
 
 
 def _without_closed(rows: pl.DataFrame, facts: OwnershipFacts) -> pl.DataFrame:
-    """Return the rows without an owner that was closed at the time."""
+    """Return the rows without an owner that was closed at the time; that is a dispute too."""
     if facts.closed_tenants.is_empty():
         return rows
     closed = with_held(rows.with_columns(tenant_id="owner"), facts.closed_tenants, ["tenant_id"])["closed"]
     stands = ~closed.fill_null(value=False)
-    return rows.with_columns(owner=pl.when(stands).then("owner"), found_by=pl.when(stands).then("found_by"))
+    return rows.with_columns(
+        pl.when(stands).then(DISPUTE).otherwise(pl.lit("tenant_closed")).alias(DISPUTE),
+        owner=pl.when(stands).then("owner"),
+        found_by=pl.when(stands).then("found_by"),
+    )
 
 
 def _how(found_by: pl.Series) -> tuple[pl.Series, pl.Series]:

@@ -140,6 +140,25 @@ def test_nothing_is_attributed_to_a_tenant_while_it_is_closed():
     assert owner({"tenant_id": "closed"}, stamped=True) == NOBODY
 
 
+@pytest.mark.parametrize(
+    ("row", "topic", "dispute"),
+    [
+        ({"tenant_id": "b"}, DIRECT, "topic_and_claim"),
+        ({"tenant_id": "b", "credential_id": "key-b"}, DIRECT, "topic_and_claim"),
+        ({"tenant_id": "a", "credential_id": "key-b"}, DIRECT, "topic_and_credential"),
+        ({"tenant_id": "b", "credential_id": "revoked"}, EVENTS, "claim_and_credential"),
+        ({"tenant_id": "closed"}, EVENTS, "tenant_closed"),
+        ({"tenant_id": "a", "credential_id": "key-a"}, DIRECT, None),
+        ({"credential_id": "expired"}, EVENTS, None),
+        ({}, EVENTS, None),
+    ],
+)
+def test_who_is_not_believed_is_told_why_and_who_named_nobody_is_not(row, topic, dispute):
+    (found,) = attribute(row, topic=topic)
+
+    assert dispute == found["dispute"]
+
+
 def test_a_project_id_that_two_tenants_have_says_nothing():
     assert owner({"project_id": "shared", "event_time": day(4)}) == ("a", "registry")
     assert owner({"project_id": "shared", "event_time": day(5)}) == NOBODY
@@ -253,7 +272,8 @@ def by_hand(known: Snapshot, row: dict[str, Any], topic: str, *, stamped: bool) 
     witnesses = ["a" if topic == DIRECT else None, said["tenant_id"], credential and credential.tenant_id]
     credential = active(credential)
     tenant, method = None, "none"
-    if len({each for each in witnesses if each}) <= 1:
+    dispute = by_hand_dispute(*witnesses)
+    if dispute is None:
         projects = [
             each
             for each in ("a", "b")
@@ -273,7 +293,7 @@ def by_hand(known: Snapshot, row: dict[str, Any], topic: str, *, stamped: bool) 
                 break
     closed = tenant and known.find(Tenant, tenant, at=at)
     if closed and not closed.active:
-        tenant, method = None, "none"
+        tenant, method, dispute = None, "none", "tenant_closed"
     filled = {name: said.get(name) for name in FILLED}
     if tenant:
         if credential:
@@ -289,8 +309,17 @@ def by_hand(known: Snapshot, row: dict[str, Any], topic: str, *, stamped: bool) 
         "tenant_id": tenant or "unattributed",
         "attribution_method": method,
         "tenant_claim": row["tenant_id"],
+        "dispute": dispute,
         **filled,
     }
+
+
+def by_hand_dispute(topic: str | None, claim: str | None, credential: str | None) -> str | None:
+    if topic and claim and topic != claim:
+        return "topic_and_claim"
+    if topic and credential and topic != credential:
+        return "topic_and_credential"
+    return "claim_and_credential" if claim and credential and claim != credential else None
 
 
 def active(fact: Any) -> Any:
