@@ -48,10 +48,11 @@ class Bed:
         return topic
 
     def new_topic(self, name: str) -> str:
-        """Create an empty topic of the run's own."""
+        """Create an empty topic of the run's own, with those that the worker's messages about it go to."""
         topic = f"bench-{name}-{uuid.uuid4().hex[:6]}"
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        create_topics(admin, [TopicSpec(topic, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})])
+        events = TopicSpec(topic, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
+        derived = [TopicSpec(f"{topic}.{kind}", PARTITIONS, {}) for kind in ("usage", "findings")]
+        create_topics(AdminClient({"bootstrap.servers": self.bootstrap}), [events, *derived])
         return topic
 
     def new_database(self) -> str:
@@ -81,6 +82,8 @@ class Bed:
             "BENCH_EVENTS": str(events),
             "AUDITSTREAM_KAFKA__BROKERS": self.bootstrap,
             "AUDITSTREAM_KAFKA__EVENTS_TOPIC": topic,
+            "AUDITSTREAM_KAFKA__USAGE_TOPIC": f"{topic}.usage",
+            "AUDITSTREAM_KAFKA__FINDINGS_TOPIC": f"{topic}.findings",
             "AUDITSTREAM_CLICKHOUSE__HOST": self.clickhouse.host,
             "AUDITSTREAM_CLICKHOUSE__PORT": str(self.clickhouse.port),
             "AUDITSTREAM_CLICKHOUSE__USER": self.clickhouse.user,

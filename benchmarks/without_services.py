@@ -9,6 +9,7 @@ from auditstream.reference.snapshot import Snapshot
 from benchmarks.events import SCHEMA_ID
 from schemas.framing import SchemaRef
 from schemas.packaged import AvroSchema, schema_json
+from schemas.subjects import SUBJECTS, Subject
 
 
 class OneSchema:
@@ -19,6 +20,10 @@ class OneSchema:
         if ref != SCHEMA_ID:
             raise SchemaError(f"schema {ref} is unknown")
         return schema_json("audit_event")
+
+    def id_of(self, subject: Subject) -> int:
+        """Return an id that is another one than that of the events."""
+        return SCHEMA_ID + 1 + SUBJECTS.index(subject)
 
 
 class NoFacts:

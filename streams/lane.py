@@ -17,6 +17,7 @@ from auditstream.core.ports import Block, LogId, Plan, Segment, Slab
 from streams.dead_letter_limit import PROBE_ROWS, DeadLetterLimit
 from streams.gathering import Batch, Gathering
 from streams.lane_services import Fenced, LaneServices, Membership
+from streams.pause_notice import publish_trip
 from streams.plan import Closed, State, next_offset_of
 from streams.recovery import start_closed, start_open
 from streams.segment_writer import SegmentWriter
@@ -110,6 +111,7 @@ class Lane:
             await self._check_start()
             if isinstance(self.state, Plan):
                 await self._finish_open_plan(self.state)
+                await self._pause_while_tripped()
             while (batch := await self._gather()) is not None:
                 await self._record(batch)
                 await self._pause_while_tripped()
@@ -174,6 +176,8 @@ class Lane:
         """Leave the partition alone for a while when too much of it was dead letters."""
         services = self._services
         services.metrics.set("auditstream_partition_paused", int(self._limit.tripped), **self._labels)
+        if (trip := self._limit.take_trip()) is not None:
+            await publish_trip(self, services, trip)
         if not self._limit.tripped:
             return
         log.error("partition_paused", log=str(self.log), state=repr(self.state), for_s=services.pause_s)

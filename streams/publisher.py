@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from auditstream.core.logs import get_logger
+from auditstream.core.metrics import Metrics
 from auditstream.core.ports import Outbound
 
 log = get_logger(__name__)
@@ -25,8 +26,9 @@ class KafkaPublisher:
     drop repeats.
     """
 
-    def __init__(self, new_producer: Callable[[], AIOKafkaProducer]) -> None:
+    def __init__(self, new_producer: Callable[[], AIOKafkaProducer], metrics: Metrics) -> None:
         self._new_producer = new_producer
+        self._metrics = metrics
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
 
@@ -61,6 +63,7 @@ class KafkaPublisher:
             message.topic, message.value, key=message.key, headers=list(message.headers)
         )
         await acknowledged
+        self._metrics.count("auditstream_published_messages_total", topic=message.topic)
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:

@@ -100,7 +100,8 @@ def _lane_services(settings: Settings, parts: WorkerParts, app: LaneApp) -> Lane
             compression_type="zstd",
             linger_ms=20,
             max_request_size=16 * 1024 * 1024,
-        )
+        ),
+        parts.metrics,
     )
     app.on_before_shutdown.connect(_stopper(publisher), weak=False)
     return LaneServices(

@@ -35,6 +35,8 @@ CounterName = Literal[
     "auditstream_unpriced_events_total",
     # Events whose tenant could not be established.
     "auditstream_unattributed_events_total",
+    # Messages that Kafka acknowledged (label: the topic they went to): dead letters, usage deltas, findings.
+    "auditstream_published_messages_total",
 ]
 GaugeName = Literal[
     # Records between the lane's next offset and the end of the partition.
@@ -63,6 +65,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_insert_retries_total": ("reason",),
     "auditstream_unpriced_events_total": ("topic",),
     "auditstream_unattributed_events_total": ("topic",),
+    "auditstream_published_messages_total": ("topic",),
     "auditstream_insert_seconds": (),
     "auditstream_insert_rows": (),
     "auditstream_plan_commit_seconds": (),

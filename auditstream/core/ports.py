@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Literal, Protocol
 
 import polars as pl
 
@@ -169,6 +169,23 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Trip:
+    """That a partition's dead letters passed a limit, so that it is paused.
+
+    Attributes:
+        limit: Which limit: the share of dead letters among the newest records, or how many came in a row.
+        observed: The share, or the count, that passed it.
+        allowed: The limit.
+        block: The block after which it was passed.
+    """
+
+    limit: Literal["ratio", "run"]
+    observed: float
+    allowed: float
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRange:
     """What the store holds of one log at or above an offset.
 
@@ -297,6 +314,17 @@ class Recorder(Protocol):
         Raises:
             RetryableError: Something it needs (the registry) is down; call again later.
             FatalError: Going on is not safe.
+        """
+        ...
+
+    def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
+        """Return the message that says that a partition is paused. Blocks, as `build` does.
+
+        Its id follows from the segment, so that a trip that is met again in a replay is told apart from a
+        new one.
+
+        Raises:
+            RetryableError: Something it needs (the registry) is down; call again later.
         """
         ...
 

@@ -38,6 +38,7 @@ class KafkaSettings(_Group):
     )
     dead_letter_topic: str = "audit.dlq.v1"
     usage_topic: str = "audit.usage.v1"
+    findings_topic: str = "audit.findings.v1"
     claims_are_stamped: bool = Field(
         False,
         description="Whether only gateways may write the events topic: the tenant in a body is their word.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from auditstream.attribution.attributor import DirectoryAttributor
 from auditstream.core.ports import Directory, History
 from auditstream.core.settings import KafkaSettings
@@ -10,16 +12,21 @@ from auditstream.pricing.pricer import CataloguePricer
 from streams.recording.columnar_decoder import ColumnarDecoder
 from streams.recording.datum_decoder import Schemas
 from streams.recording.duplicates import DuplicateMarker
+from streams.recording.outlets import Outlets, OwnSchemas
 from streams.recording.recorder import SegmentRecorder, Stages
 
 
+class KnownSchemas(Schemas, OwnSchemas, Protocol):
+    """What a worker knows of the registry."""
+
+
 def new_recorder(
-    schemas: Schemas, history: History, directory: Directory, kafka: KafkaSettings
+    schemas: KnownSchemas, history: History, directory: Directory, kafka: KafkaSettings
 ) -> SegmentRecorder:
     """Return the recorder that workers use.
 
     Args:
-        schemas: Writer schemas.
+        schemas: Writer schemas, and the ids of ours.
         history: What was recorded before.
         directory: Reference data.
         kafka: Names of topics, and whether claims on the events topic are the gateway's word.
@@ -32,4 +39,7 @@ def new_recorder(
         pricer=CataloguePricer(bundled_catalogue()),
         marker=DuplicateMarker(history),
     )
-    return SegmentRecorder(stages, dead_letter_topic=kafka.dead_letter_topic)
+    outlets = Outlets(
+        schemas, dead_letters=kafka.dead_letter_topic, usage=kafka.usage_topic, findings=kafka.findings_topic
+    )
+    return SegmentRecorder(stages, outlets)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import polars as pl
 
-from auditstream.attribution.attributor import UNATTRIBUTED
-from auditstream.core.ports import Block, Segment
+from auditstream.attribution.attributor import DISPUTE, UNATTRIBUTED
+from auditstream.core.ports import Block, LogId, Outbound, Segment, Trip
 from auditstream.ledger.leaves import NO_EVENT_ID
 from schemas.columnar import abandoned_decodes
 from streams.recording.dead_letters import dead_letters, rejection_columns
 from streams.recording.decoded import Decoded
+from streams.recording.disputes import disputes
 from streams.recording.duplicates import DuplicateMarker
+from streams.recording.outlets import Outlets
+from streams.recording.pauses import pause_of
 from streams.recording.provenance import provenance
+from streams.recording.usage_deltas import usage_deltas
 
 
 class Decoder(Protocol):
@@ -71,12 +76,12 @@ class SegmentRecorder:
 
     Args:
         stages: What it is made of.
-        dead_letter_topic: Where the bytes of rejected records go.
+        outlets: Where its messages go.
     """
 
-    def __init__(self, stages: Stages, *, dead_letter_topic: str) -> None:
+    def __init__(self, stages: Stages, outlets: Outlets) -> None:
         self._stages = stages
-        self._dead_letter_topic = dead_letter_topic
+        self._outlets = outlets
 
     def build(self, segment: Segment) -> Block:
         """Return the segment's block, one row a record.
@@ -90,18 +95,36 @@ class SegmentRecorder:
         events = stages.attributor.attribute(decoded.events, topic=segment.log.topic, revision=revision)
         events = stages.pricer.price(events, revision=revision)
         decoded = replace(decoded, events=events.with_columns(marks))
+        outbound = list(self._outbound(segment, decoded))
+        decoded = replace(decoded, events=decoded.events.drop(DISPUTE))
         columns = [_spread(decoded, len(segment)), provenance(segment, decoded)]
         if decoded.rejections:
             columns.append(rejection_columns(segment, decoded))
         return Block(
             segment_id=segment.id,
             frame=pl.concat(columns, how="horizontal"),
-            outbound=list(dead_letters(segment, decoded, self._dead_letter_topic)),
+            outbound=outbound,
             dead_letters=len(decoded.rejections),
             duplicates=len(marks) - marks.null_count(),
             unpriced=_count(events, "cost_status", "unpriced"),
             unattributed=_count(events, "tenant_id", UNATTRIBUTED),
         )
+
+    def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
+        """Return the message that says that a partition is paused.
+
+        Raises:
+            RetryableError: The registry does not answer.
+        """
+        return self._outlets.finding(pause_of(log, trip))
+
+    def _outbound(self, segment: Segment, decoded: Decoded) -> Iterator[Outbound]:
+        """Yield what is published once the rows are durable, in the order of the steps."""
+        outlets, events = self._outlets, decoded.events
+        yield from dead_letters(segment, decoded, outlets.dead_letters)
+        if events.get_column("duplicate_of").null_count():
+            yield from usage_deltas(segment, decoded, topic=outlets.usage, prefix=outlets.usage_prefix())
+            yield from map(outlets.finding, disputes(segment, events))
 
     def worn_out(self) -> str | None:
         """Return why the process should be replaced: decodes that were abandoned keep cores busy."""

@@ -65,6 +65,9 @@ class Site:
         self.kafka = kafka
         self.topic = topic
         self.dead_letter_topic = dead_letter_topic
+        self.usage_topic, self.findings_topic = f"{topic}.usage", f"{topic}.findings"
+        for derived in (self.usage_topic, self.findings_topic):
+            kafka.create_topic(derived)
         self.folder = folder
         self.registry_port = free_port()
         self.database = f"site_{uuid.uuid4().hex[:12]}"
@@ -97,6 +100,8 @@ class Site:
             "AUDITSTREAM_KAFKA__BROKERS": self.kafka.bootstrap,
             "AUDITSTREAM_KAFKA__EVENTS_TOPIC": self.topic,
             "AUDITSTREAM_KAFKA__DEAD_LETTER_TOPIC": self.dead_letter_topic,
+            "AUDITSTREAM_KAFKA__USAGE_TOPIC": self.usage_topic,
+            "AUDITSTREAM_KAFKA__FINDINGS_TOPIC": self.findings_topic,
             "AUDITSTREAM_REGISTRY__URL": self.registry_url,
             "AUDITSTREAM_REGISTRY__TIMEOUT_S": "2",
             "AUDITSTREAM_CLICKHOUSE__HOST": self.server.host,

@@ -24,6 +24,7 @@ def names() -> KafkaSettings:
         direct_topics=(f"audit.direct.acme.{tail}",),
         dead_letter_topic=f"audit.dlq.{tail}",
         usage_topic=f"audit.usage.{tail}",
+        findings_topic=f"audit.findings.{tail}",
     )
 
 

@@ -75,6 +75,9 @@ class Deployment:
         self._children = children
         self._folder = folder
         self.dead_letter_topic = dead_letter_topic
+        self.usage_topic, self.findings_topic = f"{topic}.usage", f"{topic}.findings"
+        for derived in (self.usage_topic, self.findings_topic):
+            kafka.create_topic(derived, PARTITIONS)
         self._workers = 0
         self.admin = self._connect("default")
         self.admin.command(f"CREATE DATABASE {self.database}")
@@ -89,6 +92,8 @@ class Deployment:
             "AUDITSTREAM_KAFKA__BROKERS": self.kafka.bootstrap,
             "AUDITSTREAM_KAFKA__EVENTS_TOPIC": self.topic,
             "AUDITSTREAM_KAFKA__DEAD_LETTER_TOPIC": self.dead_letter_topic,
+            "AUDITSTREAM_KAFKA__USAGE_TOPIC": self.usage_topic,
+            "AUDITSTREAM_KAFKA__FINDINGS_TOPIC": self.findings_topic,
             "AUDITSTREAM_CLICKHOUSE__HOST": self.proxy.host,
             "AUDITSTREAM_CLICKHOUSE__PORT": str(self.proxy.port),
             "AUDITSTREAM_CLICKHOUSE__USER": self._clickhouse.user,

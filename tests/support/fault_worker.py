@@ -18,6 +18,7 @@ from auditstream.core.errors import SchemaError
 from auditstream.reference.snapshot import Snapshot
 from schemas.framing import SchemaRef
 from schemas.packaged import AvroSchema, schema_json
+from schemas.subjects import FINDINGS, USAGE, Subject
 from sinks.clickhouse import connect
 from streams.process import run_until_stopped
 from streams.recording.assembly import new_recorder
@@ -27,6 +28,9 @@ from tests.support.bad_messages import EVENT_SCHEMA_ID, OTHER_SCHEMA_ID
 FAULT_AT = "FAULT_AT"
 STEPS = ("gather", "plan", "send", "insert", "publish", "close")
 """The numbered steps of a segment, in order."""
+
+OWN_SCHEMA_IDS = {USAGE.name: OTHER_SCHEMA_ID, FINDINGS.name: 3}
+"""Ids of the schemas that the worker writes with."""
 
 
 class PackagedSchemas:
@@ -38,6 +42,9 @@ class PackagedSchemas:
         if ref == OTHER_SCHEMA_ID:
             return schema_json("usage_delta")
         raise SchemaError(f"schema {ref} is not in the registry")
+
+    def id_of(self, subject: Subject) -> int:
+        return OWN_SCHEMA_IDS[subject.name]
 
 
 class NoFacts:

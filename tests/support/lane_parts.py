@@ -11,7 +11,7 @@ import polars as pl
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.metrics import Metrics
-from auditstream.core.ports import Block, LogId, Outbound, Plan, Segment, Slab, StoredRange
+from auditstream.core.ports import Block, LogId, Outbound, Plan, Segment, Slab, StoredRange, Trip
 from streams.lane import Lane
 from streams.lane_services import Fenced, LaneServices, Membership
 from streams.pacing import Pacing
@@ -118,6 +118,9 @@ class RangeRecorder:
         outbound: Messages of every block.
         lost_rows: Rows to leave out, which no recorder may do.
         worn_out_reason: What `worn_out` says.
+        rejects: Whether every record is a dead letter.
+        trips: Every trip that was told of.
+        refusals: Exceptions to raise instead of telling of a trip.
     """
 
     def __init__(self) -> None:
@@ -126,6 +129,9 @@ class RangeRecorder:
         self.outbound: Sequence[Outbound] = ()
         self.lost_rows = 0
         self.worn_out_reason: str | None = None
+        self.rejects = False
+        self.trips: list[Trip] = []
+        self.refusals: list[RetryableError] = []
 
     def build(self, segment: Segment) -> Block:
         if self.script:
@@ -136,7 +142,16 @@ class RangeRecorder:
         frame = pl.DataFrame(
             {"kafka_offset": offsets, "leaf_index": list(range(first, first + len(offsets)))}
         )
-        return Block(segment.id, frame, self.outbound)
+        if not self.rejects:
+            return Block(segment.id, frame, self.outbound)
+        frame = frame.with_columns(leaf_kind=pl.lit(1), reject_reason=pl.lit("contract"))
+        return Block(segment.id, frame, self.outbound, dead_letters=len(frame))
+
+    def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.trips.append(trip)
+        return Outbound("audit.findings.v1", b"", f"{trip.limit} {trip.block.segment_id}".encode())
 
     def worn_out(self) -> str | None:
         return self.worn_out_reason

@@ -22,7 +22,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.metrics import Metrics
-from auditstream.core.ports import Block, LogId, Segment
+from auditstream.core.ports import Block, LogId, Outbound, Segment, Trip
 from streams.lane_services import Fenced, LaneServices, Membership
 from streams.lanes import Lanes
 from streams.pacing import Pacing
@@ -78,6 +78,9 @@ class OffsetRecorder:
         indexes = range(segment.plan.first_index, segment.plan.first_index + len(offsets))
         columns = {"kafka_offset": offsets, "leaf_index": list(indexes)}
         return Block(segment.id, pl.DataFrame(columns).with_columns(ingest_day=pl.lit(segment.plan.day)))
+
+    def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
+        raise AssertionError("no record of the model is a dead letter")
 
     def worn_out(self) -> str | None:
         return None

@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from faust.types import TP
 
-from auditstream.core.ports import Block, LogId, Plan, Segment, StoredRange
+from auditstream.core.ports import Block, LogId, Outbound, Plan, Segment, StoredRange, Trip
 from auditstream.core.settings import KafkaSettings, Settings, WorkerSettings
 from streams.plan import Closed, from_commit, to_commit
 from streams.worker import WorkerParts, new_worker_app
@@ -332,6 +332,9 @@ class RangeRecorder:
         first = segment.plan.first_index
         indexes = list(range(first, first + len(segment)))
         return Block(segment.id, pl.DataFrame({"kafka_offset": list(segment.offsets), "leaf_index": indexes}))
+
+    def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
+        raise AssertionError("no record here is a dead letter")
 
     def worn_out(self) -> str | None:
         return None

@@ -62,3 +62,40 @@ def test_a_probe_that_is_mostly_events_ends_the_pause_whatever_came_before() -> 
     limit = DeadLetterLimit(0.5, 1_000)
     assert noted(limit, *["d" * 2000] * 20)
     assert not noted(limit, "eed" * PROBE_ROWS)
+
+
+def test_a_trip_is_told_once_with_what_passed_which_limit() -> None:
+    limit = DeadLetterLimit(0.5, 10_000)
+    assert limit.take_trip() is None
+    noted(limit, "e" * 300, "d" * 700)
+    trip = limit.take_trip()
+    assert trip is not None
+    assert (trip.limit, trip.observed, trip.allowed, len(trip.block)) == ("ratio", 0.7, 0.5, 700)
+    assert limit.take_trip() is None
+
+
+def test_a_run_is_told_by_its_length_across_blocks() -> None:
+    limit = DeadLetterLimit(1.0, 10)
+    noted(limit, "eedddd", "dddddd")
+    trip = limit.take_trip()
+    assert trip is not None
+    assert (trip.limit, trip.observed, trip.allowed) == ("run", 10, 10)
+
+
+def test_a_probe_that_fails_is_no_new_trip_and_one_after_a_recovery_is() -> None:
+    limit = DeadLetterLimit(0.5, 1_000)
+    noted(limit, "d" * 2000)
+    limit.take_trip()
+    assert noted(limit, "d" * PROBE_ROWS)
+    assert limit.take_trip() is None
+    assert not noted(limit, "e" * PROBE_ROWS)
+    assert noted(limit, "d" * 2000)
+    assert limit.take_trip() is not None
+
+
+def test_a_trip_that_was_not_told_yet_outlives_the_probe() -> None:
+    limit = DeadLetterLimit(0.5, 1_000)
+    noted(limit, "d" * 2000, "e" * PROBE_ROWS)
+    trip = limit.take_trip()
+    assert trip is not None
+    assert len(trip.block) == 2000

@@ -611,6 +611,97 @@ class TestASeriesOfAttempts:
         assert bench.sink.rows == [(0, 0), (1, 1), (2, 2), (3, 3)]
 
 
+class TestAPause:
+    """Segments of four records; four dead letters in a row are too many."""
+
+    def bench(self) -> LaneBench:
+        bench = LaneBench(dead_letter_run=4, pause_s=60.0)
+        bench.recorder.rejects = True
+        return bench
+
+    def test_is_told_once_and_lasts_until_a_probe_is_events(self) -> None:
+        bench = self.bench()
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(10)
+            lane.put(slab(4, 8))
+            await asyncio.sleep(40)
+            assert bench.sink.tokens == ["0-3"]  # paused
+            await asyncio.sleep(20)
+            assert bench.sink.tokens == ["0-3", "4-7"]  # the probe, which fails
+            bench.recorder.rejects = False
+            lane.put(slab(8, 12))
+            await asyncio.sleep(65)
+            lane.put(slab(12, 16))
+            await asyncio.sleep(5)
+
+        bench.run(scenario)
+        assert bench.sink.tokens == ["0-3", "4-7", "8-11", "12-15"]
+        [trip] = bench.recorder.trips
+        assert trip.block.segment_id == "audit.events.v1/0/0a1b2c3d/0-3"
+        assert bench.steps.count("publish 1") == 1
+
+    def test_that_ended_is_told_again_when_it_comes_again(self) -> None:
+        bench = self.bench()
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            for number, rejects in enumerate([True, False, True]):
+                bench.recorder.rejects = rejects
+                lane.put(slab(4 * number, 4 * number + 4))
+                await asyncio.sleep(65)
+
+        bench.run(scenario)
+        assert [trip.block.segment_id.rpartition("/")[2] for trip in bench.recorder.trips] == ["0-3", "8-11"]
+
+    def test_after_a_replay_tells_of_the_same_segment_before_anything_else_is_read(self) -> None:
+        bench = self.bench()
+        plan = Plan(lo=0, hi=3, first_index=0, day=DAY)
+
+        async def scenario() -> None:
+            first, _ = bench.started(plan)
+            first.put(slab(0, 4))
+            await asyncio.sleep(5)
+            first.dead = True
+            second, _ = bench.started(plan, membership=Membership("member-2", 2))
+            second.put(slab(0, 8))
+            await asyncio.sleep(5)
+
+        bench.run(scenario)
+        assert bench.sink.tokens == ["0-3", "0-3"]
+        assert {trip.block.segment_id for trip in bench.recorder.trips} == {"audit.events.v1/0/0a1b2c3d/0-3"}
+        assert len(bench.recorder.trips) == bench.steps.count("publish 1") == 2
+
+    def test_waits_for_the_registry_to_be_told_of(self) -> None:
+        bench = self.bench()
+        bench.recorder.refusals = [RegistryDownError("no answer")] * 3
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(10)
+
+        bench.run(scenario)
+        assert bench.steps.count("publish 1") == len(bench.recorder.trips) == 1
+        assert bench.crashes == []
+
+    def test_is_not_told_of_by_a_lane_that_the_group_has_left_behind(self) -> None:
+        bench = self.bench()
+        bench.recorder.refusals = [RegistryDownError("no answer")] * 100
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(5)
+            lane.dead = True
+            await task
+
+        bench.run(scenario)
+        assert "publish 1" not in bench.steps
+
+
 class TestDraining:
     def test_finishes_the_open_segment_and_begins_no_other(self) -> None:
         bench = LaneBench()

@@ -14,6 +14,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from auditstream.core.metrics import Metrics
 from auditstream.core.ports import Outbound
 from streams.publisher import KafkaPublisher
 from tests.support.virtual_time import VirtualTime
@@ -69,10 +70,10 @@ class Producer:
             acknowledgement.set_result(None)
 
 
-def publish(producer: Producer, *messages: Outbound) -> float:
+def publish(producer: Producer, *messages: Outbound, metrics: Metrics | None = None) -> float:
     """Publish, and return how long it took in virtual time."""
     time = VirtualTime()
-    publisher = KafkaPublisher(lambda: producer)  # type: ignore[arg-type,return-value]
+    publisher = KafkaPublisher(lambda: producer, metrics or Metrics())  # type: ignore[arg-type,return-value]
     time.run(publisher.publish(list(messages)))
     return time.now
 
@@ -130,7 +131,7 @@ def test_one_connection_serves_all_calls() -> None:
     producer, time = Producer(), VirtualTime()
 
     async def scenario() -> None:
-        publisher = KafkaPublisher(lambda: producer)  # type: ignore[arg-type,return-value]
+        publisher = KafkaPublisher(lambda: producer, Metrics())  # type: ignore[arg-type,return-value]
         await asyncio.gather(publisher.publish([A]), publisher.publish([B]))
         await publisher.publish([C])
         await publisher.stop()
@@ -144,3 +145,15 @@ def test_nothing_to_publish_needs_no_connection() -> None:
     producer = Producer()
     publish(producer)
     assert producer.starts == 0
+
+
+def test_what_is_acknowledged_is_counted_by_topic_once_however_often_it_was_sent() -> None:
+    producer, metrics = Producer(), Metrics()
+    producer.errors = {b"b": [NotEnoughReplicasError()]}
+    usage = Outbound("audit.usage.v1", b"acme", b"delta")
+    publish(producer, A, B, usage, metrics=metrics)
+    counted = {
+        topic: metrics.registry.get_sample_value("auditstream_published_messages_total", {"topic": topic})
+        for topic in ("audit.dlq.v1", "audit.usage.v1", "audit.findings.v1")
+    }
+    assert counted == {"audit.dlq.v1": 2, "audit.usage.v1": 1, "audit.findings.v1": None}

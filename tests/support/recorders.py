@@ -1,0 +1,90 @@
+"""A recorder over real parts without services: packaged schemas, fixed facts, a history in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from auditstream.core.ports import Block, Directory, LogId, Outbound, Plan, Segment
+from auditstream.core.settings import KafkaSettings
+from schemas.codec import decode
+from schemas.framing import framing_of
+from schemas.packaged import SchemaName, schema_json
+from streams.recording.assembly import new_recorder
+from streams.recording.recorder import SegmentRecorder
+from tests.support.bad_messages import framed
+from tests.support.fault_worker import OWN_SCHEMA_IDS, NoFacts, PackagedSchemas
+
+LOG = LogId("audit.events.v1", 0, "0a1b2c3d")
+KAFKA = KafkaSettings()
+
+
+class KeptHistory:
+    """What was recorded before: the blocks that a test puts here."""
+
+    def __init__(self, *blocks: Block) -> None:
+        self._blocks = blocks
+
+    def first_ids(self, log: LogId, from_index: int, to_index: int) -> pl.DataFrame:
+        firsts = self._events().filter(pl.col("duplicate_of").is_null())
+        return firsts.filter(pl.col("leaf_index").is_between(from_index, to_index - 1)).drop("duplicate_of")
+
+    def ids_at(self, log: LogId, indexes: Sequence[int]) -> dict[int, bytes]:
+        asked = self._events().filter(pl.col("leaf_index").is_in(list(indexes)))
+        return dict(asked.select("leaf_index", "event_id").iter_rows())
+
+    def _events(self) -> pl.DataFrame:
+        kinds = {"event_id": pl.Binary, "leaf_index": pl.UInt64, "duplicate_of": pl.UInt64}
+        rows = [each.frame.filter(pl.col("leaf_kind") == 0).select(list(kinds)) for each in self._blocks]
+        return pl.concat([pl.DataFrame(schema=kinds), *rows])
+
+
+def recorder_of(
+    *earlier: Block, directory: Directory | None = None, schemas: PackagedSchemas | None = None
+) -> SegmentRecorder:
+    """Return a new recorder over what the earlier blocks left in the store."""
+    history = KeptHistory(*earlier)
+    return new_recorder(schemas or PackagedSchemas(), history, directory or NoFacts(), KAFKA)
+
+
+def segment_of(
+    values: Sequence[bytes | Mapping[str, Any] | None],
+    *,
+    log: LogId = LOG,
+    lo: int = 0,
+    timestamps_ms: Sequence[int] | None = None,
+    revision: int = 0,
+) -> Segment:
+    """Return a segment of values from offset `lo`, which are the leaf indexes too.
+
+    Args:
+        values: Bytes as they are; fields become an event of their own number.
+        log: The log.
+        lo: First offset.
+        timestamps_ms: Broker timestamps; the end of 2099 when None.
+        revision: Revision of the reference data.
+    """
+    records = [
+        framed(number, **value) if isinstance(value, Mapping) else value
+        for number, value in enumerate(values, start=lo)
+    ]
+    count = len(records)
+    plan = Plan(lo, lo + count - 1, lo, date(2026, 1, 1), reference_revision=revision)
+    stamps = timestamps_ms or [4_102_444_799_000] * count
+    return Segment(log, plan, range(lo, lo + count), records, stamps)
+
+
+def messages_to(topic: str, block: Block) -> list[Outbound]:
+    """Return what a block publishes to a topic."""
+    return [message for message in block.outbound if message.topic == topic]
+
+
+def record_in(message: Outbound, name: SchemaName) -> dict[str, Any]:
+    """Return the record of a message of ours, which is framed with the id of its schema."""
+    assert message.value is not None
+    framing = framing_of(message.value)
+    assert framing.schema == OWN_SCHEMA_IDS[f"{message.topic}-value"]
+    return decode(message.value[framing.payload_offset :], schema_json(name))
