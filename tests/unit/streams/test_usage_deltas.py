@@ -217,6 +217,12 @@ def test_the_watermark_trusts_no_clock_that_is_ahead_of_the_brokers() -> None:
     assert {line["minute"] for line in delta["lines"]} == {NOON, ahead}
 
 
+def test_an_events_broker_time_is_its_own_also_behind_a_record_that_is_none() -> None:
+    noon_ms = int(NOON.timestamp() * 1000)
+    [delta] = deltas(b"junk", call(event_time=NOON + timedelta(days=1)), timestamps_ms=[0, noon_ms])
+    assert delta["watermark"] == NOON
+
+
 def test_the_watermark_is_the_segments_for_every_tenant() -> None:
     late = NOON + timedelta(minutes=3)
     found = deltas(call(tenant_id="a", event_time=late), b"junk", call(tenant_id="b"))
