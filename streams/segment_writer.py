@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from auditstream.core.errors import FatalError, InvariantError, LeaseExpiredError, StoreTimeoutError
+from auditstream.core.errors import (
+    FatalError,
+    InvariantError,
+    LeaseExpiredError,
+    RejectError,
+    StoreTimeoutError,
+)
 from auditstream.core.logs import get_logger
-from auditstream.core.ports import Block, Segment, StoredRange
+from auditstream.core.ports import NOTHING_REFUSED, Block, Segment, StoredRange
 from streams.lane_services import Fenced, LaneServices
 from streams.patience import patiently
 from streams.recovery import is_remembered, require_in_views
+from streams.refused_rows import find_refused
 
 if TYPE_CHECKING:
     from streams.lane import Lane
@@ -56,12 +64,17 @@ class SegmentWriter:
         Raises:
             Fenced: The lane may write nothing more.
             FatalError: Going on is not safe.
+            RejectError: The store refuses the segment, and it is not for single rows.
         """
         services = self._services
         block = await self._build(segment)
         if len(block):
             self._in_doubt, self._insert_by_s = replayed, 0.0
-            await self._insert(segment, block)
+            try:
+                await self._insert(segment, block)
+            except RejectError as refusal:
+                block = await self._build(segment, await self._find_refused(block, refusal))
+                await self._insert(segment, block)
             services.checkpoint("insert")
             if block.outbound:
                 await services.publisher.publish(list(block.outbound))
@@ -76,16 +89,24 @@ class SegmentWriter:
             lambda: self._on(services.inserters, services.sink.stored, self._lane.log, from_offset),
         )
 
-    async def _build(self, segment: Segment) -> Block:
+    async def _build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         services = self._services
         begun = time.monotonic()
         block = await self._patiently(
-            "build", lambda: self._on(services.builders, services.recorder.build, segment)
+            "build", lambda: self._on(services.builders, services.recorder.build, segment, refused)
         )
         services.metrics.observe("auditstream_build_seconds", time.monotonic() - begun)
         if block.segment_id != segment.id or len(block) != len(segment):
             raise InvariantError(f"{segment.id}: {len(segment)} records became {len(block)} rows")
         return block
+
+    async def _find_refused(self, block: Block, refusal: RejectError) -> Mapping[int, str]:
+        """Return the rows that the store refuses; a replay meets the same refusal and finds the same rows."""
+        services = self._services
+        search = partial(find_refused, services.sink, block, refusal, timeout_s=services.store_timeout_s)
+        found = await self._patiently("find_refused", lambda: self._on(services.inserters, search))
+        log.error("rows_refused", segment=block.segment_id, rows=len(found), error=str(refusal))
+        return found
 
     async def _insert(self, segment: Segment, block: Block) -> None:
         begun = time.monotonic()

@@ -7,9 +7,10 @@ becomes one `Block`: one insert, one deduplication token, one run of Merkle leav
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 import polars as pl
@@ -300,16 +301,24 @@ class Directory(Protocol):
         ...
 
 
+NOTHING_REFUSED: Mapping[int, str] = MappingProxyType({})
+
+
 class Recorder(Protocol):
     """Turns a segment into a block: decode, attribute, price, mark duplicates.
 
     Pure in (segment, reference revision): calling it twice for one plan gives equal blocks, byte for byte.
     """
 
-    def build(self, segment: Segment) -> Block:
+    def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         """Return the segment's block, one row a record. Blocks; runs on an executor thread.
 
         A record that cannot be decoded becomes a row of kind 1 and a dead letter.
+
+        Args:
+            segment: What to build from.
+            refused: By position, events that the store does not take as data, and what it said of each: they
+                become dead letters, too.
 
         Raises:
             RetryableError: Something it needs (the registry) is down; call again later.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from auditstream.core.errors import RejectError
+
+_UNSTORABLE = "unstorable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +45,24 @@ class Decoded:
     positions: Sequence[int]
     rejections: Mapping[int, Rejection]
     schema_ids: Sequence[str]
+
+    def without(self, refused: Mapping[int, str]) -> Decoded:
+        """Return the same with some events rejected, because the store does not take them.
+
+        Args:
+            refused: By position, what the store said; positions that are no events do not count.
+        """
+        if not refused:
+            return self
+        kept = [position not in refused for position in self.positions]
+        rejected = {
+            position: Rejection(_UNSTORABLE, refused[position])
+            for position in self.positions
+            if position in refused
+        }
+        return replace(
+            self,
+            events=self.events.filter(pl.Series(kept, dtype=pl.Boolean)),
+            positions=[position for position, keep in zip(self.positions, kept, strict=True) if keep],
+            rejections={**self.rejections, **rejected},
+        )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import polars as pl
 
 from auditstream.attribution.attributor import DISPUTE, UNATTRIBUTED
-from auditstream.core.ports import Block, LogId, Outbound, Segment, Trip
+from auditstream.core.ports import NOTHING_REFUSED, Block, LogId, Outbound, Segment, Trip
 from auditstream.ledger.leaves import NO_EVENT_ID
 from schemas.columnar import abandoned_decodes
 from streams.recording.dead_letters import dead_letters, rejection_columns
@@ -83,14 +83,18 @@ class SegmentRecorder:
         self._stages = stages
         self._outlets = outlets
 
-    def build(self, segment: Segment) -> Block:
+    def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         """Return the segment's block, one row a record.
+
+        Args:
+            segment: What to build from.
+            refused: By position, events that the store does not take as data, and what it said of each.
 
         Raises:
             RetryableError: The registry or the store does not answer; the segment waits.
         """
         stages, revision = self._stages, segment.plan.reference_revision
-        decoded = stages.decoder.decode(segment)
+        decoded = stages.decoder.decode(segment).without(refused)
         marks = stages.marker.mark(segment, decoded)
         events = stages.attributor.attribute(decoded.events, topic=segment.log.topic, revision=revision)
         events = stages.pricer.price(events, revision=revision)

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from auditstream.core.errors import RetryableError
+from auditstream.core.errors import LeaseExpiredError, RejectError, RetryableError
 from auditstream.core.metrics import Metrics
-from auditstream.core.ports import Block, LogId, Outbound, Plan, Segment, Slab, StoredRange, Trip
+from auditstream.core.ports import (
+    NOTHING_REFUSED,
+    Block,
+    LogId,
+    Outbound,
+    Plan,
+    Segment,
+    Slab,
+    StoredRange,
+    Trip,
+)
 from streams.lane import Lane
 from streams.lane_services import Fenced, LaneServices, Membership
 from streams.pacing import Pacing
@@ -58,6 +68,7 @@ class ScriptedSink:
         rows: Offset and index of every row that was stored.
         window: What `token_window` says.
         later_segments: What `stored` says about foreign inserts.
+        unstorable: Offsets of rows that it refuses as data, unless they are dead letters.
         lacking: What `views_lacking` says.
         steps: Where read-backs are noted.
     """
@@ -70,6 +81,7 @@ class ScriptedSink:
         self.window = 1000
         self.later_segments = 0
         self.lacking: list[str] = []
+        self.unstorable: set[int] = set()
         self.steps: list[str] = []
         self._tokens: set[str] = set()
 
@@ -78,11 +90,21 @@ class ScriptedSink:
         outcome = self.script.pop(0) if self.script else None
         if isinstance(outcome, BaseException):
             raise outcome
+        self._refuse(block, insert_by_s)
         if block.segment_id not in self._tokens or self.later_segments >= self.window:
             self._tokens.add(block.segment_id)
             self.rows += list(zip(block.frame["kafka_offset"], block.frame["leaf_index"], strict=True))
         if outcome is not None:
             raise outcome[0]
+
+    def _refuse(self, block: Block, insert_by_s: float) -> None:
+        """Judge the rows before the lease, as the store does."""
+        events = block.frame if "leaf_kind" not in block.frame.columns else block.frame.filter(leaf_kind=0)
+        bad = self.unstorable.intersection(events["kafka_offset"])
+        if bad:
+            raise RejectError(f"row at {min(bad)}", reason="unstorable")
+        if not insert_by_s:
+            raise LeaseExpiredError(block.segment_id)
 
     def stored(self, log: LogId, from_offset: int) -> StoredRange:
         if self.reads:
@@ -119,6 +141,7 @@ class RangeRecorder:
         lost_rows: Rows to leave out, which no recorder may do.
         worn_out_reason: What `worn_out` says.
         rejects: Whether every record is a dead letter.
+        refused: What it was told that the store refuses, each time.
         trips: Every trip that was told of.
         refusals: Exceptions to raise instead of telling of a trip.
     """
@@ -130,10 +153,11 @@ class RangeRecorder:
         self.lost_rows = 0
         self.worn_out_reason: str | None = None
         self.rejects = False
+        self.refused: list[Mapping[int, str]] = []
         self.trips: list[Trip] = []
         self.refusals: list[RetryableError] = []
 
-    def build(self, segment: Segment) -> Block:
+    def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         if self.script:
             raise self.script.pop(0)
         self.segments.append(segment)
@@ -142,6 +166,10 @@ class RangeRecorder:
         frame = pl.DataFrame(
             {"kafka_offset": offsets, "leaf_index": list(range(first, first + len(offsets)))}
         )
+        if refused:
+            self.refused.append(refused)
+            kinds = [int(position in refused) for position in range(len(offsets))]
+            return Block(segment.id, frame.with_columns(leaf_kind=pl.Series(kinds)), self.outbound)
         if not self.rejects:
             return Block(segment.id, frame, self.outbound)
         frame = frame.with_columns(leaf_kind=pl.lit(1), reject_reason=pl.lit("contract"))

@@ -22,7 +22,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.metrics import Metrics
-from auditstream.core.ports import Block, LogId, Outbound, Segment, Trip
+from auditstream.core.ports import NOTHING_REFUSED, Block, LogId, Outbound, Segment, Trip
 from streams.lane_services import Fenced, LaneServices, Membership
 from streams.lanes import Lanes
 from streams.pacing import Pacing
@@ -72,7 +72,7 @@ class WorkerSetup:
 class OffsetRecorder:
     """Maps a record to a row; the value of a record of the model is its offset."""
 
-    def build(self, segment: Segment) -> Block:
+    def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         offsets = [int(value or b"-1") for value in segment.values]
         assert offsets == list(segment.offsets), f"{segment.id}: records and offsets are out of step"
         indexes = range(segment.plan.first_index, segment.plan.first_index + len(offsets))

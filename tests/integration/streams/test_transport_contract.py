@@ -9,7 +9,7 @@ import asyncio
 import collections
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from faust.types import TP
 
-from auditstream.core.ports import Block, LogId, Outbound, Plan, Segment, StoredRange, Trip
+from auditstream.core.ports import NOTHING_REFUSED, Block, LogId, Outbound, Plan, Segment, StoredRange, Trip
 from auditstream.core.settings import KafkaSettings, Settings, WorkerSettings
 from streams.plan import Closed, from_commit, to_commit
 from streams.worker import WorkerParts, new_worker_app
@@ -328,7 +328,7 @@ class GatedSink:
 class RangeRecorder:
     """One row a record."""
 
-    def build(self, segment: Segment) -> Block:
+    def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         first = segment.plan.first_index
         indexes = list(range(first, first + len(segment)))
         return Block(segment.id, pl.DataFrame({"kafka_offset": list(segment.offsets), "leaf_index": indexes}))

@@ -232,7 +232,7 @@ class TestErrors:
         bench.run(scenario)
         assert bench.sink.tokens == ["0-3"]
 
-    @pytest.mark.parametrize("error", [FatalError("stop"), RejectError("row"), ValueError("bug")], ids=repr)
+    @pytest.mark.parametrize("error", [FatalError("stop"), ValueError("bug")], ids=repr)
     def test_any_other_error_stops_the_worker_with_the_plan_open(self, error: Exception) -> None:
         bench = LaneBench()
         bench.sink.script = [error]
@@ -246,6 +246,63 @@ class TestErrors:
         lane = bench.run(scenario)
         assert bench.crashes == [error]
         assert isinstance(lane.state, Plan)
+
+    def test_rows_that_the_store_refuses_become_dead_letters_and_the_others_are_recorded(self) -> None:
+        bench = LaneBench(segment_rows=100)
+        bench.sink.unstorable = {0, 41, 42, 99}
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 100))
+            await asyncio.sleep(10)
+            assert lane.state == Closed(100, 100)
+
+        bench.run(scenario)
+        assert bench.recorder.refused == [{offset: f"row at {offset}" for offset in (0, 41, 42, 99)}]
+        assert bench.sink.rows == [(offset, offset) for offset in range(100)]
+        assert set(bench.sink.tokens) == {"0-99"}
+        assert bench.crashes == []
+
+    def test_rows_that_the_store_refuses_are_found_however_busy_it_is(self) -> None:
+        bench = LaneBench()
+        bench.sink.unstorable = {2}
+        bench.sink.script = [RejectError("row at 2"), *[StoreBusyError("down"), StoreTimeoutError("?")] * 3]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(120)
+            assert lane.state == Closed(4, 4)
+
+        bench.run(scenario)
+        assert bench.recorder.refused == [{2: "row at 2"}]
+
+    def test_a_store_that_refuses_very_many_rows_stops_the_worker(self) -> None:
+        bench = LaneBench(segment_rows=200)
+        bench.sink.unstorable = set(range(200))
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(0, 0))
+            lane.put(slab(0, 200))
+            await task
+            assert isinstance(lane.state, Plan)
+
+        bench.run(scenario)
+        assert isinstance(bench.crashes[0], RejectError)
+        assert bench.sink.rows == []
+
+    def test_a_refusal_that_is_for_no_single_row_stops_the_worker(self) -> None:
+        bench = LaneBench()
+        refusal = RejectError("the block as a whole")
+        bench.sink.script = [refusal]
+
+        async def scenario() -> None:
+            lane, task = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await task
+
+        bench.run(scenario)
+        assert bench.crashes == [refusal]
 
     def test_a_panic_of_native_code_stops_the_worker(self) -> None:
         class PanicError(BaseException):
