@@ -8,6 +8,7 @@ from typing import Literal
 import polars as pl
 import pyarrow as pa
 
+from schemas.emptiness import is_empty
 from schemas.flatten import to_arrow
 
 Compression = Literal["lz4"] | None
@@ -61,21 +62,3 @@ def _ipc_stream(table: pa.Table, compression: Compression) -> pa.Buffer:
 def _write(sink: pa.NativeFile, table: pa.Table, options: pa.ipc.IpcWriteOptions) -> None:
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
-
-
-def is_empty(series: pl.Series) -> bool:
-    """Return whether every value is null or the empty string, list or map: the table's own defaults."""
-    if series.null_count() == len(series):
-        return True
-    match series.dtype:
-        case pl.String():
-            sizes = series.str.len_bytes()
-        case pl.Binary():
-            sizes = series.bin.size()
-        case pl.List():
-            sizes = series.list.len()
-        case pl.Map():
-            sizes = series.map.len()
-        case _:
-            return False
-    return sizes.max() == 0

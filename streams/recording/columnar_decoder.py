@@ -10,7 +10,8 @@ import polars as pl
 from auditstream.core.errors import DecodeError, RejectError, SchemaError
 from auditstream.core.ports import Segment
 from schemas import contract
-from schemas.columnar import ColumnarReader, DecodeAbandonedError
+from schemas.columnar import ColumnarReader
+from schemas.container_reading import DecodeAbandonedError
 from schemas.flatten import FRAME_SCHEMA, frame_of
 from schemas.framing import Framing, SchemaRef, framing_of
 from streams.recording.datum_decoder import DatumDecoder, Schemas

@@ -11,7 +11,7 @@ import polars as pl
 from auditstream.attribution.attributor import DISPUTE, UNATTRIBUTED
 from auditstream.core.ports import NOTHING_REFUSED, Block, LogId, Outbound, Segment, Trip
 from auditstream.ledger.leaves import NO_EVENT_ID
-from schemas.columnar import abandoned_decodes
+from schemas.container_reading import abandoned_decodes
 from streams.recording.dead_letters import dead_letters, rejection_columns
 from streams.recording.decoded import Decoded
 from streams.recording.disputes import disputes

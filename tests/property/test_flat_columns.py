@@ -12,15 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from schemas.columnar import ColumnarReader
 from schemas.columns import COLUMNS, FAMILIES, TOKEN_COUNTS
 from schemas.contract import violation, violations_in
 from schemas.flatten import FRAME_SCHEMA, flatten_datum, frame_of
-from schemas.packaged import parsed_schema
+from schemas.packaged import parsed_schema, schema_json
 from tests.support.avro_strategies import events
 from tests.support.events import full_event
 
 BLOCKS = st.lists(events(), min_size=1, max_size=3)
 QUICK = settings(max_examples=30, deadline=None)
+READER = ColumnarReader(schema_json("audit_event"))
 
 
 def _unflattened(row: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +68,21 @@ def test_a_columnar_decoder_gives_the_same_frame(block: list[dict[str, Any]]) ->
     frame = frame.rename({f"usage_{name}": name for name in TOKEN_COUNTS})
 
     assert_frame_equal(frame.select(*FRAME_SCHEMA).cast(FRAME_SCHEMA), frame_of(block))  # type: ignore[arg-type]
+
+
+@QUICK
+@given(blocks=st.lists(BLOCKS, min_size=1, max_size=5))
+def test_the_columnar_reader_gives_the_same_frame_whatever_it_read_before(
+    blocks: list[list[dict[str, Any]]],
+) -> None:
+    for block in blocks:
+        data = []
+        for event in block:
+            stream = io.BytesIO()
+            fastavro.schemaless_writer(stream, parsed_schema("audit_event"), event)
+            data.append(stream.getvalue())
+
+        assert_frame_equal(READER.read(data), frame_of(block))
 
 
 @QUICK

@@ -8,8 +8,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from schemas.emptiness import is_empty
 from sinks.columns import TABLE_SCHEMA
-from sinks.payload import Payload, encode, is_empty
+from sinks.payload import Payload, encode
 from tests.support.blocks import block_of
 
 
