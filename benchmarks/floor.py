@@ -37,7 +37,7 @@ def insert_only(settings: ClickHouseSettings, size: Size, events: int) -> None:
             client.raw_insert(
                 "events",
                 column_names=payload.columns,
-                insert_block=payload.body,  # type: ignore[arg-type]  # the driver writes any buffer
+                insert_block=payload.pieces(),  # type: ignore[arg-type]  # the driver writes any buffers
                 settings={**ONE_BLOCK, "insert_deduplication_token": f"floor-{number}"},
                 fmt="ArrowStream",
             )

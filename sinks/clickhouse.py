@@ -103,7 +103,7 @@ class ClickHouseSink:
             client.raw_insert(
                 "events",
                 column_names=payload.columns,
-                insert_block=payload.body,  # type: ignore[arg-type]  # the driver writes any buffer
+                insert_block=payload.pieces(),  # type: ignore[arg-type]  # the driver writes any buffers
                 settings=settings,
                 fmt="ArrowStream",
             )

@@ -15,7 +15,7 @@ from tests.support.blocks import block_of
 
 
 def table_in(payload: Payload) -> pa.Table:
-    with pa.ipc.open_stream(payload.body) as reader:
+    with pa.ipc.open_stream(b"".join(payload.pieces())) as reader:
         batches = list(reader)
         assert len(batches) == 1
         return pa.Table.from_batches(batches)
