@@ -33,6 +33,9 @@ EVENTS = int(os.environ["BENCH_EVENTS"])
 TOPIC = os.environ["BENCH_TOPIC"]
 BROKER = os.environ["BENCH_BROKER"]
 
+_FOLLOW_S = 0.05
+"""How often the worker's counters are read. A reading takes 0.3 ms: at 5 ms it was a sixth of the result."""
+
 
 def _faust_settings() -> dict[str, Any]:
     return {
@@ -104,7 +107,7 @@ def record() -> None:
 def _follow(parts: WorkerParts, watch: Stopwatch) -> None:
     """Report durable rows as they come; the watch starts when the first records were fetched."""
     while not _total(parts, "auditstream_records_total"):
-        time.sleep(0.002)
+        time.sleep(0.01)
     watch.saw(0)
     seen = 0.0
     while True:
@@ -112,7 +115,7 @@ def _follow(parts: WorkerParts, watch: Stopwatch) -> None:
         if rows > seen:
             watch.saw(int(rows - seen))
             seen = rows
-        time.sleep(0.005)
+        time.sleep(_FOLLOW_S)
 
 
 def _total(parts: WorkerParts, name: str) -> float:
