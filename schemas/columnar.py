@@ -50,25 +50,29 @@ class ColumnarReader:
         self._narrow: _Layout | None = None
         self._reads = 0
 
-    def read(self, datums: Sequence[bytes]) -> pl.DataFrame:
-        """Return the datums as a frame of `FRAME_SCHEMA`, a row each in their order.
+    def read(self, values: Sequence[bytes], prefix: bytes = b"") -> pl.DataFrame:
+        """Return datums as a frame of `FRAME_SCHEMA`, a row each in their order.
+
+        Args:
+            values: The datums, each after the prefix.
+            prefix: What every value begins with.
 
         Raises:
             DecodeError: At least one of them is not exactly one datum of the writer's schema.
             DecodeAbandonedError: The decode took too long, which means the same.
         """
-        if not datums:
+        if not values:
             return pl.DataFrame(schema=FRAME_SCHEMA)
         self._reads += 1
         narrow = self._narrow if self._reads % _READS_NARROWED else None
         if narrow is not None:
             try:
-                return narrow.flat(narrow.fields(datums))
+                return narrow.flat(narrow.fields(values, prefix))
             except DecodeAbandonedError:
                 raise
             except DecodeError:
                 pass  # most likely a field in use that lately was not
-        fields = self._whole.fields(datums)
+        fields = self._whole.fields(values, prefix)
         self._learn(fields, narrow)
         return self._whole.flat(fields)
 
@@ -89,19 +93,20 @@ class _Layout:
         self._container = ContainerWriter(self._narrowed.schema)
         self._columns = _resolved(root, names, blank)
 
-    def fields(self, datums: Sequence[bytes]) -> pl.DataFrame:
-        """Return the fields of the datums as they are written.
+    def fields(self, values: Sequence[bytes], prefix: bytes) -> pl.DataFrame:
+        """Return the fields of the datums after the prefix as they are written.
 
         Raises:
             DecodeError: The layout does not fit all of them.
         """
         parts = [
-            self._part(datums[at : at + _CONTAINER_ROWS]) for at in range(0, len(datums), _CONTAINER_ROWS)
+            self._part(values[at : at + _CONTAINER_ROWS], prefix)
+            for at in range(0, len(values), _CONTAINER_ROWS)
         ]
         return pl.concat(parts)
 
-    def _part(self, datums: Sequence[bytes]) -> pl.DataFrame:
-        fields = records_of(self._container.joined(datums)).get_column(DATUM).struct.unnest()
+    def _part(self, values: Sequence[bytes], prefix: bytes) -> pl.DataFrame:
+        fields = records_of(self._container.joined(values, prefix)).get_column(DATUM).struct.unnest()
         if not self._narrowed.fits(fields):
             raise DecodeError("a field in use that the narrowed schema does not have")
         return fields

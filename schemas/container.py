@@ -55,15 +55,22 @@ class ContainerWriter:
     def __init__(self, schema: AvroSchema) -> None:
         self._schema = _without_docs(schema)
 
-    def joined(self, datums: Sequence[bytes]) -> Container:
-        """Return the datums, at least one, as a container with a fresh guard."""
-        guard = secrets.token_bytes(secrets.choice(_GUARD_BYTES))
+    def joined(self, values: Sequence[bytes], prefix: bytes = b"") -> Container:
+        """Return datums as a container with a fresh guard.
+
+        Args:
+            values: At least one datum, each after the prefix.
+            prefix: What every value begins with. Not cut off: it ends the guard of the datum before.
+        """
+        drawn = secrets.token_bytes(secrets.choice(_GUARD_BYTES))
         sync = secrets.token_bytes(_SYNC_BYTES)
-        size = sum(map(len, datums)) + len(guard) * len(datums)
+        guard = drawn + prefix
+        size = sum(map(len, values)) + len(drawn) * len(values)
         # A record takes at least a guard's bytes, so there are never as many records as bytes.
-        start = b"".join([self._header(len(guard)), sync, _long(size), _long(size), datums[0]])
+        start = [self._header(len(guard)), sync, _long(size), _long(size), values[0][len(prefix) :]]
         # One join, so that every datum is copied once.
-        return Container(guard.join([start, *datums[1:], sync]), guard, len(datums))
+        content = drawn.join([b"".join(start), *values[1:], prefix + sync])
+        return Container(content, guard, len(values))
 
     def _header(self, guard_bytes: int) -> bytes:
         guarded = {

@@ -16,7 +16,7 @@ Compression = Literal["lz4"] | None
 """Codec of the Arrow buffers; none where the store is on this machine."""
 
 _PIECE_BYTES = 256 * 1024
-"""Bytes handed to the driver at a time, which copies them once more: few enough to stay in the cache."""
+"""Bytes handed to the driver at a time: few enough to stay in the cache while they are copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,23 @@ class Payload:
     columns: list[str]
     buffers: list[pa.Buffer]
 
-    def pieces(self) -> Iterator[bytes | memoryview]:
-        """Yield the stream in pieces of a size to send."""
-        small = bytearray()
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the stream in pieces of a size to send.
+
+        A piece seldom ends where a buffer ends: the engine in the process skips what pads a buffer by a seek
+        where that was not read together with the buffer, and refuses the insert when it reads from a pipe.
+        """
+        piece, filled = bytearray(_PIECE_BYTES), 0
         for buffer in self.buffers:
-            if len(small) + buffer.size > _PIECE_BYTES:
-                yield bytes(small)
-                small.clear()
-            if buffer.size > _PIECE_BYTES:
-                whole = memoryview(buffer)
-                yield from (whole[at : at + _PIECE_BYTES] for at in range(0, len(whole), _PIECE_BYTES))
-            else:
-                small += buffer
-        yield bytes(small)
+            rest = memoryview(buffer)
+            while rest:
+                taken = rest[: _PIECE_BYTES - filled]
+                piece[filled : filled + len(taken)] = taken
+                filled, rest = filled + len(taken), rest[len(taken) :]
+                if filled == _PIECE_BYTES:
+                    yield bytes(piece)
+                    filled = 0
+        yield bytes(piece[:filled])
 
 
 def encode(frame: pl.DataFrame, insert_by_s: float, compression: Compression = None) -> Payload:

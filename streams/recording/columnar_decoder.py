@@ -99,8 +99,8 @@ class ColumnarDecoder:
             yield self._one_at_a_time(framing, located, rejections)
             return
         try:
-            datums = [value[framing.payload_offset :] for value in located.values]
-            yield _Part(located.positions, reader.read(datums))
+            prefix = located.values[0][: framing.payload_offset]
+            yield _Part(located.positions, reader.read(located.values, prefix))
         except DecodeAbandonedError:
             yield self._one_at_a_time(framing, located, rejections)
         except DecodeError:
