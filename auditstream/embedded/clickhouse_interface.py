@@ -24,6 +24,7 @@ from auditstream.embedded.clickhouse_requests import STATEMENT_BYTES, Call, quer
 from auditstream.embedded.clickhouse_sessions import Sessions
 from auditstream.embedded.clickhouse_settings import FrontSettings
 from auditstream.embedded.clickhouse_statements import Insert, Statement, read_statement
+from auditstream.embedded.clickhouse_stored import FRAME_START, LAST_BLOCK, stored
 
 _LOG = logs.get_logger(__name__)
 _KILL_AGAIN_S = 0.05
@@ -220,9 +221,13 @@ def _seen(run: asyncio.Future[T]) -> None:
 async def _feed(pipe: Pipe, rows: bytes, body: AsyncIterator[bytes]) -> None:
     """Write the rows to the engine until they end, or until the engine takes no more: its error says why."""
     with suppress(BrokenPipeError):
-        await pipe.write(rows)
+        await pipe.write(FRAME_START)
+        for block in stored(rows):
+            await pipe.write(block)
         async for piece in body:
-            await pipe.write(piece)
+            for block in stored(piece):
+                await pipe.write(block)
+        await pipe.write(LAST_BLOCK)
 
 
 async def _read_statement(call: Call) -> tuple[Statement, bytes]:

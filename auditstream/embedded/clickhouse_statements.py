@@ -82,10 +82,10 @@ class Insert(Statement):
     settings_at: int | None = None
 
     def from_pipe(self, fd: int) -> bytes:
-        """Return the insert with its rows coming from a pipe, whose reading end is `fd`."""
+        """Return the insert with its rows coming from a pipe, as `clickhouse_stored` says; `fd` reads it."""
         assert self.format_at is not None
         infile_at = self.format_at if self.settings_at is None else self.settings_at
-        clause = f" FROM INFILE '/dev/fd/{fd}' ".encode()
+        clause = f" FROM INFILE '/dev/fd/{fd}' COMPRESSION 'zstd' ".encode()
         settings = self.text[infile_at : self.format_at]
         return self.text[:infile_at] + clause + settings + f" FORMAT {self.format}".encode()
 

@@ -112,16 +112,24 @@ def test_binary_rows_are_not_read_as_sql() -> None:
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
-        ("INSERT INTO t VALUES (1)", "INSERT INTO t  FROM INFILE '/dev/fd/9'  FORMAT Values"),
-        ("INSERT INTO t (a) FORMAT CSV\n1", "INSERT INTO t (a)  FROM INFILE '/dev/fd/9'  FORMAT CSV"),
+        (
+            "INSERT INTO t VALUES (1)",
+            "INSERT INTO t  FROM INFILE '/dev/fd/9' COMPRESSION 'zstd'  FORMAT Values",
+        ),
+        (
+            "INSERT INTO t (a) FORMAT CSV\n1",
+            "INSERT INTO t (a)  FROM INFILE '/dev/fd/9' COMPRESSION 'zstd'  FORMAT CSV",
+        ),
         (
             "INSERT INTO t SETTINGS a = 1 FORMAT CSV\n1",
-            "INSERT INTO t  FROM INFILE '/dev/fd/9' SETTINGS a = 1  FORMAT CSV",
+            "INSERT INTO t  {pipe} SETTINGS a = 1  FORMAT CSV",
         ),
     ],
 )
 def test_the_pipe_of_rows_is_named_before_the_settings(sql: str, expected: str) -> None:
-    assert insert(sql).from_pipe(9).decode() == expected
+    pipe = "FROM INFILE '/dev/fd/9' COMPRESSION 'zstd'"
+
+    assert insert(sql).from_pipe(9).decode() == expected.format(pipe=pipe)
 
 
 @pytest.mark.parametrize(

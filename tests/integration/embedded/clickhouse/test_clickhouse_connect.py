@@ -51,6 +51,27 @@ def test_an_arrow_table_comes_back_equal(client: HttpClient, make_table: MakeTab
     assert got.to_pydict() == sent.to_pydict()
 
 
+def test_an_arrow_stream_may_be_cut_anywhere_on_its_way(client: HttpClient, make_table: MakeTable) -> None:
+    """Also between a buffer and its padding, over which the engine seeks in what it takes for a file."""
+    names = [f"c{number}" for number in range(60)]
+    table = make_table(", ".join(f"{name} String" for name in names))
+    sizes = range(97, 107)
+
+    for size in sizes:
+        texts = ["x" * (row % size) for row in range(size)]  # other rows each time: a window drops repeats
+        stream = pa.BufferOutputStream()
+        with pa.ipc.new_stream(stream, pa.schema([(name, pa.string()) for name in names])) as writer:
+            writer.write_table(pa.table({name: pa.array(texts) for name in names}))
+        body = stream.getvalue().to_pybytes()
+        cut = (body[at : at + size] for at in range(0, len(body), size))
+        client.raw_insert(table, insert_block=cut, fmt="ArrowStream")
+
+    characters = sum(size * (size - 1) // 2 for size in sizes)
+    assert client.query(f"SELECT count(), sum(length(c59)) FROM {table}").result_rows == [
+        (sum(sizes), characters)
+    ]
+
+
 @pytest.mark.parametrize(
     ("format_name", "block"),
     [
