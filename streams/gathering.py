@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,18 +37,28 @@ class Gathering:
 
     def __init__(self, next_offset: int) -> None:
         self._slabs: collections.deque[Slab] = collections.deque()
+        self._arrived_s: collections.deque[float] = collections.deque()
         self._taken_to = next_offset
         self.next_offset = next_offset
         self.rows = 0
         self.size_bytes = 0
 
     @property
-    def covers(self) -> bool:
-        """Whether any offset is held, be it one without a record."""
-        return self.next_offset > self._taken_to
+    def oldest_s(self) -> float | None:
+        """When the oldest offset that is held arrived, be it one without a record; None when none is held.
 
-    def add(self, slab: Slab) -> None:
+        Negative infinity for offsets without a record that a cut left behind: they need not wait.
+        """
+        if self._arrived_s:
+            return self._arrived_s[0]
+        return -math.inf if self.next_offset > self._taken_to else None
+
+    def add(self, slab: Slab, now_s: float) -> None:
         """Hold the part of the slab that is not here yet.
+
+        Args:
+            slab: What a fetch brought.
+            now_s: The time, by any steady clock.
 
         Raises:
             OffsetGapError: Offsets between what is here and the slab are missing.
@@ -61,6 +72,7 @@ class Gathering:
             return
         fresh = _from_offset(slab, self.next_offset)
         self._slabs.append(fresh)
+        self._arrived_s.append(now_s)
         self.rows += len(fresh.values)
         self.size_bytes += fresh.size_bytes
         self.next_offset = fresh.next_offset
@@ -94,6 +106,8 @@ class Gathering:
             cut = slab.offsets[max_rows]
             self._slabs.appendleft(_from_offset(slab, cut))
             slab = _below_offset(slab, max_rows, cut)
+        else:
+            self._arrived_s.popleft()
         self.rows -= len(slab.values)
         self.size_bytes -= slab.size_bytes
         return slab

@@ -86,7 +86,7 @@ class Lane:
         """
         if self._draining or self.dead:
             return
-        self._gathering.add(slab)
+        self._gathering.add(slab, time.monotonic())
         metrics = self._services.metrics
         metrics.count("auditstream_slabs_total", **self._labels)
         metrics.count("auditstream_records_total", len(slab.values), **self._labels)
@@ -153,16 +153,18 @@ class Lane:
         await self._write(plan, batch, replayed=True)
 
     async def _gather(self) -> Batch | None:
-        """Return the next segment's records: full, or what came within the delay. None when drained."""
+        """Return the next segment's records: full, or what came within the delay. None when drained.
+
+        The delay counts from the arrival of the oldest record, hence goes on while the last segment is
+        written: a record waits for the delay and one insert, not for two.
+        """
         services = self._services
         max_rows = PROBE_ROWS if self._limit.tripped else services.segment_rows
-        until: float | None = None
         while not self._draining:
             held = self._gathering
             if held.rows >= max_rows or held.size_bytes >= services.segment_bytes:
                 break
-            if held.covers and until is None:
-                until = time.monotonic() + services.pacing.delay_s
+            until = None if held.oldest_s is None else held.oldest_s + services.pacing.delay_s
             if until is not None and time.monotonic() >= until:
                 break
             await self._wait_for_more(until)

@@ -63,20 +63,20 @@ def test_batches_together_are_the_log(log: tuple[list[Record], int], data: st.Da
         found.extend(as_records(batch))
         covered_to = batch.hi + 1
 
-    while gathering.next_offset < end or gathering.covers:
+    while gathering.next_offset < end or gathering.oldest_s is not None:
         held_to = gathering.next_offset
         step = data.draw(st.sampled_from(["add", "take", "take_through"]))
         if step == "add" and end:
             first = data.draw(st.integers(0, min(held_to, end - 1)))
-            gathering.add(cut(records, first, data.draw(st.integers(first + 1, end))))
-        elif step == "take" and gathering.covers:
+            gathering.add(cut(records, first, data.draw(st.integers(first + 1, end))), 0.0)
+        elif step == "take" and gathering.oldest_s is not None:
             max_rows, max_bytes = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 40))
             before = gathering.rows
             batch = gathering.take(max_rows, max_bytes)
             assert len(batch) <= max_rows
             assert gathering.rows == before - len(batch)
             keep(batch)
-        elif step == "take_through" and gathering.covers:
+        elif step == "take_through" and gathering.oldest_s is not None:
             hi = data.draw(st.integers(covered_to, held_to - 1))
             batch = gathering.take_through(hi)
             assert batch.hi == hi

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from auditstream.core.errors import OffsetGapError
@@ -32,7 +34,7 @@ def slab(first: int, to: int, without: tuple[int, ...] = (), *, headers: bool = 
 def gathered(*slabs: Slab, at: int = 0) -> Gathering:
     gathering = Gathering(at)
     for each in slabs:
-        gathering.add(each)
+        gathering.add(each, 0.0)
     return gathering
 
 
@@ -62,7 +64,7 @@ class TestAdding:
     def test_a_hole_leaves_what_is_held_as_it_was(self) -> None:
         gathering = gathered(slab(0, 5))
         with pytest.raises(OffsetGapError):
-            gathering.add(slab(6, 9))
+            gathering.add(slab(6, 9), 0.0)
         assert (gathering.rows, gathering.next_offset) == (5, 5)
 
     def test_a_slab_that_is_here_already_is_left_out(self) -> None:
@@ -87,7 +89,7 @@ class TestAdding:
     def test_what_was_taken_does_not_come_in_again(self) -> None:
         gathering = gathered(slab(0, 6))
         take_all(gathering)
-        gathering.add(slab(0, 8))
+        gathering.add(slab(0, 8), 0.0)
         assert list(take_all(gathering).offsets) == [6, 7]
 
     def test_bytes_are_those_of_the_records_that_are_held(self) -> None:
@@ -155,19 +157,37 @@ class TestCoveredOffsets:
 
     def test_a_slab_without_any_record_is_covered(self) -> None:
         gathering = gathered(slab(0, 4, without=(0, 1, 2, 3)))
-        assert gathering.covers
+        assert gathering.oldest_s is not None
         assert gathering.rows == 0
         batch = take_all(gathering)
         assert (batch.lo, batch.hi, len(batch)) == (0, 3, 0)
-        assert not gathering.covers
+        assert gathering.oldest_s is None
+
+    def test_the_oldest_is_what_is_left_after_a_take(self) -> None:
+        gathering = Gathering(0)
+        gathering.add(slab(0, 4), 10.0)
+        gathering.add(slab(4, 8), 11.0)
+        assert gathering.oldest_s == 10.0
+        gathering.take(3, 1 << 20)
+        assert gathering.oldest_s == 10.0  # one record of the first slab
+        gathering.take(1, 1 << 20)
+        assert gathering.oldest_s == 11.0
+        gathering.take_through(7)
+        assert gathering.oldest_s is None
+
+    def test_offsets_without_records_that_a_cut_left_behind_need_not_wait(self) -> None:
+        gathering = Gathering(0)
+        gathering.add(slab(0, 6, without=(4, 5)), 10.0)
+        gathering.take_through(3)
+        assert gathering.oldest_s == -math.inf
 
     def test_nothing_is_covered_before_a_slab_and_after_all_was_taken(self) -> None:
         gathering = Gathering(7)
-        assert not gathering.covers
-        gathering.add(slab(7, 8))
-        assert gathering.covers
+        assert gathering.oldest_s is None
+        gathering.add(slab(7, 8), 0.0)
+        assert gathering.oldest_s is not None
         take_all(gathering)
-        assert not gathering.covers
+        assert gathering.oldest_s is None
 
 
 class TestTakingAPlan:
@@ -191,5 +211,5 @@ class TestTakingAPlan:
     def test_may_end_in_the_middle_of_covered_offsets_without_records(self) -> None:
         gathering = gathered(slab(0, 2), slab(2, 9, without=tuple(range(2, 9))))
         assert gathering.take_through(4).hi == 4
-        assert (gathering.next_offset, gathering.covers) == (9, True)
+        assert (gathering.next_offset, gathering.oldest_s) == (9, -math.inf)
         assert take_all(gathering).lo == 5

@@ -83,6 +83,22 @@ class TestASegment:
 
         bench.run(scenario)
 
+    def test_counts_the_delay_while_the_last_segment_is_written(self) -> None:
+        bench = LaneBench()  # a delay of 0.5 s
+        bench.commit_s = 0.4
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))  # full: planned at once, and 0.4 s on its way
+            await asyncio.sleep(0.1)
+            lane.put(slab(4, 6))
+            await asyncio.sleep(0.55)
+            assert bench.commits[-1] == Plan(lo=0, hi=3, first_index=0, day=DAY)
+            await asyncio.sleep(0.45)
+            assert bench.commits[-1] == Plan(lo=4, hi=5, first_index=4, day=DAY)
+
+        bench.run(scenario)
+
     def test_waits_for_the_delay_from_its_first_record_on(self) -> None:
         bench = LaneBench()
 
