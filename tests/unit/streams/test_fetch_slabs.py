@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -205,6 +207,25 @@ class TestTransactions:
             isolation_level="read_uncommitted",
         )
         assert list(slab.offsets) == [0, 1]
+
+
+class TestMemory:
+    async def test_the_bytes_of_a_fetch_are_gone_with_it_and_wait_for_no_collector(self) -> None:
+        gone: list[str] = []
+        async with FetcherWith(TP, OTHER) as fetcher:
+            fetcher.receive(TP, batch(0, recs(3)))
+            fetcher.receive(OTHER, batch(0, recs(3)))
+            for tp in (TP, OTHER):
+                records = fetcher.fetcher._records[tp]._partition_records._records
+                weakref.finalize(records, gone.append, str(tp))
+            del records
+            fetcher.subscriptions.seek(OTHER, 7)  # what was fetched there is of no use any more
+            gc.disable()
+            try:
+                assert [*await drain(fetcher)] == [TP]
+            finally:
+                gc.enable()
+        assert sorted(gone) == sorted(map(str, (TP, OTHER)))
 
 
 class TestErrors:
