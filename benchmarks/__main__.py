@@ -27,9 +27,9 @@ RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 # Events of each case: enough for some seconds, few enough for two cores.
 _STOCK = 20_000
-_BATCH: dict[Size, int] = {"small": 1_000_000, "typical": 400_000}
+_BATCH: dict[Size, int] = {"small": 3_000_000, "typical": 1_200_000}
 # Whole segments for every lane: the last one must not wait for more records than there are.
-_RECORD: dict[Size, int] = {"small": 1_000_000, "typical": 400_000}
+_RECORD: dict[Size, int] = {"small": 1_600_000, "typical": 800_000}
 _TEAMS = (1, 2, 4)
 _CASES = {
     "stock-nothing": "(a) stock Faust, nothing",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
+from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient
 
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
@@ -94,20 +95,20 @@ class Bed:
             "AUDITSTREAM_DATA_DIR": str(self.folder / uuid.uuid4().hex[:8]),
         }
 
-    def await_member(self, group: str) -> None:
-        """Wait until a worker has its partitions.
+    def await_lanes(self, group: str) -> None:
+        """Wait until every partition has its lane: a lane without a committed state commits its first one.
 
         Raises:
-            TimeoutError: It has not, within a minute.
+            TimeoutError: They have not, within two minutes.
         """
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        for _ in range(600):
-            described = admin.describe_consumer_groups([group])[group].result(10)
-            assigned = [member.assignment.topic_partitions for member in described.members]
-            if described.state.name == "STABLE" and any(assigned):
+        for _ in range(1200):
+            asked = ConsumerGroupTopicPartitions(group)
+            committed = admin.list_consumer_group_offsets([asked])[group].result(10).topic_partitions
+            if len([each for each in committed if each.offset >= 0]) == PARTITIONS:
                 return
             time.sleep(0.1)
-        raise TimeoutError(f"group {group} has no member with partitions")
+        raise TimeoutError(f"group {group}: not every partition has a committed state")
 
     def run(self, case: str, topic: str, events: int) -> Figures:
         """Run one case as a process of its own and return its figures."""

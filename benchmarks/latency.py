@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +10,7 @@ from confluent_kafka import Producer
 
 from benchmarks.bed import PARTITIONS, Bed
 from benchmarks.events import values
+from benchmarks.workers import running
 
 _POLL_S = 0.02  # resolution of the measurement
 _DRAIN_S = 30.0
@@ -32,19 +31,9 @@ def measure(bed: Bed, *, rate_per_s: int = 2_000, seconds: int = 20) -> Latency:
     """Run one worker and a producer at `rate_per_s`; look at the store every 20 ms."""
     topic, database = bed.new_topic("latency"), bed.new_database()
     count = rate_per_s * seconds
-    environment = bed.environment(topic, database, count)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.cases", "serve"],
-        env=environment,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        bed.await_member(environment["AUDITSTREAM_WORKER__APP_ID"])
-        produced = [_Partition() for _ in range(PARTITIONS)]
+    produced = [_Partition() for _ in range(PARTITIONS)]
+    with running(bed, topic, database, count, 1):
         _produce_and_watch(bed, topic, database, produced, count=count, rate_per_s=rate_per_s)
-    finally:
-        worker.terminate()
-        worker.wait(30)
     delays = sorted(delay for partition in produced for delay in partition.delays())
     return Latency(
         events=len(delays),

@@ -28,7 +28,7 @@ class GroupFigures:
 
     Attributes:
         workers: How many.
-        events: Rows between the first look that saw any and the last.
+        events: Rows between the first look that saw any and the last that counts.
         wall_s: Time between these looks.
         cpu_s: Processor time of all workers meanwhile.
     """
@@ -59,18 +59,22 @@ class SoakFigures:
 
 
 def run_group(bed: Bed, topic: str, events: int, *, workers: int) -> GroupFigures:
-    """Let `workers` processes record a topic that is filled, and time them from the first row to the last."""
+    """Let `workers` processes record a topic that is filled, and time them.
+
+    From the first rows on until as many are missing as there were then, so that what was under way at the
+    beginning is set off against what is under way at the end.
+    """
     database = bed.new_database()
     client = bed.client(database)
 
     def rows() -> int:
         return int(client.query("SELECT sum(rows) FROM segment_ranges").result_rows[0][0])
 
-    with _running(bed, topic, database, events, workers) as processes:
+    with running(bed, topic, database, events, workers) as processes:
         while not (first := rows()):
             time.sleep(_POLL_S)
         begun, cpu = time.perf_counter(), _cpu_s(processes)
-        while (last := rows()) < events:
+        while (last := rows()) < events - first:
             time.sleep(_POLL_S)
         return GroupFigures(workers, last - first, time.perf_counter() - begun, _cpu_s(processes) - cpu)
 
@@ -83,7 +87,7 @@ def soak(bed: Bed, size: Size, *, seconds: float) -> SoakFigures:
     feeder = Feeder(bed.bootstrap, topic, size, partitions=PARTITIONS)
     feeding = Thread(target=feeder.run, args=(lambda: recorded[0] + _BACKLOG, over), daemon=True)
     samples: list[float] = []
-    with _running(bed, topic, database, 0, 1) as (worker,):
+    with running(bed, topic, database, 0, 1) as (worker,):
         feeding.start()
         while not recorded[0]:
             recorded[0] = int(client.query("SELECT sum(rows) FROM segment_ranges").result_rows[0][0])
@@ -102,9 +106,8 @@ def soak(bed: Bed, size: Size, *, seconds: float) -> SoakFigures:
 
 
 @contextmanager
-def _running(
-    bed: Bed, topic: str, database: str, events: int, workers: int
-) -> Iterator[list[psutil.Process]]:
+def running(bed: Bed, topic: str, database: str, events: int, workers: int) -> Iterator[list[psutil.Process]]:
+    """Run a group of workers, which is stopped afterwards; yields once every partition has its lane."""
     environment = bed.environment(topic, database, events)
     started = [
         subprocess.Popen(
@@ -115,6 +118,7 @@ def _running(
         for number in range(workers)
     ]
     try:
+        bed.await_lanes(environment["AUDITSTREAM_WORKER__APP_ID"])
         yield [psutil.Process(each.pid) for each in started]
     finally:
         for each in started:
