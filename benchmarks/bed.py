@@ -10,13 +10,13 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
-from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
@@ -95,19 +95,23 @@ class Bed:
             "AUDITSTREAM_DATA_DIR": str(self.folder / uuid.uuid4().hex[:8]),
         }
 
-    def await_lanes(self, group: str) -> None:
+    def await_lanes(self, group: str, topic: str) -> None:
         """Wait until every partition has its lane: a lane without a committed state commits its first one.
 
         Raises:
             TimeoutError: They have not, within two minutes.
         """
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        for _ in range(1200):
-            asked = ConsumerGroupTopicPartitions(group)
-            committed = admin.list_consumer_group_offsets([asked])[group].result(10).topic_partitions
-            if len([each for each in committed if each.offset >= 0]) == PARTITIONS:
-                return
-            time.sleep(0.1)
+        looker = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+        partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        try:
+            for _ in range(1200):
+                # A broker that has just started does not know yet who coordinates the group.
+                with suppress(KafkaException):
+                    if all(each.offset >= 0 for each in looker.committed(partitions, timeout=10)):
+                        return
+                time.sleep(0.1)
+        finally:
+            looker.close()
         raise TimeoutError(f"group {group}: not every partition has a committed state")
 
     def run(self, case: str, topic: str, events: int) -> Figures:

@@ -118,7 +118,7 @@ def running(bed: Bed, topic: str, database: str, events: int, workers: int) -> I
         for number in range(workers)
     ]
     try:
-        bed.await_lanes(environment["AUDITSTREAM_WORKER__APP_ID"])
+        bed.await_lanes(environment["AUDITSTREAM_WORKER__APP_ID"], topic)
         yield [psutil.Process(each.pid) for each in started]
     finally:
         for each in started:
