@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import uuid
@@ -90,12 +91,40 @@ def encoded(size: Size, number: int) -> bytes:
 
 def values(size: Size, count: int | None = None) -> Iterator[bytes]:
     """Yield framed events, without end when no count is given: some hundreds that differ, each id once."""
-    templates = [encoded(size, number) for number in range(_TEMPLATES)]
-    start = prefix(SCHEMA_ID)
+    templates = [_Template.of(encoded(size, number), number) for number in range(_TEMPLATES)]
     for number in itertools.count() if count is None else range(count):
-        template = templates[number % _TEMPLATES]
+        yield templates[number % _TEMPLATES].filled(number)
+
+
+class _Template:
+    """A framed event without its ids: what is left does compress, ids do not."""
+
+    def __init__(self, start: bytes, middle: bytes, end: bytes) -> None:
+        self._parts = (start, middle, end)
+
+    @classmethod
+    def of(cls, event: bytes, number: int) -> _Template:
+        """Cut event id, trace id and span id out of the event with this number."""
+        ids = _trace_and_span(number)
+        before, found, after = event.partition(ids)
+        assert found, "trace id and span id stand side by side"
+        return cls(prefix(SCHEMA_ID) + before[: _ID.start], before[_ID.stop :], after)
+
+    def filled(self, number: int) -> bytes:
+        """Return the event with ids of its own."""
+        start, middle, end = self._parts
         event_id = str(uuid.UUID(int=(0x0192_0000_0000_7000 << 64) | (1 << 63) | number)).encode()
-        yield b"".join([start, template[: _ID.start], event_id, template[_ID.stop :]])
+        digits = hashlib.blake2b(number.to_bytes(8), digest_size=24).hexdigest().encode()
+        return b"".join([start, event_id, middle, _side_by_side(digits), end])
+
+
+def _side_by_side(digits: bytes) -> bytes:
+    """Return a trace id and a span id as two optional strings that follow each other in Avro."""
+    return b"\x02\x40" + digits[:32] + b"\x02\x20" + digits[32:]
+
+
+def _trace_and_span(number: int) -> bytes:
+    return _side_by_side(f"{number * 7919:032x}{number + 1:016x}".encode())
 
 
 class Feeder:
@@ -107,7 +136,14 @@ class Feeder:
         self._partitions = partitions
         self._values = values(size)
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 50, "batch.size": 1_000_000}
+            {
+                "bootstrap.servers": bootstrap,
+                "acks": "all",
+                "linger.ms": 50,
+                "batch.size": 1_000_000,
+                # As producers of the product do; every case reads the same batches.
+                "compression.type": "zstd",
+            }
         )
 
     def write(self, count: int) -> None:

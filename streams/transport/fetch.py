@@ -200,5 +200,5 @@ class _Columns:
             values=self.values,
             timestamps_ms=self.stamps,
             headers=self.headers,
-            size_bytes=sum(len(value) for value in self.values if value is not None),
+            size_bytes=sum(map(len, filter(None, self.values))),
         )
