@@ -11,7 +11,7 @@ from auditstream.ledger.cosignatures import CosignerKey, CosignerSecretKey
 from auditstream.ledger.keys import KeyTextError, SignerKey, VerifierKey
 
 NAME = "audit.example/demo/events/0/5f3759df"
-SIGNER = SignerKey(NAME, bytes(range(32)))
+SIGNER = SignerKey(NAME, bytes(range(1, 33)))  # an id with letters in it
 KEY = SIGNER.verifier
 
 
@@ -90,7 +90,7 @@ def test_a_secret_is_in_neither_repr_nor_errors():
         SignerKey.parse(SIGNER.secret_text.replace(NAME, "other"))
     for text in (repr(SIGNER), str(refused.value), str(misnamed.value)):
         assert secret[:20] not in text
-        assert "\\x01\\x02" not in text
+        assert "\\x02\\x03" not in text
 
 
 def test_a_malformed_key_is_a_setting_to_be_fixed():
