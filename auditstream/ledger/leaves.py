@@ -16,6 +16,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import ArrayLike
 
+from auditstream.core.errors import VerificationError
+
 ENTRY_BYTES = 74
 NO_EVENT_ID = bytes(16)
 NO_VALUE_HASH = bytes(32)
@@ -41,6 +43,13 @@ class LeafKind(IntEnum):
     EVENT = 0
     DEAD_LETTER = 1
     GAP = 2
+
+
+class LeafError(VerificationError):
+    """A recorded leaf is missing, is there twice, or does not have the hash that it was recorded with."""
+
+    code = "leaf"
+    hint = "A row was changed, removed or forged after it was recorded. Run `auditstream verify`."
 
 
 def value_hashes(values: Iterable[bytes | None]) -> list[bytes]:
@@ -92,6 +101,37 @@ class LeafRun:
         leaves["event_id"] = np.frombuffer(b"".join(self.event_ids), "V16")
         leaves["value_sha256"] = np.frombuffer(b"".join(self.value_sha256), "V32")
         return memoryview(leaves.tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLeaves:
+    """A run of leaves as rows give it, with the hashes that were recorded beside them.
+
+    Attributes:
+        run: What the rows say now.
+        recorded: The leaf hash that each row was recorded with.
+    """
+
+    run: LeafRun
+    recorded: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.recorded)
+
+    def checked_hashes(self) -> Sequence[bytes]:
+        """Return the leaf hashes, after deriving each from its row again.
+
+        Raises:
+            LeafError: A row gives another hash than it was recorded with.
+        """
+        derived = self.run.hashes()
+        if derived != list(self.recorded):
+            pairs = enumerate(zip(self.recorded, derived, strict=True), self.run.first_index)
+            index, (expected, found) = next((at, pair) for at, pair in pairs if pair[0] != pair[1])
+            raise LeafError(
+                f"leaf {index}: expected hash {expected.hex()} as recorded, found {found.hex()}", index=index
+            )
+        return derived
 
 
 def _starts(prefixed: memoryview) -> range:

@@ -1,0 +1,155 @@
+"""A folder that processes write to in turn, so that a kill or a loss of power leaves whole files only.
+
+A file is written under `.new/`, synced, and then given its name; a write is over when the folders of its
+names are synced. The lock is the kernel's (`flock` on `.lock`): it ends with its owner, so that none is ever
+stale, and what an owner that was killed left under `.new/` is removed by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from auditstream.sealer.file_system import FileSystem
+from auditstream.sealer.tile_store import StoreDownError
+
+_LOCK = ".lock"
+_NEW = ".new"
+
+
+class LockedFolder:
+    """One such folder; made when it is first written to.
+
+    Args:
+        base: A folder that exists.
+        name: The folder's path below it.
+        files: File operations.
+    """
+
+    def __init__(self, base: Path, name: str, files: FileSystem | None = None) -> None:
+        self.path = base / name
+        self._base = base
+        self._files = files or FileSystem()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against other writers for the length of the block; waits for its turn.
+
+        Raises:
+            StoreDownError: The system refuses, here or in the block.
+        """
+        with self._answering():
+            self._make(self.path / _NEW)
+            fd = self._files.open_lock(self.path / _LOCK)
+            try:
+                self._files.lock(fd)
+                for name, _ in self._files.names(self.path / _NEW):
+                    self._files.unlink(self.path / _NEW / name)
+                yield
+            finally:
+                self._files.close(fd)
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file, None when there is none; needs no lock.
+
+        Raises:
+            StoreDownError: The system refuses.
+        """
+        with self._answering():
+            return self._found(self.path / name)
+
+    def add(self, name: str, data: bytes) -> bytes | None:
+        """Give bytes a name that is free, else return the bytes that have it; locked, then to be synced."""
+        path = self.path / name
+        present = self._found(path)
+        if present is None:
+            self._make(path.parent)
+            new = self._written(data)
+            self._files.link(new, path)
+            self._files.unlink(new)
+        return present
+
+    def put(self, name: str, data: bytes) -> None:
+        """Give bytes a name, in place of what had it; locked, and then to be synced."""
+        self._files.rename(self._written(data), self.path / name)
+
+    def remove(self, name: str) -> None:
+        """Take a name away, if it is there, and its folder with the last of them; locked."""
+        path = self.path / name
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self._files.unlink(path)
+        if not any(self._listed(path.parent)):
+            with suppress(FileNotFoundError):
+                self._files.remove_folder(path.parent)
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Make names outlive a loss of power, whoever gave them; locked."""
+        for folder in sorted({above for name in names for above in self._above(name)}):
+            fd = self._files.open_folder(folder)
+            try:
+                self._files.sync(fd)
+            finally:
+                self._files.close(fd)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the files under a path that ends in a slash; "" for all.
+
+        Raises:
+            StoreDownError: The system refuses.
+        """
+        for name, is_folder in self._listed(self.path / prefix):
+            if is_folder and name != _NEW:
+                yield from self.names(f"{prefix}{name}/")
+            elif name not in {_LOCK, _NEW}:
+                yield prefix + name
+
+    def _listed(self, folder: Path) -> list[tuple[str, bool]]:
+        with self._answering():
+            try:
+                return self._files.names(folder)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def _above(self, name: str) -> Iterator[Path]:
+        folder = (self.path / name).parent
+        while folder != self._base:
+            yield folder
+            folder = folder.parent
+        yield folder
+
+    def _found(self, path: Path) -> bytes | None:
+        try:
+            return self._files.read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _written(self, data: bytes) -> Path:
+        path = self.path / _NEW / "file"  # one at a time, under the lock
+        fd = self._files.create(path)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._files.write(fd, rest) :]
+            self._files.sync(fd)
+        finally:
+            self._files.close(fd)
+        return path
+
+    def _make(self, folder: Path) -> None:
+        try:
+            self._files.make_folder(folder)
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            if folder == self._base:
+                raise
+            self._make(folder.parent)
+            self._make(folder)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreDownError(f"{self.path}: {error}") from error
