@@ -70,5 +70,5 @@ bench: $(READY) ## Measure throughput and latency; writes benchmarks/results/lat
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --python-version 3.11 \
-	    --extra embedded --group dev --no-emit-index-url --no-emit-find-links --no-header \
+	    --extra embedded --extra objects --group dev --no-emit-index-url --no-emit-find-links --no-header \
 	    $(LOCK_ARGS) --output-file requirements.lock

@@ -45,6 +45,8 @@ class Register(Protocol):
     def replace(self, former: bytes | None, new: bytes) -> None:
         """Set the value if it still is the former one; durable on return.
 
+        Where another process set the very same value meanwhile, that may count as done.
+
         Args:
             former: What `read` returned.
             new: What to put in its place.
