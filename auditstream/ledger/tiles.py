@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import TypeVar
 
 from auditstream.core.errors import VerificationError
@@ -169,10 +168,14 @@ def entries_bundle(entries: Sequence[bytes]) -> bytes:
     """
     if not 1 <= len(entries) <= FULL_WIDTH:
         raise TileError(f"a bundle holds 1 to {FULL_WIDTH} entries, not {len(entries)}")
-    if len(max(entries, key=len)) > MAX_ENTRY_BYTES:
-        raise TileError(f"an entry has at most {MAX_ENTRY_BYTES} bytes, not {len(max(entries, key=len))}")
-    lengths = (len(entry).to_bytes(_LENGTH_BYTES, "big") for entry in entries)
-    return b"".join(chain.from_iterable(zip(lengths, entries, strict=True)))
+    lengths = set(map(len, entries))
+    if max(lengths) > MAX_ENTRY_BYTES:
+        raise TileError(f"an entry has at most {MAX_ENTRY_BYTES} bytes, not {max(lengths)}")
+    prefixes = {length: length.to_bytes(_LENGTH_BYTES, "big") for length in lengths}
+    if len(lengths) == 1:  # as ours are: ten times as fast
+        (prefix,) = prefixes.values()
+        return prefix + prefix.join(entries)
+    return b"".join([prefixes[len(entry)] + entry for entry in entries])
 
 
 def parse_bundle(data: bytes, width: int) -> list[bytes]:

@@ -42,14 +42,21 @@ class FolderStore:
 
     def write_once(self, files: Mapping[str, bytes]) -> None:
         """Make files durable that never change; see the port."""
+        for name in files:
+            parse_tile_path(name)
         if not files:
             return
         with self._folder.locked():
-            for name, data in files.items():
-                parse_tile_path(name)
-                if self._folder.add(name, data) not in {None, data}:
-                    raise OtherBytesError(f"{self._folder.path / name} holds other bytes than the log gives")
+            missing = {name: data for name, data in files.items() if not self._has(name, data)}
+            self._folder.add(missing)
+            # Also of those that were there: who wrote them may have been killed before this.
             self._folder.sync(files)
+
+    def _has(self, name: str, data: bytes) -> bool:
+        present = self.read(name)
+        if present not in {None, data}:
+            raise OtherBytesError(f"{self._folder.path / name} holds other bytes than the log gives")
+        return present is not None
 
     def replace_checkpoint(self, former: bytes | None, new: bytes) -> None:
         """Set the checkpoint if it still is the former one; see the port."""

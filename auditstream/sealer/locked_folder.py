@@ -7,7 +7,8 @@ stale, and what an owner that was killed left under `.new/` is removed by the ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,12 +26,16 @@ class LockedFolder:
         base: A folder that exists.
         name: The folder's path below it.
         files: File operations.
+        syncs_at_once: How many files to sync at once: a disk does many in little more time than one.
     """
 
-    def __init__(self, base: Path, name: str, files: FileSystem | None = None) -> None:
+    def __init__(
+        self, base: Path, name: str, files: FileSystem | None = None, *, syncs_at_once: int = 8
+    ) -> None:
         self.path = base / name
         self._base = base
         self._files = files or FileSystem()
+        self._syncs_at_once = syncs_at_once
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -59,20 +64,19 @@ class LockedFolder:
         with self._answering():
             return self._found(self.path / name)
 
-    def add(self, name: str, data: bytes) -> bytes | None:
-        """Give bytes a name that is free, else return the bytes that have it; locked, then to be synced."""
-        path = self.path / name
-        present = self._found(path)
-        if present is None:
+    def add(self, files: Mapping[str, bytes]) -> None:
+        """Give bytes names that are free; locked, and then to be synced."""
+        with ThreadPoolExecutor(self._syncs_at_once) as threads:
+            written = list(threads.map(self._written, map(str, range(len(files))), files.values()))
+        for name, new in zip(files, written, strict=True):
+            path = self.path / name
             self._make(path.parent)
-            new = self._written(data)
             self._files.link(new, path)
             self._files.unlink(new)
-        return present
 
     def put(self, name: str, data: bytes) -> None:
         """Give bytes a name, in place of what had it; locked, and then to be synced."""
-        self._files.rename(self._written(data), self.path / name)
+        self._files.rename(self._written("0", data), self.path / name)
 
     def remove(self, name: str) -> None:
         """Take a name away, if it is there, and its folder with the last of them; locked."""
@@ -124,8 +128,8 @@ class LockedFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def _written(self, data: bytes) -> Path:
-        path = self.path / _NEW / "file"  # one at a time, under the lock
+    def _written(self, new_name: str, data: bytes) -> Path:
+        path = self.path / _NEW / new_name
         fd = self._files.create(path)
         try:
             rest = memoryview(data)

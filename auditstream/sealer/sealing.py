@@ -205,7 +205,12 @@ class _Growth:
         self._store.write_once(files)
         self._entries += leaves.run.entries()
         full = [bundle for bundle in new_bundles(old, self.edge.size) if bundle.width == FULL_WIDTH]
-        self._store.write_once({bundle.path: self._cut() for bundle in full})
+        starts = range(0, len(full) * FULL_WIDTH, FULL_WIDTH)
+        cut = [self._entries[start : start + FULL_WIDTH] for start in starts]
+        self._entries = self._entries[len(full) * FULL_WIDTH :]
+        self._store.write_once(
+            {b.path: entries_bundle(entries) for b, entries in zip(full, cut, strict=True)}
+        )
 
     def finish(self) -> None:
         """Write what is not full, tiles first."""
@@ -213,10 +218,6 @@ class _Growth:
         if self._entries:
             bundle = Bundle(self.edge.size // FULL_WIDTH, len(self._entries))
             self._store.write_once({bundle.path: entries_bundle(self._entries)})
-
-    def _cut(self) -> bytes:
-        entries, self._entries = self._entries[:FULL_WIDTH], self._entries[FULL_WIDTH:]
-        return entries_bundle(entries)
 
     def _tile(self, tile: Tile) -> bytes:
         return self._read(tile)[: tile.size_bytes]

@@ -3,11 +3,15 @@
 import hashlib
 import struct
 
+import pytest
+
 from auditstream.ledger.leaves import (
     ENTRY_BYTES,
     NO_EVENT_ID,
+    LeafError,
     LeafKind,
     LeafRun,
+    StoredLeaves,
     value_hashes,
 )
 
@@ -58,3 +62,22 @@ def test_an_empty_run_has_no_leaves():
     nothing = LeafRun([], 0, [], [], [], [])
 
     assert nothing.hashes() == []
+    assert nothing.entries() == []
+
+
+def test_a_run_of_one_leaf_is_its_part_of_a_longer_one():
+    columns = (RUN.offsets, RUN.timestamps_ms, RUN.event_ids, RUN.value_sha256)
+    one = LeafRun(RUN.kinds[:1], RUN.first_index, *(column[:1] for column in columns))
+
+    assert one.entries() == RUN.entries()[:1]
+    assert one.hashes() == RUN.hashes()[:1]
+
+
+def test_a_leaf_that_does_not_give_its_recorded_hash_is_named():
+    recorded = RUN.hashes()
+    assert StoredLeaves(RUN, recorded).checked_hashes() == recorded
+
+    recorded[2] = bytes(32)
+    found = RUN.hashes()[2].hex()
+    with pytest.raises(LeafError, match=f"leaf {2**40 + 2}: expected hash {bytes(32).hex()} .*{found}"):
+        StoredLeaves(RUN, recorded).checked_hashes()
