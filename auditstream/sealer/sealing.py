@@ -105,8 +105,10 @@ def seal_once(
     remembered = memory.read()
     signed = _signed_before(remembered, published)
     growth = _Growth(store, former)
-    if signed.size <= former.size:
+    if signed.size < former.size:
         _check_same(signed, TreeHead(signed.size, HashReader(former.size, store.read).root(signed.size)))
+    elif signed.size == former.size:
+        _check_same(signed, former)
     else:
         growth.take(source, signed.size)
         _check_same(signed, growth.head())
