@@ -17,6 +17,8 @@ from auditstream.ledger.merkle import Frontier, leaf_hash
 from auditstream.ledger.notes import Note
 from auditstream.ledger.proofs import ProofError, verify_consistency, verify_inclusion
 from auditstream.ledger.receipts import Receipt, parse_receipt
+from auditstream.ledger.tile_edge import TileEdge
+from auditstream.ledger.tiles import new_tiles, right_edge
 from tests.support import go_log
 from tests.support.go_log import octets
 from tests.support.merkle_trees import Tree
@@ -70,6 +72,25 @@ def test_the_roots_of_a_log_of_100_000_entries_of_random_sizes(ask, tree, entrie
         frontier = frontier.extend(tree.leaf_hashes[frontier.size : size])
         ours.append(frontier.root)
     assert [octets(root) for root in roots] == ours
+
+
+@pytest.mark.parametrize("steps", [(ENTRIES,), (1, 255, 257, 65_535, 70_000, ENTRIES)])
+def test_its_tiles(ask, tree, entries_file, steps):
+    edge, ours = TileEdge(), {}
+    for size in steps:
+        ours |= dict(edge.extend(tree.leaf_hashes[edge.size : size]))
+        ours |= dict(edge.partial_tiles())
+    tiles = list(ours)
+
+    theirs = ask(entries=entries_file, tiles=[(tile.level, tile.index, tile.width) for tile in tiles])[
+        "Tiles"
+    ]
+
+    assert {tile for tile in tiles if tile.width == 256} | set(right_edge(ENTRIES)) == set(
+        new_tiles(0, ENTRIES)
+    )
+    assert set(new_tiles(0, ENTRIES)) <= set(tiles)
+    assert [octets(data) for data in theirs] == list(ours.values())
 
 
 def test_its_inclusion_proofs(ask, tree, entries_file, pairs):
