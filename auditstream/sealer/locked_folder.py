@@ -66,17 +66,21 @@ class LockedFolder:
 
     def add(self, files: Mapping[str, bytes]) -> None:
         """Give bytes names that are free; locked, and then to be synced."""
+        new = {self.path / _NEW / str(at): data for at, data in enumerate(files.values())}
         with ThreadPoolExecutor(self._syncs_at_once) as threads:
-            written = list(threads.map(self._written, map(str, range(len(files))), files.values()))
-        for name, new in zip(files, written, strict=True):
+            shares = [list(new.items())[first :: self._syncs_at_once] for first in range(self._syncs_at_once)]
+            list(threads.map(self._write, shares))
+        for name, written in zip(files, new, strict=True):
             path = self.path / name
             self._make(path.parent)
-            self._files.link(new, path)
-            self._files.unlink(new)
+            self._files.link(written, path)
+            self._files.unlink(written)
 
     def put(self, name: str, data: bytes) -> None:
         """Give bytes a name, in place of what had it; locked, and then to be synced."""
-        self._files.rename(self._written("0", data), self.path / name)
+        new = self.path / _NEW / "0"
+        self._write([(new, data)])
+        self._files.rename(new, self.path / name)
 
     def remove(self, name: str) -> None:
         """Take a name away, if it is there, and its folder with the last of them; locked."""
@@ -128,17 +132,17 @@ class LockedFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def _written(self, new_name: str, data: bytes) -> Path:
-        path = self.path / _NEW / new_name
-        fd = self._files.create(path)
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[self._files.write(fd, rest) :]
-            self._files.sync(fd)
-        finally:
-            self._files.close(fd)
-        return path
+    def _write(self, files: Iterable[tuple[Path, bytes]]) -> None:
+        """Write new files, one after the other, and sync each."""
+        for path, data in files:
+            fd = self._files.create(path)
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[self._files.write(fd, rest) :]
+                self._files.sync(fd)
+            finally:
+                self._files.close(fd)
 
     def _make(self, folder: Path) -> None:
         try:
