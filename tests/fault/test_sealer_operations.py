@@ -22,6 +22,8 @@ def growth(request: pytest.FixtureRequest) -> Growth:
     return request.param
 
 
+pytestmark = pytest.mark.fault
+
 BASE = Path("/disk")
 
 
