@@ -25,6 +25,7 @@ from auditstream.embedded.topics import TopicSpec, create_topics
 from benchmarks.events import Feeder, Size
 from benchmarks.measured import Figures
 from sinks.migrate import apply
+from streams.allocator import keep_pages
 
 PARTITIONS = 4
 _CASE_LIMIT_S = 300.0
@@ -76,8 +77,10 @@ class Bed:
 
     def environment(self, topic: str, database: str, events: int) -> dict[str, str]:
         """Return what a measured process is told."""
+        told = dict(os.environ)
+        keep_pages(told)
         return {
-            **os.environ,
+            **told,
             "BENCH_BROKER": self.bootstrap,
             "BENCH_TOPIC": topic,
             "BENCH_EVENTS": str(events),

@@ -15,6 +15,9 @@ def worker(context: typer.Context) -> None:
 
     Settings come from AUDITSTREAM_* variables. Run as many as there is load, with one app id.
     """
+    from streams.allocator import keep_pages
+
+    keep_pages()
     from prometheus_client import start_http_server
 
     from auditstream.cli.wiring import load_settings
