@@ -33,7 +33,7 @@ demo: $(READY) ## Run everything on embedded parts with an hour of generated tra
 
 .PHONY: test
 test: $(READY) ## Run every test that this machine can run
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m tests.side_by_side $(TEST_ARGS)
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run the tests that need neither a broker nor patience
