@@ -164,16 +164,17 @@ class Checker:
     def wait(self, *, within_s: float, stall_s: float) -> bool:
         """Wait until every acknowledged record has a row; False when `within_s` or `stall_s` has passed.
 
-        Distinct places are counted, so that doubled rows cannot make up for missing ones.
+        Distinct places are counted, so that doubled rows cannot make up for missing ones, and the last
+        acknowledged place of each partition must be there, so that records without an acknowledgement,
+        which may be in the topic, too, cannot.
 
         Args:
             within_s: Bound on the whole wait.
             stall_s: Give up when no row arrives for so long.
         """
-        sql = f"SELECT uniqExact(kafka_partition, kafka_offset) FROM {self.table} WHERE {self._where}"
         deadline_s = time.monotonic() + within_s
         seen, moved_s = -1, time.monotonic()
-        while (count := int(self.ask(sql)[0][0])) < self.journal.acknowledgements:
+        while (count := self._recorded()) < self.journal.acknowledgements or not self._reaches_the_end():
             now_s = time.monotonic()
             if count != seen:
                 seen, moved_s = count, now_s
@@ -181,6 +182,20 @@ class Checker:
                 return False
             time.sleep(_POLL_S)
         return True
+
+    def _recorded(self) -> int:
+        sql = f"SELECT uniqExact(kafka_partition, kafka_offset) FROM {self.table} WHERE {self._where}"
+        return int(self.ask(sql)[0][0])
+
+    def _reaches_the_end(self) -> bool:
+        """Whether the last acknowledged place of every partition, hence all before it, has been recorded."""
+        due: dict[int, int] = {}
+        for places in self.journal.acknowledged.values():
+            for partition, offset in places:
+                due[partition] = max(offset, due.get(partition, -1))
+        sql = f"SELECT kafka_partition, max(kafka_offset) FROM {self.table} WHERE {self._where} GROUP BY 1"
+        reached = {int(partition): int(offset) for partition, offset in self.ask(sql)}
+        return all(reached.get(partition, -1) >= offset for partition, offset in due.items())
 
     def check(self) -> Verdict:
         """Compare everything once; see `Verdict`."""
