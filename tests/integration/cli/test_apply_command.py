@@ -12,8 +12,7 @@ from auditstream.cli import announcing, apply, migrate
 from auditstream.core.settings import load
 from auditstream.embedded.clickhouse_process import RunningClickHouse
 from auditstream.embedded.loopback_ports import free_port
-from auditstream.embedded.mock_kafka import start_mock_kafka
-from auditstream.embedded.registry import RunningRegistry, start_registry
+from auditstream.embedded.registry import RunningRegistry
 from auditstream.reference.digests import digest
 from auditstream.reference.owners import Tenant
 from schemas.codec import decode
@@ -22,30 +21,12 @@ from schemas.packaged import schema_json
 from sinks.clients import http_client
 from sinks.reference import ReferenceStore, connect_reference
 from tests.support.brokers import Broker
-from tests.support.clickhouse_fronts import TOKENS, start
+from tests.support.clickhouse_fronts import TOKENS
 from tests.support.command_line import Run, command_line
 from tests.support.facts import day
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "reference"
 CHANGES = 21
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    with start_mock_kafka() as running:
-        yield Broker("embedded", running.bootstrap)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    with start_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHouse]:
-    with start(tmp_path_factory.mktemp("clickhouse")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,14 +14,8 @@ from auditstream.embedded.clickhouse_process import RunningClickHouse
 from sinks.clickhouse import connect
 from sinks.clients import http_client
 from tests.support.blocks import LOG, block_of
-from tests.support.clickhouse_fronts import TOKENS, start
+from tests.support.clickhouse_fronts import TOKENS
 from tests.support.command_line import Run, command_line, rows_of
-
-
-@pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHouse]:
-    with start(tmp_path_factory.mktemp("clickhouse")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ from auditstream.cli import emit
 from auditstream.core.errors import RetryableError
 from auditstream.core.ports import Outbound
 from auditstream.embedded.loopback_ports import free_port
-from auditstream.embedded.mock_kafka import start_mock_kafka
-from auditstream.embedded.registry import RunningRegistry, start_registry
+from auditstream.embedded.registry import RunningRegistry
 from auditstream.emit.kafka_way import KafkaWay
 from auditstream.emit.reading import BadLineError
 from schemas.framing import framing_of
@@ -32,18 +30,6 @@ EVENT = {
     "conversation_id": "c-1",
     "usage": {"input_tokens": 7, "output_tokens": 5},
 }
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    with start_mock_kafka() as running:
-        yield Broker("embedded", running.bootstrap)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    with start_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture

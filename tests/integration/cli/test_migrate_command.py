@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,8 @@ import pytest
 from auditstream.cli import migrate
 from auditstream.embedded.clickhouse_process import RunningClickHouse
 from sinks.migration_files import packaged
-from tests.support.clickhouse_fronts import TOKENS, start
+from tests.support.clickhouse_fronts import TOKENS
 from tests.support.command_line import Run, command_line, rows_of
-
-
-@pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHouse]:
-    with start(tmp_path_factory.mktemp("clickhouse")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -5,25 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from auditstream.cli import sql
 from auditstream.embedded.clickhouse_process import RunningClickHouse
-from tests.support.clickhouse_fronts import TOKENS, start
+from tests.support.clickhouse_fronts import TOKENS
 from tests.support.command_line import Run, command_line, rows_of
 from tests.support.commands import COMMAND
 
 ENDLESS = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(number)"
 LONG = "SELECT number FROM numbers(100000000)"  # more than the reader's 1,000,000 rows
-
-
-@pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHouse]:
-    with start(tmp_path_factory.mktemp("clickhouse")) as running:
-        yield running
 
 
 @pytest.fixture(params=["analyst", "default"])
