@@ -78,8 +78,7 @@ def feeds_lacking(client: Client, segment_id: str) -> list[Feed]:
         NotFoundError: `events` does not have it.
         StoreBusyError: A table differs by something else; inserts under way do that for a moment.
     """
-    where = _place_of(client, segment_id)
-    return [feed for feed in _feeds(client) if _is_lacking(client, feed, segment_id, where)]
+    return _lacking(client, segment_id, _place_of(client, segment_id))
 
 
 def rebuild(client: Client, segment_id: str) -> list[str]:
@@ -92,7 +91,7 @@ def rebuild(client: Client, segment_id: str) -> list[str]:
         StoreBusyError: Inserts under way make it unclear what is missing.
     """
     where = _place_of(client, segment_id)
-    lacking = [feed for feed in _feeds(client) if _is_lacking(client, feed, segment_id, where)]
+    lacking = _lacking(client, segment_id, where)
     for feed in lacking:
         written = client.query(_COLUMNS, {"table": f"{feed.target}_feed"}).result_rows
         columns = ", ".join(name for name, _ in written)
@@ -112,6 +111,10 @@ def _place_of(client: Client, segment_id: str) -> dict[str, Any]:
     where = {"segment": segment_id, "day": days[0][0]}
     first, last = client.query(_TIMES, where).result_rows[0]
     return {**where, "first": _text(first), "last": _text(last)}
+
+
+def _lacking(client: Client, segment_id: str, where: dict[str, Any]) -> list[Feed]:
+    return [feed for feed in _feeds(client) if _is_lacking(client, feed, segment_id, where)]
 
 
 def _feeds(client: Client) -> list[Feed]:

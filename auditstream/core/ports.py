@@ -106,15 +106,20 @@ class Segment:
     @property
     def id(self) -> str:
         """Deduplication token and provenance: `topic/partition/epoch/lo-hi`."""
-        return f"{self.log}/{self.plan.lo}-{self.plan.hi}"
+        return segment_id(self.log, self.plan)
 
     def __len__(self) -> int:
         return len(self.values)
 
 
-def offsets_of(segment_id: str) -> tuple[int, int]:
+def segment_id(log: LogId, plan: Plan) -> str:
+    """Return the id of the segment that a plan of a log makes."""
+    return f"{log}/{plan.lo}-{plan.hi}"
+
+
+def offsets_of(segment: str) -> tuple[int, int]:
     """Return the first and the last offset that a segment's id names."""
-    lo, _, hi = segment_id.rpartition("/")[2].partition("-")
+    lo, _, hi = segment.rpartition("/")[2].partition("-")
     return int(lo), int(hi)
 
 

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.logs import get_logger
-from auditstream.core.ports import LogId
+from auditstream.core.ports import LogId, segment_id
 from streams.lane import Lane
 from streams.lane_services import Membership
 from streams.lanes import Lanes
@@ -157,8 +157,8 @@ class LaneConsumer(BatchConsumer):
             last = await asyncio.to_thread(sink.last_plan, log_id)
             states[log_id] = start_from_store(log_id, whole, last, begin)
             if last is not None and states[log_id] is not last:  # Kafka no longer has it for a replay
-                segment_id = f"{log_id}/{last.lo}-{last.hi}"
-                require_in_views(segment_id, await asyncio.to_thread(sink.views_lacking, segment_id))
+                segment = segment_id(log_id, last)
+                require_in_views(segment, await asyncio.to_thread(sink.views_lacking, segment))
         return states
 
     async def _epochs(self, topics: set[str]) -> dict[str, str]:
