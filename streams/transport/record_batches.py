@@ -42,12 +42,12 @@ class FetchedRecords:
 
     def next_whole_batch(self) -> tuple[Any, bool]:
         """Return the next batch, and whether its checksum is right."""
-        begin, end = self._at, self._at + self._next_size()
+        begin = self._at
         batch = self.next_batch()
         if self._data[begin + _MAGIC_AT] < _FIRST_MAGIC_WITH_CRC32C:
             return batch, bool(batch.validate_crc())
         (expected,) = _CRC.unpack_from(self._data, begin + _CRC_AT)
-        return batch, google_crc32c.value(self._data[begin + _CHECKED_FROM : end]) == expected
+        return batch, google_crc32c.value(self._data[begin + _CHECKED_FROM : self._at]) == expected
 
     def _next_size(self) -> int:
         if not self.has_next():
