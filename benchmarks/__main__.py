@@ -19,7 +19,7 @@ from rich.table import Table
 from benchmarks.bed import Bed, made_bed
 from benchmarks.events import Size, encoded
 from benchmarks.latency import measure
-from benchmarks.measured import Figures
+from benchmarks.measured import Figures, Measured
 from benchmarks.workers import run_group, soak
 from schemas.packaged import parsed_schema
 
@@ -86,20 +86,10 @@ def _measure_size(bed: Bed, size: Size, share: int, console: Console, *, groups:
         console.print(f"{size}: {workers} workers …")
         teams.append(run_group(bed, topic, max(counts.values()), workers=workers))
     return {
-        "workers": [
-            {
-                **asdict(each),
-                "events_per_s": each.events / each.wall_s,
-                "cpu_us": each.cpu_s / each.events * 1e6,
-            }
-            for each in teams
-        ],
+        "workers": [_with_rates(each) for each in teams],
         "bytes": bed.sizes[topic],
         "fastavro_us": alone_us,
-        "cases": {
-            case: {**asdict(each), "events_per_s": each.events_per_s, "cpu_us": each.cpu_us}
-            for case, each in figures.items()
-        },
+        "cases": {case: _with_rates(each) for case, each in figures.items()},
         "ratios": {
             "c/a": figures["batch-nothing"].events_per_s / figures["stock-nothing"].events_per_s,
             "d/b": figures["record"].events_per_s / figures["stock-decode"].events_per_s,
@@ -107,6 +97,10 @@ def _measure_size(bed: Bed, size: Size, share: int, console: Console, *, groups:
             "cpu d / fastavro": figures["record"].cpu_us / alone_us,
         },
     }
+
+
+def _with_rates(figures: Measured) -> dict[str, Any]:
+    return {**asdict(figures), "events_per_s": figures.events_per_s, "cpu_us": figures.cpu_us}
 
 
 def _fastavro_us(size: Size) -> float:

@@ -11,20 +11,18 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """One case.
+class Measured:
+    """What was handled, in which time.
 
     Attributes:
         events: Events handled between the first and the last.
         wall_s: Time from the first to the last.
-        cpu_s: Processor time of the measured process meanwhile, user and system.
-        peak_mb: Peak resident memory of the process.
+        cpu_s: Processor time of the measured processes meanwhile, user and system.
     """
 
     events: int
     wall_s: float
     cpu_s: float
-    peak_mb: float
 
     @property
     def events_per_s(self) -> float:
@@ -35,6 +33,17 @@ class Figures:
     def cpu_us(self) -> float:
         """Processor microseconds an event."""
         return self.cpu_s / self.events * 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Figures(Measured):
+    """One case.
+
+    Attributes:
+        peak_mb: Peak resident memory of the process.
+    """
+
+    peak_mb: float
 
 
 class Stopwatch:

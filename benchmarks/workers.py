@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from threading import Event, Thread
+from typing import Any
 
 import psutil
 
 from benchmarks.bed import PARTITIONS, Bed
 from benchmarks.events import Feeder, Size
+from benchmarks.measured import Measured
 
 _POLL_S = 0.05
 _SAMPLE_S = 1.0
@@ -23,20 +25,14 @@ _BACKLOG = 400_000
 
 
 @dataclass(frozen=True, slots=True)
-class GroupFigures:
-    """One group of workers on one topic.
+class GroupFigures(Measured):
+    """One group of workers on one topic, from the first look that saw rows to the last that counts.
 
     Attributes:
         workers: How many.
-        events: Rows between the first look that saw any and the last that counts.
-        wall_s: Time between these looks.
-        cpu_s: Processor time of all workers meanwhile.
     """
 
     workers: int
-    events: int
-    wall_s: float
-    cpu_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +63,13 @@ def run_group(bed: Bed, topic: str, events: int, *, workers: int) -> GroupFigure
     database = bed.new_database()
     client = bed.client(database)
 
-    def rows() -> int:
-        return int(client.query("SELECT sum(rows) FROM segment_ranges").result_rows[0][0])
-
     with running(bed, topic, database, events, workers) as processes:
-        while not (first := rows()):
+        while not (first := _rows(client)):
             time.sleep(_POLL_S)
         begun, cpu = time.perf_counter(), _cpu_s(processes)
-        while (last := rows()) < events - first:
+        while (last := _rows(client)) < events - first:
             time.sleep(_POLL_S)
-        return GroupFigures(workers, last - first, time.perf_counter() - begun, _cpu_s(processes) - cpu)
+        return GroupFigures(last - first, time.perf_counter() - begun, _cpu_s(processes) - cpu, workers)
 
 
 def soak(bed: Bed, size: Size, *, seconds: float) -> SoakFigures:
@@ -90,12 +83,12 @@ def soak(bed: Bed, size: Size, *, seconds: float) -> SoakFigures:
     with running(bed, topic, database, 0, 1) as (worker,):
         feeding.start()
         while not recorded[0]:
-            recorded[0] = int(client.query("SELECT sum(rows) FROM segment_ranges").result_rows[0][0])
+            recorded[0] = _rows(client)
             time.sleep(_POLL_S)
         begun = time.perf_counter()
         while time.perf_counter() - begun < seconds:
             samples.append(worker.memory_info().rss / 1e6)
-            recorded[0] = int(client.query("SELECT sum(rows) FROM segment_ranges").result_rows[0][0])
+            recorded[0] = _rows(client)
             time.sleep(_SAMPLE_S)
         took = time.perf_counter() - begun
         over.set()
@@ -125,6 +118,11 @@ def running(bed: Bed, topic: str, database: str, events: int, workers: int) -> I
             each.terminate()
         for each in started:
             each.wait(30)
+
+
+def _rows(client: Any) -> int:
+    """Return how many rows there are, without reading them."""
+    return int(client.query("SELECT sum(rows) FROM segment_ranges").result_rows[0][0])
 
 
 def _cpu_s(processes: list[psutil.Process]) -> float:
