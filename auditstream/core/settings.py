@@ -98,6 +98,28 @@ class WorkerSettings(_Group):
     dead_letter_pause_s: Annotated[float, Field(gt=0)] = 60.0
 
 
+class EvidenceSettings(_Group):
+    """Where the signed logs are kept, who signs them, and who must have witnessed them."""
+
+    host: str = Field("auditstream.local", description="Domain of the operator: first part of every origin.")
+    deployment: str = Field("local", description="Name of the deployment: second part of every origin.")
+    store: str = Field("", description="Folder or s3://bucket/prefix; empty for DATA_DIR/evidence.")
+    state: str = Field(
+        "", description="What was signed last: folder, or s3:// likewise; empty for DATA_DIR/seal."
+    )
+    key_file: Path | None = Field(
+        None, description="The deployment's secret key; DATA_DIR/seal/key when unset."
+    )
+    policy_file: Path | None = Field(
+        None, description="Trust policy (C2SP tlog-policy): witnesses and quorum."
+    )
+    every_s: Annotated[float, Field(gt=0, description="Longest time from a row to a checkpoint.")] = 10.0
+    fresh_s: Annotated[float, Field(gt=0, description="Longest time between cosignatures, news or none.")] = (
+        60.0
+    )
+    metrics_port: int = Field(0, description="Port of the sealer's /metrics on loopback; 0 for none.")
+
+
 class Settings(BaseSettings):
     """Every setting of every process; see the module's docstring for how to set them."""
 
@@ -113,6 +135,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     worker: WorkerSettings = WorkerSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     log_style: Literal["auto", "json", "pretty"] = "auto"
     log_level: str = "INFO"
 
