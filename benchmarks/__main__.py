@@ -46,16 +46,20 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, to see that it runs")
     parser.add_argument("--no-latency", action="store_true", help="leave the latency measurement out")
     parser.add_argument("--no-workers", action="store_true", help="leave out groups of 1, 2 and 4 workers")
-    parser.add_argument("--soak", type=float, default=0.0, help="seconds at full load, to see the memory")
+    parser.add_argument(
+        "--soak", type=float, default=0.0, help="seconds at full load with full windows, to see the memory"
+    )
+    parser.add_argument("--only-soak", action="store_true", help="measure nothing else")
     parser.add_argument("--size", choices=["small", "typical"], help="measure only this size of event")
     options = parser.parse_args()
     share = 10 if options.quick else 1
     console = Console(stderr=True)
     results: dict[str, Any] = {"machine": _machine(), "sizes": {}}
     with made_bed() as bed:
-        for size in [options.size] if options.size else ["small", "typical"]:
+        sizes: list[Size] = [options.size] if options.size else ["small", "typical"]
+        for size in sizes if not options.only_soak else ():
             results["sizes"][size] = _measure_size(bed, size, share, console, groups=not options.no_workers)
-        if not options.no_latency:
+        if not (options.no_latency or options.only_soak):
             console.print("latency at 2,000 events/s …")
             results["latency"] = asdict(measure(bed, seconds=5 if options.quick else 30))
         if options.soak:
@@ -148,7 +152,8 @@ def _print(results: dict[str, Any]) -> None:
     if "soak" in results:
         soaked = results["soak"]
         console.print(
-            f"{soaked['seconds']:.0f} s at full load, {soaked['events']:,} events: "
+            f"{soaked['seconds']:.0f} s at full load with full windows ({soaked['filled_events']:,} events "
+            f"before), {soaked['events']:,} events: "
             f"{soaked['early_mb']:.0f} MB early, {soaked['late_mb']:.0f} MB late, "
             f"{soaked['peak_mb']:.0f} MB peak"
         )

@@ -17,6 +17,7 @@ import psutil
 from benchmarks.bed import PARTITIONS, Bed
 from benchmarks.events import Feeder, Size
 from benchmarks.measured import Measured
+from streams.recording.duplicates import WINDOW_LEAVES
 
 _POLL_S = 0.05
 _SAMPLE_S = 1.0
@@ -37,11 +38,12 @@ class GroupFigures(Measured):
 
 @dataclass(frozen=True, slots=True)
 class SoakFigures:
-    """One worker at full load for a while.
+    """One worker at full load for a while, from when its indexes of recent ids are full.
 
     Attributes:
-        events: Rows that it made.
-        seconds: How long.
+        events: Rows that it made in that time.
+        seconds: How long that was.
+        filled_events: Rows before, which filled the indexes.
         early_mb: Median resident memory of the second fifth of the time: everything has been used once.
         late_mb: Median resident memory of the last fifth.
         peak_mb: Highest of all samples.
@@ -49,6 +51,7 @@ class SoakFigures:
 
     events: int
     seconds: float
+    filled_events: int
     early_mb: float
     late_mb: float
     peak_mb: float
@@ -73,7 +76,7 @@ def run_group(bed: Bed, topic: str, events: int, *, workers: int) -> GroupFigure
 
 
 def soak(bed: Bed, size: Size, *, seconds: float) -> SoakFigures:
-    """Keep one worker at full load and look at its memory every second."""
+    """Keep one worker at full load; look at its memory every second once the partitions' windows are full."""
     topic, database = bed.new_topic(f"{size}-soak"), bed.new_database()
     client = bed.client(database)
     recorded, over = [0], Event()
@@ -82,9 +85,9 @@ def soak(bed: Bed, size: Size, *, seconds: float) -> SoakFigures:
     samples: list[float] = []
     with running(bed, topic, database, 0, 1) as (worker,):
         feeding.start()
-        while not recorded[0]:
-            recorded[0] = _rows(client)
-            time.sleep(_POLL_S)
+        while (filled := _rows(client)) < PARTITIONS * WINDOW_LEAVES:
+            recorded[0] = filled
+            time.sleep(_SAMPLE_S)
         begun = time.perf_counter()
         while time.perf_counter() - begun < seconds:
             samples.append(worker.memory_info().rss / 1e6)
@@ -95,7 +98,7 @@ def soak(bed: Bed, size: Size, *, seconds: float) -> SoakFigures:
         feeding.join()
     fifth = max(1, len(samples) // 5)
     early, late = median(samples[fifth : 2 * fifth]), median(samples[-fifth:])
-    return SoakFigures(recorded[0], took, early, late, max(samples))
+    return SoakFigures(recorded[0] - filled, took, filled, early, late, max(samples))
 
 
 @contextmanager

@@ -7,23 +7,19 @@ import polars as pl
 
 from auditstream.ledger.leaves import LeafError, LeafRun, StoredLeaves
 from sinks.clients import ClientPool
+from sinks.leaf_expressions import EVENT_ID, HASH, TIMESTAMP_MS, VALUE_SHA256
 from sinks.refusals import translated
 
-# The inner query reads the projection in log order and says which days to look at; values are hashed where
-# they are, so that none of them travels.
-_LEAVES = """
+# The projection `log_order` has all of it, in log order. The store hashes natively, on every core; the hash
+# that was recorded travels beside the one that the row gives now.
+_LEAVES = f"""
 SELECT
     leaf_index, leaf_kind, leaf_hash, toUInt64(kafka_offset) AS offset,
-    toUInt64(toUnixTimestamp64Milli(kafka_timestamp)) AS timestamp_ms,
-    UUIDStringToNum(toString(event_id)) AS event_id,
-    if(raw_null, toFixedString('', 32), SHA256(raw)) AS value_sha256
+    {TIMESTAMP_MS} AS timestamp_ms, {EVENT_ID} AS event_id_bytes, {VALUE_SHA256} AS value_sha256,
+    {HASH} AS derived
 FROM events
-WHERE log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}
-    AND ingest_day IN (
-        SELECT DISTINCT ingest_day FROM events
-        WHERE log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}
-    )
-ORDER BY leaf_index"""
+WHERE log_id = {{log:String}} AND leaf_index >= {{from:UInt64}} AND leaf_index < {{to:UInt64}}
+ORDER BY leaf_index"""  # noqa: S608  # constant expressions; values are parameters
 _NEXT = """
 SELECT min(leaf_index) AS next, count() AS leaves FROM events
 WHERE log_id = {log:String} AND leaf_index >= {from:UInt64}"""
@@ -83,7 +79,7 @@ def _stored(frame: pl.DataFrame, first_index: int) -> StoredLeaves:
         first_index=first_index,
         offsets=frame.get_column("offset").to_numpy(),
         timestamps_ms=frame.get_column("timestamp_ms").to_numpy(),
-        event_ids=binary("event_id"),
+        event_ids=binary("event_id_bytes"),
         value_sha256=binary("value_sha256"),
     )
-    return StoredLeaves(run, binary("leaf_hash"))
+    return StoredLeaves(run, binary("leaf_hash"), binary("derived"))

@@ -26,10 +26,6 @@ class FileSystem:
         """Close a file or a folder; gives back its lock."""
         os.close(fd)
 
-    def link(self, path: Path, name: Path) -> None:
-        """Give a file one more name; refuses a name that is taken."""
-        os.link(path, name)
-
     def rename(self, path: Path, name: Path) -> None:
         """Give a file another name in one step, in place of a file that had it."""
         path.rename(name)

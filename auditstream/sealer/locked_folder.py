@@ -65,16 +65,15 @@ class LockedFolder:
             return self._found(self.path / name)
 
     def add(self, files: Mapping[str, bytes]) -> None:
-        """Give bytes names that are free; locked, and then to be synced."""
-        new = {self.path / _NEW / str(at): data for at, data in enumerate(files.values())}
+        """Give bytes names that the caller has seen to be free; locked, and then to be synced."""
+        new = [(self.path / _NEW / str(at), data) for at, data in enumerate(files.values())]
         with ThreadPoolExecutor(self._syncs_at_once) as threads:
-            shares = [list(new.items())[first :: self._syncs_at_once] for first in range(self._syncs_at_once)]
+            shares = [new[first :: self._syncs_at_once] for first in range(self._syncs_at_once)]
             list(threads.map(self._write, shares))
-        for name, written in zip(files, new, strict=True):
-            path = self.path / name
-            self._make(path.parent)
-            self._files.link(written, path)
-            self._files.unlink(written)
+        for folder in sorted({_folder(name) for name in files}):
+            self._make(self.path / folder)
+        for name, (written, _) in zip(files, new, strict=True):
+            self._files.rename(written, self.path / name)
 
     def put(self, name: str, data: bytes) -> None:
         """Give bytes a name, in place of what had it; locked, and then to be synced."""
@@ -93,7 +92,9 @@ class LockedFolder:
 
     def sync(self, names: Iterable[str]) -> None:
         """Make names outlive a loss of power, whoever gave them; locked."""
-        for folder in sorted({above for name in names for above in self._above(name)}):
+        for folder in sorted(
+            {above for name in {_folder(name) for name in names} for above in self._above(name)}
+        ):
             fd = self._files.open_folder(folder)
             try:
                 self._files.sync(fd)
@@ -119,8 +120,9 @@ class LockedFolder:
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
-    def _above(self, name: str) -> Iterator[Path]:
-        folder = (self.path / name).parent
+    def _above(self, folder_name: str) -> Iterator[Path]:
+        """Yield a folder of names, and those above it, up to the one that was there before us."""
+        folder = self.path / folder_name
         while folder != self._base:
             yield folder
             folder = folder.parent
@@ -161,3 +163,8 @@ class LockedFolder:
             yield
         except OSError as error:
             raise StoreDownError(f"{self.path}: {error}") from error
+
+
+def _folder(name: str) -> str:
+    """Return the path of the folder that a name is in, "" at the top."""
+    return name.rpartition("/")[0]

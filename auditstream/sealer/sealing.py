@@ -14,6 +14,7 @@ through the remembered size with the remembered root, and goes on. Sealers of on
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from auditstream.core.errors import FatalError, VerificationError
@@ -190,29 +191,37 @@ class _Growth:
         return TreeHead(self.edge.size, self.edge.frontier().root)
 
     def take(self, source: LeafSource, size: int) -> None:
-        """Grow to a size, or as far as there are leaves."""
-        while self.edge.size < size:
-            at = self.edge.size
-            # Pages end where tiles do, so that only the last one leaves a part of a bundle in hand.
-            leaves = source.read(at, min(PAGE_LEAVES - at % FULL_WIDTH, size - at))
-            if not len(leaves):
-                return
-            self._add(leaves)
+        """Grow to a size, or as far as there are leaves; a page is written while the next one is hashed."""
+        with ThreadPoolExecutor(1) as writer:
+            writing: Future[None] | None = None
+            while self.edge.size < size:
+                at = self.edge.size
+                # Pages end where tiles do, so that only the last one leaves a part of a bundle in hand.
+                leaves = source.read(at, min(PAGE_LEAVES - at % FULL_WIDTH, size - at))
+                if not len(leaves):
+                    break
+                tiles, bundles = self._grown(leaves)
+                if writing is not None:
+                    writing.result()
+                writing = writer.submit(self._write, tiles, bundles)
+            if writing is not None:
+                writing.result()
 
-    def _add(self, leaves: StoredLeaves) -> None:
-        """Grow by leaves; write the tiles that became full, then the bundles."""
+    def _grown(self, leaves: StoredLeaves) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        """Grow by leaves; return the tiles that became full, and the bundles."""
         old = self.edge.size
-        leaf_hashes = leaves.checked_hashes()
-        files = {tile.path: data for tile, data in self.edge.extend(leaf_hashes)}
-        self._store.write_once(files)
+        tiles = {tile.path: data for tile, data in self.edge.extend(leaves.checked_hashes())}
         self._entries += leaves.run.entries()
         full = [bundle for bundle in new_bundles(old, self.edge.size) if bundle.width == FULL_WIDTH]
         starts = range(0, len(full) * FULL_WIDTH, FULL_WIDTH)
         cut = [self._entries[start : start + FULL_WIDTH] for start in starts]
         self._entries = self._entries[len(full) * FULL_WIDTH :]
-        self._store.write_once(
-            {b.path: entries_bundle(entries) for b, entries in zip(full, cut, strict=True)}
-        )
+        return tiles, {b.path: entries_bundle(entries) for b, entries in zip(full, cut, strict=True)}
+
+    def _write(self, tiles: dict[str, bytes], bundles: dict[str, bytes]) -> None:
+        """Write tiles, then bundles."""
+        self._store.write_once(tiles)
+        self._store.write_once(bundles)
 
     def finish(self) -> None:
         """Write what is not full, tiles first."""

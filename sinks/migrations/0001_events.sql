@@ -294,11 +294,12 @@ CREATE TABLE IF NOT EXISTS events
     INDEX agent_id_filter agent_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX search_words search_text TYPE text(tokenizer = 'splitByNonAlpha', preprocessor = lower(search_text)),
 
+    -- All that a leaf's entry is made of, so that sealing reads no values.
     PROJECTION log_order
     (
         SELECT
             log_id, leaf_index, leaf_kind, leaf_hash, event_id, duplicate_of,
-            kafka_offset, segment_id, ingest_day, inserted_at
+            kafka_offset, kafka_timestamp, raw_null, SHA256(raw), segment_id, ingest_day, inserted_at
         ORDER BY log_id, leaf_index
     )
 )

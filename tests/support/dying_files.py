@@ -144,12 +144,6 @@ class VolatileFiles(FileSystem):
     def close(self, fd: int) -> None:
         del self._open[fd]
 
-    def link(self, path: Path, name: Path) -> None:
-        names = self._folder(name.parent).names
-        if name.name in names:
-            raise FileExistsError(name)
-        names[name.name] = self._folder(path.parent).names[path.name]
-
     def rename(self, path: Path, name: Path) -> None:
         self._folder(name.parent).names[name.name] = self._folder(path.parent).names.pop(path.name)
 
