@@ -210,8 +210,9 @@ class _Growth:
     def _grown(self, leaves: StoredLeaves) -> tuple[dict[str, bytes], dict[str, bytes]]:
         """Grow by leaves; return the tiles that became full, and the bundles."""
         old = self.edge.size
-        tiles = {tile.path: data for tile, data in self.edge.extend(leaves.checked_hashes())}
-        self._entries += leaves.run.entries()
+        entries, hashes = leaves.checked()
+        tiles = {tile.path: data for tile, data in self.edge.extend(hashes)}
+        self._entries += entries
         full = [bundle for bundle in new_bundles(old, self.edge.size) if bundle.width == FULL_WIDTH]
         starts = range(0, len(full) * FULL_WIDTH, FULL_WIDTH)
         cut = [self._entries[start : start + FULL_WIDTH] for start in starts]

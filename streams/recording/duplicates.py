@@ -54,6 +54,7 @@ class DuplicateMarker:
             seen = SeenIds(first_index)
             rows = self._history.first_ids(log, window_start, first_index) if first_index else None
             if rows is not None and rows.height:
+                rows = rows.sort("leaf_index")  # so that each run holds ids that leave the window together
                 known = fingerprints(rows.get_column("event_id").to_list())
                 indexes = rows.get_column("leaf_index").to_numpy().astype(np.int64)
                 seen.add(known, indexes, first_index, window_start)

@@ -71,7 +71,7 @@ def test_rows_give_the_entries_and_hashes_that_were_recorded(
     stored = leaves.read(4, 1_000)
 
     assert stored.run.entries() == run_of(4, 1_000).entries()
-    assert stored.checked_hashes() == run_of(4, 1_000).hashes()
+    assert stored.checked().hashes == run_of(4, 1_000).hashes()
     assert len(leaves.read(1_400, 1_000)) == 107
 
 
@@ -122,7 +122,7 @@ def test_a_row_with_another_value_in_a_column_does_not_give_its_hash(
     record(store, 6, 1, **{column: [value]})
 
     with pytest.raises(LeafError, match="leaf 6: expected hash"):
-        leaves.read(0, 100).checked_hashes()
+        leaves.read(0, 100).checked()
 
 
 def test_a_table_is_sealed(leaves: ClickHouseLeaves, store: ClickHouseStore, tmp_path: Path) -> None:

@@ -75,9 +75,9 @@ def test_a_run_of_one_leaf_is_its_part_of_a_longer_one():
 
 def test_a_leaf_that_does_not_give_its_recorded_hash_is_named():
     recorded = RUN.hashes()
-    assert StoredLeaves(RUN, recorded).checked_hashes() == recorded
+    assert StoredLeaves(RUN, recorded).checked().hashes == recorded
 
     recorded[2] = bytes(32)
     found = RUN.hashes()[2].hex()
     with pytest.raises(LeafError, match=f"leaf {2**40 + 2}: expected hash {bytes(32).hex()} .*{found}"):
-        StoredLeaves(RUN, recorded).checked_hashes()
+        StoredLeaves(RUN, recorded).checked()
