@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 TEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_ARGS ?=
 LOCK_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -66,6 +67,10 @@ docs: $(READY) ## Check the pages: links lead somewhere, commands exist, example
 .PHONY: bench
 bench: $(READY) ## Measure throughput and latency; writes benchmarks/results/latest.json
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+.PHONY: fuzz
+fuzz: $(READY) ## Fuzz every parser of evidence for ten minutes each
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock

@@ -1,0 +1,169 @@
+"""Parsers of evidence as targets for hostile bytes: what goes in, and what must hold whatever comes out.
+
+Each target refuses bytes in its parser's own words, or can write the very same bytes again; what a signature
+covers never differs from what was signed. Hypothesis draws for them in `tests/property`, a fuzzer in
+`tests/fuzz`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from auditstream.ledger.checkpoints import Checkpoint, CheckpointError, parse_checkpoint, sign_checkpoint
+from auditstream.ledger.cosignatures import CosignerKey, CosignerSecretKey
+from auditstream.ledger.keys import KeyTextError, SignerKey, VerifierKey
+from auditstream.ledger.merkle import HASH_BYTES, Frontier, TreeError, leaf_hash, node_hash
+from auditstream.ledger.notes import Note, NoteError, parse_note, verify_note
+from auditstream.ledger.policies import PolicyError, parse_policy
+from auditstream.ledger.proofs import (
+    ProofError,
+    verify_consistency,
+    verify_inclusion,
+    verify_subtree_consistency,
+    verify_subtree_inclusion,
+)
+from auditstream.ledger.receipts import Receipt, ReceiptError, parse_receipt
+from auditstream.ledger.tiles import TileError, entries_bundle, parse_bundle, parse_tile_path
+from auditstream.sealer.seal_memory import TreeHead, parse_head
+
+LOG = SignerKey("audit.example/demo/events/0/5f3759df", b"l" * 32)
+WITNESS = CosignerSecretKey("witness.example/w1", b"w" * 32)
+LEAF, SIBLING = leaf_hash(b"leaf"), leaf_hash(b"sibling")
+CHECKPOINT = Checkpoint(LOG.name, 2, node_hash(LEAF, SIBLING))
+NOTE = Note(
+    CHECKPOINT.text, (*sign_checkpoint(CHECKPOINT, LOG).signatures, WITNESS.cosign(CHECKPOINT, 1))
+).to_bytes()
+RECEIPT = Receipt(0, (SIBLING,), NOTE, b"extra").to_bytes()
+VKEY, COSIGNER_VKEY = LOG.verifier.text, WITNESS.verifier.text
+POLICY_TEXT = f"log {VKEY}\nwitness w {COSIGNER_VKEY}\ngroup g 1 w\nquorum g\n"
+POLICY = parse_policy(POLICY_TEXT.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parser under fire.
+
+    Attributes:
+        check: Takes any bytes; returns when they were refused as they should be or hold; else raises.
+        seeds: Bytes that the parser takes.
+    """
+
+    check: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+
+
+def text_of(data: bytes) -> str:
+    """Return bytes as a caller may have decoded them."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _note(data: bytes) -> None:
+    with suppress(NoteError):
+        assert parse_note(data).to_bytes() == data
+    with suppress(NoteError):
+        note, _ = verify_note(data, [LOG.verifier, WITNESS.verifier])
+        assert note.text == CHECKPOINT.text  # nothing else has ever been signed
+
+
+def _checkpoint(data: bytes) -> None:
+    with suppress(CheckpointError):
+        assert parse_checkpoint(text_of(data)).text == text_of(data)
+
+
+def _receipt(data: bytes) -> None:
+    with suppress(ReceiptError):
+        receipt = parse_receipt(data)
+        assert receipt.to_bytes() == data
+        with suppress(NoteError, CheckpointError, ProofError):
+            assert receipt.verify(LEAF, POLICY).checkpoint == CHECKPOINT
+            assert (receipt.index, receipt.proof) == (0, (SIBLING,))
+
+
+def _policy(data: bytes) -> None:
+    with suppress(PolicyError):
+        policy = parse_policy(data)
+        assert policy.quorum in {"none", *(each.name for each in (*policy.witnesses, *policy.groups))}
+
+
+def _verifier_key(data: bytes) -> None:
+    with suppress(KeyTextError):
+        assert VerifierKey.parse(text_of(data)).text == text_of(data)
+    with suppress(KeyTextError):
+        assert CosignerKey.parse(text_of(data)).text == text_of(data)
+
+
+def _signer_key(data: bytes) -> None:
+    with suppress(KeyTextError):
+        assert SignerKey.parse(text_of(data)).secret_text == text_of(data)
+
+
+def _frontier(data: bytes) -> None:
+    with suppress(TreeError):
+        assert Frontier.from_bytes(data).to_bytes() == data
+
+
+def _seal_memory(data: bytes) -> None:
+    with suppress(TreeError):
+        assert parse_head(data).to_bytes() == data
+
+
+def _tile_path(data: bytes) -> None:
+    with suppress(TileError):
+        assert parse_tile_path(text_of(data)).path == text_of(data)
+
+
+def _bundle(data: bytes) -> None:
+    width, rest = data[:1], data[1:]
+    with suppress(TileError):
+        assert entries_bundle(parse_bundle(rest, width[0] + 1 if width else 0)) == rest
+
+
+def _proof(data: bytes) -> None:
+    """Take three numbers of nine bytes, two hashes and a proof; the last hash may be too short."""
+    first, second, third = (int.from_bytes(data[at : at + 9], "big") for at in (0, 9, 18))
+    one, other, *proof = [*_cut(data[27:], HASH_BYTES), b"", b""][: 2 + len(data) // HASH_BYTES]
+    with suppress(ProofError):
+        verify_inclusion(first, second, one, proof, other)
+        assert proof or (first, second, one) == (0, 1, other)
+    with suppress(ProofError):
+        verify_consistency(first, second, one, other, proof)
+        assert proof or (first == second and one == other)
+    with suppress(ProofError):
+        verify_subtree_inclusion(first, second, third, leaf_hash=one, proof=proof, root=other)
+        assert proof or (third - second == 1 and one == other)
+    with suppress(ProofError):
+        verify_subtree_consistency(first, second, third, subtree_root=one, root=other, proof=proof)
+        assert proof or one == other
+
+
+def _cut(data: bytes, size: int) -> Iterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+def _proof_seed(numbers: tuple[int, int, int], *hashes: bytes) -> bytes:
+    return b"".join(number.to_bytes(9, "big") for number in numbers) + b"".join(hashes)
+
+
+TARGETS = {
+    "bundle": Target(_bundle, (b"\0" + entries_bundle([b"one"]), b"\2" + entries_bundle([b"", b"a", b"bc"]))),
+    "checkpoint": Target(_checkpoint, (CHECKPOINT.text.encode(),)),
+    "frontier": Target(_frontier, (Frontier().to_bytes(), Frontier().extend([LEAF] * 21).to_bytes())),
+    "note": Target(_note, (NOTE,)),
+    "policy": Target(_policy, (POLICY_TEXT.encode(), b"# nobody\nquorum none\n")),
+    "proof": Target(
+        _proof,
+        (
+            _proof_seed((0, 2, 2), LEAF, CHECKPOINT.root, SIBLING),
+            _proof_seed((1, 2, 0), LEAF, CHECKPOINT.root, SIBLING),
+            _proof_seed((0, 0, 1), LEAF, LEAF),
+        ),
+    ),
+    "receipt": Target(_receipt, (RECEIPT,)),
+    "seal_memory": Target(_seal_memory, (TreeHead(2, CHECKPOINT.root).to_bytes(),)),
+    "signer_key": Target(_signer_key, (LOG.secret_text.encode(),)),
+    "tile_path": Target(_tile_path, (b"tile/0/x001/234.p/17", b"tile/entries/067", b"tile/63/000")),
+    "verifier_key": Target(_verifier_key, (VKEY.encode(), COSIGNER_VKEY.encode())),
+}
