@@ -4,24 +4,27 @@
 2. Read new leaves, derive each hash from its row again, make the tiles and bundles over them durable, and
    remove partial ones that have become full.
 3. Write size and root into the memory, by compare-and-set. Only who comes through here signs.
-4. Sign, and replace the published checkpoint, by compare-and-set.
+4. Sign, have the checkpoint endorsed, and replace the published one, by compare-and-set.
 
-So a checkpoint is never ahead of its tiles, nor a signature ahead of the memory. A sealer that finds a memory
-ahead of the checkpoint (one was killed between 3 and 4) grows the log again from the checkpoint, must come
-through the remembered size with the remembered root, and goes on. Sealers of one log share one memory.
+So a checkpoint is never ahead of its tiles, nor a signature ahead of the memory. Where the memory is ahead of
+the checkpoint (a sealer was killed between 3 and 4, or nobody endorsed) `publish_signed` comes first. Where
+the tiles do not give what is remembered, a round grows the log again from the checkpoint, must come through
+the remembered size with the remembered root, and goes on. Sealers of one log share one memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from auditstream.core.errors import FatalError, VerificationError
-from auditstream.ledger.checkpoints import Checkpoint, open_checkpoint, sign_checkpoint
+from auditstream.core.errors import FatalError, RetryableError, VerificationError
+from auditstream.ledger.checkpoints import Checkpoint, OpenedCheckpoint, open_checkpoint, sign_checkpoint
 from auditstream.ledger.keys import SignerKey, VerifierKey
 from auditstream.ledger.leaves import StoredLeaves
-from auditstream.ledger.merkle import leaf_hash
+from auditstream.ledger.merkle import TreeError, leaf_hash
+from auditstream.ledger.notes import Note
 from auditstream.ledger.tile_edge import TileEdge
 from auditstream.ledger.tile_reader import HashReader
 from auditstream.ledger.tiles import (
@@ -29,6 +32,7 @@ from auditstream.ledger.tiles import (
     FULL_WIDTH,
     Bundle,
     Tile,
+    TileError,
     entries_bundle,
     new_bundles,
     new_tiles,
@@ -44,11 +48,23 @@ from auditstream.sealer.tile_store import Register, TileStore
 PAGE_LEAVES = 1 << 16
 
 
+Endorse: TypeAlias = Callable[[Note, Note | None], Note]
+"""Takes a signed checkpoint, and the note in which the same text is published already, if it is; returns the
+checkpoint with the cosignatures of those who must have seen it, or raises."""
+
+
 class SealRefusedError(VerificationError):
     """What would be signed contradicts what was signed before."""
 
     code = "seal_refused"
     hint = "Rows, tiles or checkpoint are not what was signed. Keep all three, and run `auditstream verify`."
+
+
+class StoreBehindError(RetryableError):
+    """The store shows fewer rows than were signed: a replica that lags, or rows that were cut off."""
+
+    code = "store_behind"
+    hint = "Where the rows do not come back, some were removed: run `auditstream verify`."
 
 
 class MemoryLostError(FatalError):
@@ -81,6 +97,7 @@ def seal_once(
     *,
     former_keys: Sequence[VerifierKey] = (),
     most_leaves: int = 1 << 20,
+    endorse: Endorse | None = None,
 ) -> Sealed | None:
     """Seal the leaves that are there; None when there is nothing new.
 
@@ -91,10 +108,12 @@ def seal_once(
         memory: Size and root that were signed last.
         former_keys: Keys of the log from before a rotation, one of which may have signed the published one.
         most_leaves: Where to stop reading and sign; the rest is for the next round.
+        endorse: Has the checkpoint cosigned before it is published; what it raises goes through.
 
     Raises:
         LeafError: A row is missing, there twice, or does not give the hash that it was recorded with.
-        SealRefusedError: The log is smaller than what was signed, or not its continuation.
+        SealRefusedError: The log is not the continuation of what was signed.
+        StoreBehindError: The rows end before what was signed.
         OtherBytesError: A stored tile or bundle is not what the rows give.
         MemoryLostError: There is a checkpoint, but no memory.
         NoteError, CheckpointError: What is published is not a checkpoint of this log.
@@ -112,19 +131,82 @@ def seal_once(
         _check_same(signed, former)
     else:
         growth.take(source, signed.size)
+        if growth.edge.size < signed.size:
+            raise StoreBehindError(f"size {signed.size} was signed, the store has {growth.edge.size} rows")
         _check_same(signed, growth.head())
     growth.take(source, former.size + most_leaves)
     if growth.edge.size == former.size:
         return None
     growth.finish()
     # Before the checkpoint: a round that is cut off from here on is done again, and nothing is left behind.
-    store.remove(list(_outgrown(store, former.size, growth.edge.size)))
+    store.remove(sorted(_outgrown(store, {former.size, signed.size}, growth.edge.size)))
     head = growth.head()
     if head != signed:
         memory.replace(remembered, head.to_bytes())
-    checkpoint = sign_checkpoint(Checkpoint(key.name, head.size, head.root), key).to_bytes()
+    checkpoint = _endorsed(key, head, endorse).to_bytes()
     store.replace_checkpoint(published, checkpoint)
     return Sealed(former.size, head, checkpoint)
+
+
+def publish_signed(
+    store: TileStore,
+    key: SignerKey,
+    memory: Register,
+    *,
+    former_keys: Sequence[VerifierKey] = (),
+    endorse: Endorse | None = None,
+) -> Sealed | None:
+    """Publish what was signed last and is not published; None where there is no such thing.
+
+    None also where its tiles are not all there: `seal_once` makes them again.
+
+    Raises:
+        As `seal_once`, but for what is said of rows.
+    """
+    published = store.read(CHECKPOINT)
+    former = _head(published, (key.verifier, *former_keys))
+    signed = _signed_before(memory.read(), published)
+    if signed.size <= former.size:
+        return None
+    try:
+        _Growth(store, signed)
+        beginning = HashReader(signed.size, store.read).root(former.size)
+    except (TileError, TreeError, SealRefusedError):
+        return None
+    _check_same(former, TreeHead(former.size, beginning))
+    checkpoint = _endorsed(key, signed, endorse).to_bytes()
+    store.replace_checkpoint(published, checkpoint)
+    return Sealed(former.size, signed, checkpoint)
+
+
+def publish_again(
+    store: TileStore,
+    key: SignerKey,
+    memory: Register,
+    *,
+    former_keys: Sequence[VerifierKey] = (),
+    endorse: Endorse,
+) -> Sealed | None:
+    """Publish the published checkpoint under fresh cosignatures; None where none is published.
+
+    Nothing new is claimed, so the memory stays; but what it says must be true of the log.
+
+    Raises:
+        As `seal_once`, but for what is said of rows.
+    """
+    published = store.read(CHECKPOINT)
+    if published is None:
+        return None
+    opened = open_checkpoint(published, key.verifier, *former_keys)
+    head = _head_of(opened)
+    _Growth(store, head)
+    signed = _signed_before(memory.read(), published)
+    if signed.size <= head.size:
+        _check_same(signed, TreeHead(signed.size, HashReader(head.size, store.read).root(signed.size)))
+    checkpoint = _endorsed(key, head, endorse, opened.note).to_bytes()
+    if checkpoint != published:
+        store.replace_checkpoint(published, checkpoint)
+    return Sealed(head.size, head, checkpoint)
 
 
 def adopt(store: TileStore, log_keys: Sequence[VerifierKey], memory: Register) -> TreeHead:
@@ -145,8 +227,16 @@ def adopt(store: TileStore, log_keys: Sequence[VerifierKey], memory: Register) -
 def _head(published: bytes | None, log_keys: Sequence[VerifierKey]) -> TreeHead:
     if published is None:
         return EMPTY_TREE
-    checkpoint = open_checkpoint(published, *log_keys).checkpoint
-    return TreeHead(checkpoint.size, checkpoint.root)
+    return _head_of(open_checkpoint(published, *log_keys))
+
+
+def _head_of(opened: OpenedCheckpoint) -> TreeHead:
+    return TreeHead(opened.checkpoint.size, opened.checkpoint.root)
+
+
+def _endorsed(key: SignerKey, head: TreeHead, endorse: Endorse | None, former: Note | None = None) -> Note:
+    signed = sign_checkpoint(Checkpoint(key.name, head.size, head.root), key)
+    return signed if endorse is None else endorse(signed, former)
 
 
 def _signed_before(remembered: bytes | None, published: bytes | None) -> TreeHead:
@@ -165,16 +255,20 @@ def _check_same(expected: TreeHead, found: TreeHead) -> None:
         )
 
 
-def _outgrown(store: TileStore, former_size: int, size: int) -> Iterator[str]:
-    """Yield the partial tiles and bundles that are full in a log of this size and were not before."""
-    new = {tile.path for tile in new_tiles(former_size, size)}
-    new |= {bundle.path for bundle in new_bundles(former_size, size)}
-    edge: list[Tile | Bundle] = [*right_edge(former_size)]
-    edge += [Bundle(tile.index) for tile in right_edge(former_size) if tile.level == 0]
-    for tile in edge:
-        full = whole(tile).path
-        if full in new:
-            yield from store.list(f"{full}.p/")
+def _outgrown(store: TileStore, former_sizes: set[int], size: int) -> set[str]:
+    """Return the partial tiles and bundles that are full in a log of this size and were not before.
+
+    Args:
+        store: The log's files.
+        former_sizes: The size that is published, and the one that was signed and perhaps is not.
+        size: The new size.
+    """
+    new = {tile.path for tile in new_tiles(min(former_sizes), size)}
+    new |= {bundle.path for bundle in new_bundles(min(former_sizes), size)}
+    edges = [tile for former_size in former_sizes for tile in right_edge(former_size)]
+    full = {whole(tile).path for tile in edges}
+    full |= {Bundle(tile.index).path for tile in edges if tile.level == 0}
+    return {name for path in full & new for name in store.list(f"{path}.p/")}
 
 
 class _Growth:

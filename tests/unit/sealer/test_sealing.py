@@ -6,18 +6,36 @@ from pathlib import Path
 
 import pytest
 
-from auditstream.ledger.checkpoints import Checkpoint, CheckpointError, open_checkpoint, sign_checkpoint
+from auditstream.core.errors import RetryableError
+from auditstream.ledger.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    open_checkpoint,
+    parse_checkpoint,
+    sign_checkpoint,
+)
+from auditstream.ledger.cosignatures import CosignerSecretKey, cosigned_at
 from auditstream.ledger.keys import SignerKey
 from auditstream.ledger.leaves import LeafError, LeafRun, StoredLeaves
 from auditstream.ledger.merkle import TreeError, leaf_hash, root_of
-from auditstream.ledger.notes import NoteError
+from auditstream.ledger.notes import Note, NoteError
 from auditstream.ledger.tile_reader import HashReader
 from auditstream.ledger.tiles import CHECKPOINT, Bundle, parse_bundle
 from auditstream.sealer import sealing
 from auditstream.sealer.seal_memory import EMPTY_TREE, TreeHead, parse_head
-from auditstream.sealer.sealing import MemoryLostError, SealRefusedError, adopt, seal_once
+from auditstream.sealer.sealing import (
+    MemoryLostError,
+    SealRefusedError,
+    StoreBehindError,
+    adopt,
+    publish_again,
+    publish_signed,
+    seal_once,
+)
 from auditstream.sealer.tile_store import MovedError, OtherBytesError
 from tests.support.logs import KEY, LeavesInMemory, Place, run_of
+
+COSIGNER = CosignerSecretKey.generate(f"{KEY.name}/cosigner")
 
 
 @pytest.fixture
@@ -137,7 +155,7 @@ def test_a_log_smaller_than_the_remembered_one_is_not_signed(place: Place) -> No
     for name in place.contents():
         (place.folder / name).unlink()
 
-    with pytest.raises(SealRefusedError, match=r"size 300 .* was signed, found size 250"):
+    with pytest.raises(StoreBehindError, match="size 300 was signed, the store has 250 rows"):
         seal(place, 250)
     assert place.store.read(CHECKPOINT) is None
 
@@ -148,7 +166,7 @@ def test_a_checkpoint_that_was_put_back_is_overtaken_by_the_memory(place: Place)
     seal(place, 300)
     (place.folder / CHECKPOINT).write_bytes(older or b"")
 
-    with pytest.raises(SealRefusedError):
+    with pytest.raises(StoreBehindError):
         seal(place, 250)
     assert seal(place, 300) is not None
 
@@ -301,3 +319,113 @@ def test_a_memory_is_read_back(head: TreeHead) -> None:
 def test_a_damaged_memory_is_refused(data: bytes) -> None:
     with pytest.raises(TreeError):
         parse_head(data)
+
+
+class AwayError(RetryableError):
+    code = "away"
+
+
+def nobody(signed: Note, former: Note | None) -> Note:
+    raise AwayError("nobody endorses")
+
+
+def cosigned(signed: Note, former: Note | None) -> Note:
+    checkpoint = parse_checkpoint(signed.text)
+    time_s = 1 if former is None else 2
+    return Note(signed.text, (*signed.signatures, COSIGNER.cosign(checkpoint, time_s)))
+
+
+def test_what_nobody_endorses_is_remembered_and_not_published(place: Place) -> None:
+    seal(place, 200)
+    before = place.store.read(CHECKPOINT)
+
+    with pytest.raises(AwayError):
+        seal(place, 300, endorse=nobody)
+    assert place.store.read(CHECKPOINT) == before
+    assert parse_head(place.memory.read() or b"").size == 300
+
+
+def test_what_was_signed_is_published_from_its_tiles_once_it_is_endorsed(place: Place) -> None:
+    seal(place, 200)
+    with pytest.raises(AwayError):
+        seal(place, 300, endorse=nobody)
+
+    published_now = publish_signed(place.store, KEY, place.memory, endorse=cosigned)
+
+    assert published_now is not None
+    assert (published_now.former_size, published_now.head.size) == (200, 300)
+    data = place.store.read(CHECKPOINT) or b""
+    assert open_checkpoint(data, KEY.verifier, cosigners=[COSIGNER.verifier]).by_cosigners
+    assert publish_signed(place.store, KEY, place.memory, endorse=cosigned) is None
+
+
+def test_what_was_signed_is_derived_again_where_its_tiles_are_gone(place: Place) -> None:
+    seal(place, 200)
+    with pytest.raises(AwayError):
+        seal(place, 300, endorse=nobody)
+    (place.folder / "tile/0/001.p/44").unlink()
+
+    assert publish_signed(place.store, KEY, place.memory, endorse=cosigned) is None
+    assert seal(place, 310) is not None
+    assert published(place).root == root_of(run_of(0, 310).hashes())
+
+
+def test_a_signed_tree_that_does_not_continue_the_published_one_is_not_published(
+    place: Place, tmp_path: Path
+) -> None:
+    other = Place(tmp_path / "other")
+    other.folder.parent.mkdir()
+    seal_once(Forged(300), other.store, KEY, other.memory)
+    seal(other, 300)
+    seal(place, 200)
+    other.store.replace_checkpoint(other.store.read(CHECKPOINT), place.store.read(CHECKPOINT) or b"")
+
+    with pytest.raises(SealRefusedError, match="size 200"):
+        publish_signed(other.store, KEY, other.memory)
+
+
+class Forged(LeavesInMemory):
+    def read(self, first_index: int, limit: int) -> StoredLeaves:
+        run = run_of(first_index + 1_000, max(0, min(limit, self.size - first_index)))
+        moved = LeafRun(
+            run.kinds, first_index, run.offsets, run.timestamps_ms, run.event_ids, run.value_sha256
+        )
+        return StoredLeaves(moved, moved.hashes())
+
+
+def test_unpublished_rounds_leave_no_partial_tiles_behind(place: Place, tmp_path: Path) -> None:
+    other = Place(tmp_path / "other")
+    other.folder.parent.mkdir()
+    seal(place, 200)
+    for size in (300, 400, 500):
+        with pytest.raises(AwayError):
+            seal(place, size, endorse=nobody)
+    seal(place, 800)
+    for size in (200, 300, 400, 500, 800):
+        seal(other, size)
+
+    assert place.contents() == other.contents()
+
+
+def test_a_checkpoint_is_published_again_under_fresh_cosignatures(place: Place) -> None:
+    assert publish_again(place.store, KEY, place.memory, endorse=cosigned) is None
+    seal(place, 200, endorse=cosigned)
+
+    again = publish_again(place.store, KEY, place.memory, endorse=cosigned)
+
+    assert again is not None
+    assert again.checkpoint == place.store.read(CHECKPOINT)
+    opened = open_checkpoint(again.checkpoint, KEY.verifier, cosigners=[COSIGNER.verifier])
+    assert [cosigned_at(each.signature) for each in opened.by_cosigners] == [2]
+    assert opened.checkpoint == Checkpoint(KEY.name, 200, root_of(run_of(0, 200).hashes()))
+
+
+def test_a_checkpoint_that_was_put_back_over_another_memory_is_not_published_again(place: Place) -> None:
+    seal(place, 200)
+    place.memory.replace(place.memory.read(), TreeHead(200, bytes(32)).to_bytes())
+    with pytest.raises(SealRefusedError):
+        publish_again(place.store, KEY, place.memory, endorse=cosigned)
+
+    (place.folder.parent / "memory" / "sealed").unlink()
+    with pytest.raises(MemoryLostError):
+        publish_again(place.store, KEY, place.memory, endorse=cosigned)

@@ -1,0 +1,218 @@
+"""The secret that signs for a deployment: one file, from which the key of every log is derived.
+
+The file is JSON and holds secrets of 32 bytes, one a generation, the newest last. A key is the Ed25519 key
+whose seed is HKDF-SHA256 of a secret, over the role and the name of the key: so a log that appears needs no
+new secret, and no two logs share a key. Rotation adds a generation; the older ones stay, since verifiers
+know their public keys. `former` names public keys whose secret was lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from auditstream.core.errors import ConfigError
+from auditstream.ledger.cosignatures import CosignerSecretKey
+from auditstream.ledger.keys import KeyTextError, SignerKey, VerifierKey
+from auditstream.ledger.strict_text import from_base64, to_base64
+from auditstream.ledger.vkeys import Vkeys, parse_vkey
+
+_FORM = "auditstream-keys/v1"
+_SECRET_BYTES = 32
+_MAX_BYTES = 1_000_000
+_OTHERS = 0o077
+_NONE = Vkeys()
+
+
+class KeyFileError(ConfigError):
+    """The key file is missing, open to others, or not one."""
+
+    code = "key_file"
+    hint = "Make one with `auditstream seal keys new`, or restore the one that was there."
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """All keys of a deployment.
+
+    Attributes:
+        generations: Secrets, the newest last.
+        former: Public keys whose secret is gone; what they signed stays valid.
+    """
+
+    generations: tuple[bytes, ...] = field(repr=False)
+    former: Vkeys = _NONE
+
+    def signer(self, name: str) -> SignerKey:
+        """Return the newest key of a log or of the deployment."""
+        return self._signers(name)[-1]
+
+    def signers(self, name: str) -> tuple[SignerKey, ...]:
+        """Return every key of a log or of the deployment that can sign, oldest first."""
+        return self._signers(name)
+
+    def cosigner(self, name: str) -> CosignerSecretKey:
+        """Return the newest key with which a log states times."""
+        return self._cosigners(name)[-1]
+
+    def verifiers(self, name: str) -> tuple[VerifierKey, ...]:
+        """Return every public key of a log or of the deployment, oldest first, lost ones before all."""
+        return (*self.former.signers(name), *(key.verifier for key in self._signers(name)))
+
+    def cosigner_verifiers(self, name: str) -> tuple[VerifierKey, ...]:
+        """Return every public key with which a log stated times, oldest first."""
+        lost = (key for key in self.former.cosigners() if key.name == cosigner_name(name))
+        return (*lost, *(key.verifier for key in self._cosigners(name)))
+
+    def rotated(self) -> KeyRing:
+        """Return the ring with one more generation."""
+        return KeyRing((*self.generations, secrets.token_bytes(_SECRET_BYTES)), self.former)
+
+    def _signers(self, name: str) -> tuple[SignerKey, ...]:
+        return tuple(SignerKey(name, _seed(secret, "signer", name)) for secret in self.generations)
+
+    def _cosigners(self, name: str) -> tuple[CosignerSecretKey, ...]:
+        own = cosigner_name(name)
+        return tuple(CosignerSecretKey(own, _seed(secret, "cosigner", own)) for secret in self.generations)
+
+
+def cosigner_name(origin: str) -> str:
+    """Return the name of the key with which a log states times; another one than that of its checkpoints."""
+    return f"{origin}/cosigner"
+
+
+def new_ring(former: Vkeys = _NONE) -> KeyRing:
+    """Return a ring of one generation."""
+    return KeyRing((secrets.token_bytes(_SECRET_BYTES),), former)
+
+
+def load_ring(path: Path) -> KeyRing:
+    """Return the keys of a file.
+
+    Raises:
+        KeyFileError: There is none, others may read it, or it is damaged.
+    """
+    return _parse(path, _read(path))
+
+
+def create_key_file(path: Path, ring: KeyRing) -> None:
+    """Write a new file that only its owner reads; durable on return.
+
+    Raises:
+        KeyFileError: There is one already; it stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _written(path, ring) as new:
+        try:
+            os.link(new, path)
+        except FileExistsError as error:
+            hint = "A key that is gone is gone: move the file away if you are sure that it is not needed."
+            raise KeyFileError(f"{path} exists and is not overwritten", hint=hint) from error
+
+
+def replace_key_file(path: Path, former: KeyRing, ring: KeyRing) -> None:
+    """Write a ring in place of the one that the file holds; durable on return.
+
+    Raises:
+        KeyFileError: It holds another one by now.
+    """
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if load_ring(path) != former:
+            raise KeyFileError(f"{path} was changed by another process", hint="Run it again.")
+        with _written(path, ring) as new:
+            new.replace(path)
+
+
+@contextmanager
+def _written(path: Path, ring: KeyRing) -> Iterator[Path]:
+    """Lend the ring as a synced file beside `path`, and make the folder durable afterwards."""
+    new = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(_to_bytes(ring))
+            file.flush()
+            os.fsync(fd)
+        yield new
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise KeyFileError(f"{path}: {error.strerror}", hint="May the folder be written?") from error
+    finally:
+        with suppress(FileNotFoundError):
+            new.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if mode & _OTHERS:
+                raise KeyFileError(
+                    f"{path} can be read or written by others (mode {mode & 0o777:o})",
+                    hint=f"chmod 600 {path}; and rotate the key if somebody may have read it.",
+                )
+            return file.read(_MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise KeyFileError(f"there is no key file {path}") from error
+    except OSError as error:
+        raise KeyFileError(f"{path}: {error.strerror}") from error
+
+
+def _to_bytes(ring: KeyRing) -> bytes:
+    document = {
+        "format": _FORM,
+        "generations": [to_base64(secret) for secret in ring.generations],
+        "former": [key.text for key in ring.former.keys],
+    }
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _parse(path: Path, data: bytes) -> KeyRing:
+    """Return the ring; errors repeat nothing of the file."""
+    damaged = f"{path} is not a key file"
+    try:
+        document = json.loads(data) if len(data) <= _MAX_BYTES else None
+    except ValueError:
+        raise KeyFileError(damaged) from None
+    if not isinstance(document, dict) or document.get("format") != _FORM:
+        raise KeyFileError(f"{damaged} of form {_FORM}")
+    try:
+        generations = tuple(from_base64(text) for text in _texts(document, "generations"))
+        former = _NONE.with_keys(parse_vkey(text) for text in _texts(document, "former"))
+    except (ValueError, KeyTextError):
+        raise KeyFileError(damaged) from None
+    if not generations or any(len(secret) != _SECRET_BYTES for secret in generations):
+        raise KeyFileError(f"{damaged}: secrets have {_SECRET_BYTES} bytes, and there is at least one")
+    if len(set(generations)) != len(generations):
+        raise KeyFileError(f"{damaged}: a generation is there twice")
+    return KeyRing(generations, former)
+
+
+def _texts(document: dict[str, object], name: str) -> Iterable[str]:
+    found = document.get(name)
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError(name)
+    return found
+
+
+def _seed(secret: bytes, role: str, name: str) -> bytes:
+    info = f"auditstream {role} v1\n{name}".encode()
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret)
