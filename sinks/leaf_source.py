@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from auditstream.ledger.leaves import LeafError, LeafRun, StoredLeaves
+from auditstream.ledger.leaves import LeafError, LeafRun, MissingLeafError, StoredLeaves
 from sinks.clients import ClientPool
 from sinks.leaf_expressions import EVENT_ID, HASH, TIMESTAMP_MS, VALUE_SHA256
 from sinks.refusals import translated
@@ -64,7 +64,7 @@ class ClickHouseLeaves:
         with translated(f"read of leaves of {self._log_id}"), self._clients.borrow() as client:
             ((found, leaves),) = client.query(_NEXT, parameters).result_rows
         if leaves and found > first_index:
-            raise LeafError(
+            raise MissingLeafError(
                 f"leaf {first_index} of {self._log_id} is missing: the next one recorded is {found}",
                 index=first_index,
             )

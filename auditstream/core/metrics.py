@@ -1,7 +1,7 @@
 """Every metric of the product: names are a type, so that a misspelt one does not pass `make types`.
 
 Names follow Prometheus: one prefix, base units, `_total`, `_seconds`, `_bytes`. No label ever holds a tenant,
-user, key, agent or trace id: labels are topic, partition and reason.
+user, key, agent or trace id: labels are topic, partition, reason and witness.
 """
 
 from __future__ import annotations
@@ -37,6 +37,16 @@ CounterName = Literal[
     "auditstream_unattributed_events_total",
     # Messages that Kafka acknowledged (label: the topic they went to): dead letters, usage deltas, findings.
     "auditstream_published_messages_total",
+    # Leaves that came under a published checkpoint.
+    "auditstream_sealed_leaves_total",
+    # Checkpoints that were published, those that only have fresh cosignatures included.
+    "auditstream_checkpoints_total",
+    # Rounds of the sealer over all logs.
+    "auditstream_seal_rounds_total",
+    # Logs that a round could not bring up to date (label: reason, the code of an error).
+    "auditstream_seal_failures_total",
+    # Answers of witnesses (labels: witness, the policy's name; reason, `cosigned` or the code of an error).
+    "auditstream_witness_answers_total",
 ]
 GaugeName = Literal[
     # Records between the lane's next offset and the end of the partition.
@@ -45,6 +55,10 @@ GaugeName = Literal[
     "auditstream_gathered_records",
     # 1 while a partition is paused because too many of its records were dead letters.
     "auditstream_partition_paused",
+    # Leaves under the published checkpoint of the partition's newest log.
+    "auditstream_sealed_size",
+    # Unix time that the log's own cosigner states under the published checkpoint; 0 before the first.
+    "auditstream_checkpoint_time_seconds",
 ]
 HistogramName = Literal[
     # Rows of one insert.
@@ -66,6 +80,9 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_unpriced_events_total": ("topic",),
     "auditstream_unattributed_events_total": ("topic",),
     "auditstream_published_messages_total": ("topic",),
+    "auditstream_seal_rounds_total": (),
+    "auditstream_seal_failures_total": ("reason",),
+    "auditstream_witness_answers_total": ("witness", "reason"),
     "auditstream_insert_seconds": (),
     "auditstream_insert_rows": (),
     "auditstream_plan_commit_seconds": (),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -345,3 +345,26 @@ class Recorder(Protocol):
     def worn_out(self) -> str | None:
         """Return why the process should be replaced once its segment is closed; None when it is fine."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCheckpoint:
+    """A checkpoint of a log as it was published.
+
+    Attributes:
+        origin: Name of the log.
+        log_id: `topic/partition/epoch`.
+        size: Leaves under the root.
+        root: 32 bytes.
+        note: The signed checkpoint, cosignatures included.
+        signed_at: When it was published (UTC).
+        witnesses: Names of the witnesses whose cosignatures it carries.
+    """
+
+    origin: str
+    log_id: str
+    size: int
+    root: bytes
+    note: bytes
+    signed_at: datetime
+    witnesses: tuple[str, ...]

@@ -56,6 +56,12 @@ class LeafError(VerificationError):
     hint = "A row was changed, removed or forged after it was recorded. Run `auditstream verify`."
 
 
+class MissingLeafError(LeafError):
+    """A leaf is not there while later ones are: it was removed, or a replica has not fetched it yet."""
+
+    code = "leaf_missing"
+
+
 def value_hashes(values: Iterable[bytes | None]) -> list[bytes]:
     """Return the SHA-256 of each value as received; zeros for a null value."""
     sha256 = hashlib.sha256

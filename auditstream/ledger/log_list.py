@@ -141,15 +141,19 @@ def parse_log_list(text: str) -> LogList:
     return LogList(deployment, time_s, listed)
 
 
-def sign_log_list(listed: LogList, signer: SignerKey) -> Note:
-    """Return the list signed by the deployment's key.
+def sign_log_list(listed: LogList, *signers: SignerKey) -> Note:
+    """Return the list signed by the deployment's key; by its former ones too where keys were rotated.
 
     Raises:
-        LogListError: The key is of another deployment.
+        LogListError: A key is of another deployment.
         NoteError: The list is longer than a note can be.
     """
-    _check_name(listed, signer.name)
-    return sign_note(listed.text, signer)
+    for signer in signers:
+        _check_name(listed, signer.name)
+    note = sign_note(listed.text, *signers)
+    if len(note.to_bytes()) > MAX_NOTE_BYTES:
+        raise LogListError(f"the list of {len(listed.logs)} logs is longer than {MAX_NOTE_BYTES} bytes")
+    return note
 
 
 def open_log_list(data: bytes, *deployment_keys: VerifierKey) -> LogList:

@@ -14,7 +14,8 @@ class LeafSource(Protocol):
         """Return the leaves from an index on, without a gap: at most `limit`, none when there are none yet.
 
         Raises:
-            LeafError: The leaf is missing while later ones are there, or an index is there twice.
+            MissingLeafError: The leaf is not there while later ones are.
+            LeafError: An index is there twice.
             RetryableError: No answer.
         """
         ...
