@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -50,8 +51,22 @@ def application(witness: Witness, key: CosignerKey) -> web.Application:
     return app
 
 
-async def serve(app: web.Application, host: str, port: int, stopping: asyncio.Event) -> None:
+async def serve(
+    app: web.Application,
+    host: str,
+    port: int,
+    stopping: asyncio.Event,
+    *,
+    ready: Callable[[], object] = lambda: None,
+) -> None:
     """Answer until `stopping` is set; requests under way are answered first.
+
+    Args:
+        app: What answers.
+        host: Address to listen on.
+        port: Port to listen on.
+        stopping: Ends it.
+        ready: Called when it answers.
 
     Raises:
         OSError: The address is taken, or not this machine's.
@@ -60,6 +75,7 @@ async def serve(app: web.Application, host: str, port: int, stopping: asyncio.Ev
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
+        ready()
         await stopping.wait()
     finally:
         await runner.cleanup()
