@@ -153,6 +153,7 @@ class Sealer:
     def round(self) -> Round:
         """Bring every log up to date, and tell what happened; raises nothing that a later round may mend."""
         done = Round()
+        ring: KeyRing | None = None
         self._parts.panel.new_round()
         try:
             ring = self._parts.keys()
@@ -165,7 +166,10 @@ class Sealer:
             self._update_list(ring, done)
         except AuditStreamError as error:
             self._trouble(done, "", error)
-        self._add_rows(done)
+        try:
+            self._rows.flush(self._sealers.values(), ring)
+        except AuditStreamError as error:
+            self._trouble(done, "", error)
         self._tell(done)
         return done
 
@@ -276,12 +280,6 @@ class Sealer:
             is_refusal = self._monotonic_s() - since_s >= _LAG_S
         done.troubles.append(Trouble(log_id, error, is_refusal))
 
-    def _add_rows(self, done: Round) -> None:
-        try:
-            self._rows.flush(self._sealers.values(), self._parts.keys)
-        except AuditStreamError as error:
-            self._trouble(done, "", error)
-
     def _count(self, log_id: str, leaves: int) -> None:
         topic, partition, _ = log_id.split("/")
         self._parts.metrics.count("auditstream_sealed_leaves_total", leaves, topic=topic, partition=partition)
@@ -313,7 +311,7 @@ class Sealer:
         if self._told.get((trouble.log_id, error.code)) == words:
             return
         self._told[trouble.log_id, error.code] = words
-        say = _log.warning if isinstance(error, RetryableError) and not trouble.is_refusal else _log.error
+        say = _log.error if trouble.is_refusal else _log.warning
         event = "log_refused" if trouble.is_refusal else "log_not_sealed"
         say(event, log=trouble.log_id, code=error.code, reason=error.message, hint=error.hint)
 
@@ -332,10 +330,10 @@ class _WaitingRows:
             self._waiting.append(checkpoint)
             del self._waiting[:-_MOST_WAITING_ROWS]
 
-    def flush(self, sealers: Iterable[LogSealer], keys: Callable[[], KeyRing]) -> None:
+    def flush(self, sealers: Iterable[LogSealer], ring: KeyRing | None) -> None:
         """Insert what waits; the first time also what an earlier process published and did not insert."""
-        if not self._knows_former:
-            self._add_former(sealers, keys())
+        if ring is not None and not self._knows_former:
+            self._add_former(sealers, ring)
         with self._lock:
             rows = list(self._waiting)
         if not rows:
