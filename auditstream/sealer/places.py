@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 _LOG_ID = re.compile(r"(?P<topic>[A-Za-z0-9._-]{1,249})/(?:0|[1-9][0-9]{0,9})/[A-Za-z0-9_-]{1,64}")
-# Names beside the logs in a published store or in an exported bundle, and those that are no folder's.
-_TAKEN = frozenset({"logs", "vkeys.txt", "raw", "statements", "manifest.json", ".", "..", ".lock", ".new"})
+# Names beside the logs in a published store, in an exported bundle or in a sealer's state; and no folder's.
+_TAKEN = frozenset(
+    {"logs", "vkeys.txt", "raw", "statements", "manifest.json", ".", "..", ".lock", ".new"}
+) | {*("key", "policy", "tables.json")}
 _PROBE = ".conditional-writes"
 
 

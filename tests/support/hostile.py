@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from auditstream.ledger.checkpoints import Checkpoint, CheckpointError, parse_checkpoint, sign_checkpoint
 from auditstream.ledger.cosignatures import CosignerKey, CosignerSecretKey
 from auditstream.ledger.keys import KeyTextError, SignerKey, VerifierKey
+from auditstream.ledger.log_list import ListedLog, LogListError, log_list, parse_log_list
 from auditstream.ledger.merkle import HASH_BYTES, Frontier, TreeError, leaf_hash, node_hash
 from auditstream.ledger.notes import Note, NoteError, parse_note, verify_note
 from auditstream.ledger.policies import PolicyError, parse_policy
@@ -26,6 +27,17 @@ from auditstream.ledger.proofs import (
 )
 from auditstream.ledger.receipts import Receipt, ReceiptError, parse_receipt
 from auditstream.ledger.tiles import TileError, entries_bundle, parse_bundle, parse_tile_path
+from auditstream.ledger.vkeys import VkeysError, parse_vkeys
+from auditstream.ledger.witnessing import (
+    RefusedError,
+    WitnessingError,
+    WitnessRequest,
+    judge,
+    parse_answer,
+    parse_request,
+    parse_size,
+)
+from auditstream.sealer.places import LogIdError, checked_log_id
 from auditstream.sealer.seal_memory import TreeHead, parse_head
 
 LOG = SignerKey("audit.example/demo/events/0/5f3759df", b"l" * 32)
@@ -39,6 +51,10 @@ RECEIPT = Receipt(0, (SIBLING,), NOTE, b"extra").to_bytes()
 VKEY, COSIGNER_VKEY = LOG.verifier.text, WITNESS.verifier.text
 POLICY_TEXT = f"log {VKEY}\nwitness w {COSIGNER_VKEY}\ngroup g 1 w\nquorum g\n"
 POLICY = parse_policy(POLICY_TEXT.encode())
+LOGS = log_list("audit.example/demo", 1_790_000_000, [ListedLog(LOG.verifier, 2, CHECKPOINT.root)])
+VKEYS = f"{LOG.name} {VKEY}\n{WITNESS.name} {COSIGNER_VKEY}\n".encode()
+REQUEST = WitnessRequest(1, (SIBLING,), NOTE).to_bytes()
+ANSWER = f"{WITNESS.cosign(CHECKPOINT, 1).line}\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,38 @@ def _policy(data: bytes) -> None:
     with suppress(PolicyError):
         policy = parse_policy(data)
         assert policy.quorum in {"none", *(each.name for each in (*policy.witnesses, *policy.groups))}
+
+
+def _log_list(data: bytes) -> None:
+    with suppress(LogListError):
+        assert parse_log_list(text_of(data)).text == text_of(data)
+
+
+def _vkeys(data: bytes) -> None:
+    with suppress(VkeysError):
+        assert parse_vkeys(data).to_bytes() == data
+
+
+def _witness_request(data: bytes) -> None:
+    with suppress(WitnessingError):
+        request = parse_request(data)
+        assert request.to_bytes() == data
+        with suppress(RefusedError):
+            opened = judge(request, [LOG.verifier], Checkpoint(LOG.name, 1, LEAF))
+            assert opened.checkpoint == CHECKPOINT
+
+
+def _witness_answer(data: bytes) -> None:
+    with suppress(WitnessingError):
+        lines = [f"{signature.line}\n" for signature in parse_answer(data, CHECKPOINT)]
+        assert "".join(lines).encode() == data
+    with suppress(WitnessingError):
+        assert data in {b"%d" % parse_size(data), b"%d\n" % parse_size(data)}
+
+
+def _log_id(data: bytes) -> None:
+    with suppress(LogIdError):
+        assert {"", ".", ".."}.isdisjoint(checked_log_id(text_of(data)).split("/"))
 
 
 def _verifier_key(data: bytes) -> None:
@@ -151,6 +199,8 @@ TARGETS = {
     "bundle": Target(_bundle, (b"\0" + entries_bundle([b"one"]), b"\2" + entries_bundle([b"", b"a", b"bc"]))),
     "checkpoint": Target(_checkpoint, (CHECKPOINT.text.encode(),)),
     "frontier": Target(_frontier, (Frontier().to_bytes(), Frontier().extend([LEAF] * 21).to_bytes())),
+    "log_id": Target(_log_id, (b"audit.events.v1/0/0a1b2c3d",)),
+    "log_list": Target(_log_list, (LOGS.text.encode(),)),
     "note": Target(_note, (NOTE,)),
     "policy": Target(_policy, (POLICY_TEXT.encode(), b"# nobody\nquorum none\n")),
     "proof": Target(
@@ -166,4 +216,7 @@ TARGETS = {
     "signer_key": Target(_signer_key, (LOG.secret_text.encode(),)),
     "tile_path": Target(_tile_path, (b"tile/0/x001/234.p/17", b"tile/entries/067", b"tile/63/000")),
     "verifier_key": Target(_verifier_key, (VKEY.encode(), COSIGNER_VKEY.encode())),
+    "vkeys": Target(_vkeys, (VKEYS,)),
+    "witness_answer": Target(_witness_answer, (ANSWER, b"20852014\n")),
+    "witness_request": Target(_witness_request, (REQUEST, b"old 0\n\n" + NOTE)),
 }
