@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from auditstream.core.ids import uuid7
-from auditstream.emit.emission import Way
-from auditstream.emit.message import Route, message_of
+from auditstream.emit.announcements import CONFIG_CHANGE, Said, announcement
 from auditstream.reference.changes import Change
 from auditstream.reference.digests import digest
-from schemas.contract import check
-from schemas.intake import datum_of
-
-EVENT_TYPE = "ai.config.change"
-SOURCE = "urn:auditstream:apply"
-_INFORMATIONAL = 1  # OCSF
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +27,13 @@ class Applied:
     at: datetime
 
 
-def announce(changes: Iterable[Change], applied: Applied, route: Route, way: Way) -> int:
-    """Send an event for each change, return how many, once all are acknowledged.
+def events_of(changes: Iterable[Change], applied: Applied) -> Iterator[dict[str, Any]]:
+    """Yield the event of each change.
 
     The events come before the revision is visible. Should it then be given up, as `reference_revisions` says,
     they tell of an attempt.
-
-    Raises:
-        RetryableError: One was not acknowledged.
     """
-    sent = 0
-    for change in changes:
-        way.send(message_of(event_of(change, applied), route))
-        sent += 1
-    way.finish()
-    return sent
+    return (event_of(change, applied) for change in changes)
 
 
 def event_of(change: Change, applied: Applied) -> dict[str, Any]:
@@ -59,29 +42,19 @@ def event_of(change: Change, applied: Applied) -> dict[str, Any]:
     It belongs to the tenant that the fact belongs to; facts about everybody have none.
     """
     fact = change.after
-    event = {
-        "event_id": uuid7(),
-        "event_type": EVENT_TYPE,
-        "event_time": applied.at,
-        "source": SOURCE,
-        "source_instance": socket.gethostname(),
-        "tenant_id": getattr(fact, "tenant_id", ""),
-        "actor_type": "USER",
-        "actor_id": applied.actor,
-        "outcome": "SUCCESS",
-        "severity": _INFORMATIONAL,
-        "change": {
+    tenant = getattr(fact, "tenant_id", "")
+    return announcement(
+        CONFIG_CHANGE,
+        Said(by="apply", actor=applied.actor, at=applied.at, tenant_id=tenant),
+        change={
             "object_type": change.kind.name,
             "object_id": "/".join(fact.key),
             "before_hash": None if change.before is None else digest(change.before),
             "after_hash": digest(fact),
         },
-        "attributes": {
+        attributes={
             "reference_revision": str(applied.revision),
             "document": change.source,
             "valid_from": fact.valid_from.isoformat(),
         },
-    }
-    datum = datum_of(event, "audit_event")
-    check(datum)
-    return datum
+    )

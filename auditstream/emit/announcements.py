@@ -1,0 +1,130 @@
+"""Announcements: events about the product's own use, acknowledged before the act takes effect."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from auditstream.core.ids import uuid7
+from auditstream.core.settings import Settings
+from auditstream.emit.emission import Way
+from auditstream.emit.kafka_way import KafkaWay
+from auditstream.emit.message import Route, message_of
+from auditstream.emit.route_finder import find_route
+from schemas.contract import check
+from schemas.intake import datum_of
+from streams.kafka_security import librdkafka_settings
+
+CONFIG_CHANGE = "ai.config.change"
+INFORMATIONAL = 1
+"""OCSF severity."""
+
+_SOURCE = "urn:auditstream:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What every announcement says.
+
+    Attributes:
+        by: Part of the product that says it, as `apply`; the event's source is `urn:auditstream:apply`.
+        actor: Who acts. An operator of the deployment, in the clear.
+        at: When (UTC).
+        tenant_id: Tenant that it is about; empty for everybody.
+        outcome: `SUCCESS`, `BLOCKED` for what was refused, `FAILURE`.
+        actor_type: `USER`, or `SERVICE` for what acts by itself.
+    """
+
+    by: str
+    actor: str
+    at: datetime
+    tenant_id: str = ""
+    outcome: str = "SUCCESS"
+    actor_type: str = "USER"
+
+
+def announcement(event_type: str, said: Said, **fields: Any) -> dict[str, Any]:
+    """Return an event as its codec takes it, checked against the contract.
+
+    Args:
+        event_type: As `ai.config.change`.
+        said: Who, when, and how it ended.
+        fields: Further fields of the event, as `change={...}`, `attributes={...}`.
+
+    Raises:
+        ContractError: A field is not what the contract says.
+    """
+    event = {
+        "event_id": uuid7(),
+        "event_type": event_type,
+        "event_time": said.at.astimezone(UTC),
+        "source": f"{_SOURCE}{said.by}",
+        "source_instance": socket.gethostname(),
+        "tenant_id": said.tenant_id,
+        "actor_type": said.actor_type,
+        "actor_id": said.actor,
+        "outcome": said.outcome,
+        "severity": INFORMATIONAL,
+    }
+    datum = datum_of(event | fields, "audit_event")
+    check(datum)
+    return datum
+
+
+def announce(events: Iterable[Mapping[str, Any]], route: Route, way: Way) -> int:
+    """Send events and return how many, once all are acknowledged.
+
+    Raises:
+        RetryableError: One was not acknowledged.
+    """
+    sent = 0
+    for event in events:
+        way.send(message_of(event, route))
+        sent += 1
+    way.finish()
+    return sent
+
+
+class Announcer:
+    """Announces by way of Kafka; one thread at a time.
+
+    Attributes:
+        route: Topic and schema of the events.
+    """
+
+    def __init__(self, route: Route, way: KafkaWay) -> None:
+        self.route = route
+        self._way = way
+
+    def __call__(self, events: Iterable[Mapping[str, Any]]) -> int:
+        """Send events and return how many, once all are acknowledged.
+
+        Raises:
+            RetryableError: One was not acknowledged.
+        """
+        return announce(events, self.route, self._way)
+
+
+@contextmanager
+def announcer(settings: Settings, *, within_s: float) -> Iterator[Announcer]:
+    """Lend what announces; the registry is asked first.
+
+    Args:
+        settings: Where Kafka and the registry are.
+        within_s: How long an event may wait for its acknowledgement.
+
+    Raises:
+        RetryableError: The registry does not answer; from a call, an event was not acknowledged.
+        ConfigError: The registry does not take the packaged schema.
+    """
+    route = asyncio.run(find_route(settings.registry, settings.kafka.events_topic))
+    way = KafkaWay(librdkafka_settings(settings.kafka), timeout_s=within_s)
+    try:
+        yield Announcer(route, way)
+    finally:
+        way.abandon()  # what is still waiting belongs to an act that was given up
