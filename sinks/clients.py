@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -50,6 +50,7 @@ def http_client(
     database: str | None = None,
     connections: Connections | None = None,
     answer_within_s: float | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Client:
     """Open a client over HTTP.
 
@@ -58,6 +59,7 @@ def http_client(
         database: Another database than the one of the settings.
         connections: Connections of its own; those of the driver when None.
         answer_within_s: How long an answer may take, instead of the time limit of the settings.
+        headers: Sent with every request beside the driver's own.
 
     Raises:
         StoreBusyError: Nobody listens there.
@@ -76,6 +78,7 @@ def http_client(
             connect_timeout=math.ceil(settings.timeout_s),
             send_receive_timeout=math.ceil(answer_within_s or settings.timeout_s),
             pool_mgr=connections,
+            headers=dict(headers or {}),
             # A session admits one query at a time, and nothing here needs its state.
             autogenerate_session_id=False,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,7 +155,11 @@ def analyst_settings(deployment: Deployment) -> ClickHouseSettings:
 
 
 def open_reader(
-    deployment: Deployment, *, analyst: bool = False, answer_within_s: float | None = None
+    deployment: Deployment,
+    *,
+    analyst: bool = False,
+    answer_within_s: float | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Reader:
     """Return a reader of the deployment's ClickHouse that has answered.
 
@@ -162,6 +167,7 @@ def open_reader(
         deployment: From `find`.
         analyst: Whether to sign in with the rights of an analyst.
         answer_within_s: How long an answer may take, instead of the time limit of the settings.
+        headers: Sent with every request beside the driver's own.
 
     Raises:
         RetryableError: It does not answer; says what to start.
@@ -170,7 +176,7 @@ def open_reader(
     from auditstream.query import reader, store_facts
 
     clickhouse = analyst_settings(deployment) if analyst else deployment.settings.clickhouse
-    opened = reader.open_reader(clickhouse, answer_within_s=answer_within_s)
+    opened = reader.open_reader(clickhouse, answer_within_s=answer_within_s, headers=headers)
     try:
         store_facts.version(opened)
     except RetryableError as error:

@@ -35,6 +35,7 @@ def search(
     outcome, trace, conversation, id. Words without a field are looked for in the event's texts.
     """
     from auditstream.cli import running
+    from auditstream.cli.accessing import Reading, told_reader
     from auditstream.cli.context import Output
     from auditstream.cli.printing import form_of, print_rows
     from auditstream.query import events, grammar, periods
@@ -42,11 +43,10 @@ def search(
     terms = grammar.parse(" ".join(query or ()))
     period = periods.period(datetime.now(UTC), since=since, start=start, end=end)
     wanted = events.Search(terms, period, tenant, limit)
-    reader = running.open_reader(running.find(context.obj))
-    try:
+    deployment = running.find(context.obj)
+    asked = Reading("search", " ".join(query or ()), (events.FOUND_IN,), tenant or "")
+    with told_reader(deployment, asked) as reader:
         found = events.search(reader, wanted)
-    finally:
-        reader.close()
     if form_of(context.obj) is Output.TABLE:
         found = found.select(_ON_A_TERMINAL)
     print_rows(context.obj, found.columns, found.rows)

@@ -30,15 +30,13 @@ def show(
     Repeats of the event id are rows too. A dead letter has no event id: name its leaf.
     """
     from auditstream.cli import running
+    from auditstream.cli.accessing import Reading, told_reader
     from auditstream.cli.printing import form_of, print_rows
     from auditstream.query import events
 
     deployment = running.find(context.obj)
-    reader = running.open_reader(deployment)
-    try:
+    with told_reader(deployment, Reading("show", wanted, (events.SHOWN_FROM,), tenant or "")) as reader:
         rows = events.show(reader, wanted, tenant=tenant)
-    finally:
-        reader.close()
     decoded = _decoded(rows, deployment.settings, context.obj)
     records = [row | {"decoded": datum} for row, datum in zip(rows, decoded, strict=True)]
     if form_of(context.obj) == "table":

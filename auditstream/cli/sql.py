@@ -43,15 +43,13 @@ def sql(
     answer was printed: there were more rows than --limit, or the server broke off.
     """
     from auditstream.cli import running
+    from auditstream.cli.accessing import Reading, told_reader
 
     text = (sys.stdin.read() if statement == "-" else statement).strip()
     patience_s = timeout + _PATIENCE_S if timeout else _A_DAY_S
     deployment = running.find(context.obj)
-    reader = running.open_reader(deployment, analyst=True, answer_within_s=patience_s)
-    try:
+    with told_reader(deployment, Reading("sql", text), analyst=True, answer_within_s=patience_s) as reader:
         is_whole = _print(context.obj, reader, text, timeout, limit)
-    finally:
-        reader.close()
     if is_whole:
         return 0
     if not context.obj.quiet:

@@ -120,6 +120,22 @@ class EvidenceSettings(_Group):
     metrics_port: int = Field(0, description="Port of the sealer's /metrics on loopback; 0 for none.")
 
 
+class AccessSettings(_Group):
+    """How the product tells of its own use: every query, export, change and sign-in is an event."""
+
+    when_kafka_is_away: Literal["fail_closed", "spool"] = Field(
+        "fail_closed",
+        description="Answer nothing that no event tells of; or keep the event in a local file meanwhile.",
+    )
+    spool_bytes: Annotated[
+        int, Field(ge=4_096, description="Size of that file at which nothing is answered any more.")
+    ] = 16 * 1024 * 1024
+    within_s: Annotated[float, Field(gt=0, description="How long Kafka may take to acknowledge.")] = 5.0
+    key_file: Path | None = Field(
+        None, description="Key of the HMAC by which queries are named; DATA_DIR/access/key when unset."
+    )
+
+
 class Settings(BaseSettings):
     """Every setting of every process; see the module's docstring for how to set them."""
 
@@ -136,6 +152,8 @@ class Settings(BaseSettings):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     worker: WorkerSettings = WorkerSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    access: AccessSettings = AccessSettings()
+    actor: str = Field("", description="Who acts, as events tell it; the user of the system when empty.")
     log_style: Literal["auto", "json", "pretty"] = "auto"
     log_level: str = "INFO"
 

@@ -24,12 +24,15 @@ class Credential:
             run one SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN at a time, read-only and with limits.
         tables: Tables that a writer may insert into, as `table` or `database.table`; every table of the
             front's databases when empty.
+        is_service: Whether this is a part of the deployment, whose acts are the record itself and are not
+            told of in events.
     """
 
     user: str
     token: str = field(repr=False)
     statements: StatementList = "owner"
     tables: tuple[str, ...] = ()
+    is_service: bool = False
 
 
 class Credentials:

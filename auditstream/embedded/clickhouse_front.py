@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from auditstream.core import logs
 from auditstream.core.errors import AuditStreamError, ConfigError
+from auditstream.embedded.clickhouse_audit import audit_of
 from auditstream.embedded.clickhouse_engine import Engine
 from auditstream.embedded.clickhouse_grants import write_config
 from auditstream.embedded.clickhouse_interface import Interface
@@ -73,7 +74,8 @@ def _serve(data_dir: Path, port: int, settings: FrontSettings) -> None:
         engine = Engine(data_dir, write_config(own, settings.databases))
         held.callback(engine.close)
         engine.make_databases(settings.databases)
-        asyncio.run(_listen(Interface(engine, settings, own), port))
+        audit = audit_of(settings.audit) if settings.audit is not None else None
+        asyncio.run(_listen(Interface(engine, settings, own, audit), port))
 
 
 async def _listen(interface: Interface, port: int) -> None:

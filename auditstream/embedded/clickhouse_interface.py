@@ -14,40 +14,56 @@ from aiohttp import web
 from auditstream.core import logs
 from auditstream.embedded.clickhouse_admission import Admission
 from auditstream.embedded.clickhouse_answers import AnswerPlan, done_answer, error_answer, send_answer
+from auditstream.embedded.clickhouse_audit import Audit
 from auditstream.embedded.clickhouse_connections import Connection, Query, Summary
 from auditstream.embedded.clickhouse_credentials import Credentials
 from auditstream.embedded.clickhouse_engine import Engine
 from auditstream.embedded.clickhouse_errors import ErrorNumber, QueryError, refusal
 from auditstream.embedded.clickhouse_permissions import allowed_settings, check_database, check_statement
 from auditstream.embedded.clickhouse_pipes import Pipe
-from auditstream.embedded.clickhouse_requests import STATEMENT_BYTES, Call, query_id_of, read_call
+from auditstream.embedded.clickhouse_reach import reach_of
+from auditstream.embedded.clickhouse_requests import (
+    STATEMENT_BYTES,
+    Call,
+    claimed_user,
+    query_id_of,
+    read_call,
+)
 from auditstream.embedded.clickhouse_sessions import Sessions
 from auditstream.embedded.clickhouse_settings import FrontSettings
 from auditstream.embedded.clickhouse_statements import Insert, Statement, read_statement
 from auditstream.embedded.clickhouse_stored import FRAME_START, LAST_BLOCK, stored
+from auditstream.embedded.clickhouse_tables import KnownTables
 
 _LOG = logs.get_logger(__name__)
 _KILL_AGAIN_S = 0.05
 # Statements outside the streamed ones that answer with a table, even if it is empty.
 _ANSWERING_VERBS = frozenset({"BACKUP", "CHECK", "KILL", "RESTORE"})
+# What was understood, and is not allowed to whoever asked.
+_REFUSED = frozenset({ErrorNumber.ACCESS_DENIED, ErrorNumber.READONLY, ErrorNumber.INTO_OUTFILE_NOT_ALLOWED})
 T = TypeVar("T")
 
 
 class Interface:
     """The HTTP interface; belongs to one event loop."""
 
-    def __init__(self, engine: Engine, settings: FrontSettings, folder: Path) -> None:
+    def __init__(
+        self, engine: Engine, settings: FrontSettings, folder: Path, audit: Audit | None = None
+    ) -> None:
         """Read from the engine what has to be known of it. Blocks.
 
         Args:
             engine: Runs the queries.
             settings: Who may ask for what.
             folder: For answers that have to be complete before they are sent.
+            audit: Tells of requests; None to tell nobody.
         """
         self._engine = engine
         self._credentials = Credentials(settings.credentials)
         self._settings = settings
         self._folder = folder
+        self._audit = audit
+        self._tables = KnownTables(engine)
         self._admission = Admission(settings.admission)
         self._sessions = Sessions(engine.connect)
         with engine.connect() as connection:
@@ -70,15 +86,19 @@ class Interface:
             return await _ping(http)
         query_id = query_id_of(http)
         try:
-            call = await read_call(http, self._credentials, query_id, self._settings.patience_s)
+            call = await self._read_call(http, query_id)
             statement, rows = await _read_statement(call)
-            query = self._checked(call, statement)
+            query = await self._admitted(http, call, statement)
             with ExitStack() as held:
                 session: Connection | None = None
                 if call.session is not None and query.statements == "owner":
                     user = call.credential.user
                     session = held.enter_context(self._sessions.use(user, call.session, statement))
-                return await self._execute(http, call, query, rows, session)
+                try:
+                    return await self._execute(http, call, query, rows, session)
+                finally:
+                    if not statement.reads:
+                        self._tables.forget()
         except QueryError as error:
             _LOG.info("query_failed", query_id=query_id, number=error.number)
             return error_answer(error, query_id)
@@ -93,6 +113,31 @@ class Interface:
             await asyncio.gather(*(self._kill(id_, run) for id_, run in self._admission.running.items()))
         self._sessions.close()
         self._admission.close()
+        if self._audit is not None:
+            await self._audit.close()
+
+    async def _read_call(self, http: web.Request, query_id: str) -> Call:
+        try:
+            return await read_call(http, self._credentials, query_id, self._settings.patience_s)
+        except QueryError as error:
+            if self._audit is not None and error.number == ErrorNumber.AUTHENTICATION_FAILED:
+                self._audit.tell_unbelieved(http, claimed_user(http))
+            raise
+
+    async def _admitted(self, http: web.Request, call: Call, statement: Statement) -> Query:
+        """Return what is to be run, checked and told of."""
+        if self._audit is None or call.credential.is_service:
+            return self._checked(call, statement)
+        tables = await self._tables.names()
+        reach = reach_of(statement, tables, self._table_functions)
+        try:
+            query = self._checked(call, statement)
+        except QueryError as error:
+            if error.number in _REFUSED:
+                self._audit.tell_refused(http, call, statement, reach)
+            raise
+        await self._audit.tell(http, call, statement, reach)
+        return query
 
     def _checked(self, call: Call, statement: Statement) -> Query:
         """Return what is to be run, after every check that needs no engine."""

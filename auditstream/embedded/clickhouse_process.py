@@ -20,7 +20,7 @@ from auditstream.embedded.clickhouse_admission import AdmissionLimits
 from auditstream.embedded.clickhouse_credentials import Credential
 from auditstream.embedded.clickhouse_lock import PathOwnedError
 from auditstream.embedded.clickhouse_permissions import Limits
-from auditstream.embedded.clickhouse_settings import FrontSettings
+from auditstream.embedded.clickhouse_settings import AuditSettings, FrontSettings
 from auditstream.embedded.loopback_ports import free_port
 
 _LOG_FILE = "clickhouse.log"
@@ -100,6 +100,7 @@ def start_clickhouse(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     admission: AdmissionLimits = AdmissionLimits(),  # noqa: B008 - frozen
     patience_s: float = 30.0,
+    audit: AuditSettings | None = None,
     timeout_s: float = _READY_S,
 ) -> RunningClickHouse:
     """Start an embedded ClickHouse on `data_dir` and wait until it answers.
@@ -114,6 +115,7 @@ def start_clickhouse(
         limits: Bounds of a reader's statement.
         admission: Bounds on queries in flight.
         patience_s: How long a client may take to send or to take one piece of a body.
+        audit: How to tell of what is asked; None to tell nobody.
         timeout_s: Bound on the start.
 
     Raises:
@@ -135,6 +137,7 @@ def start_clickhouse(
         limits=limits,
         admission=admission,
         patience_s=patience_s,
+        audit=audit,
     )
     data_dir.mkdir(parents=True, exist_ok=True)
     child = _spawn(data_dir, port or free_port())

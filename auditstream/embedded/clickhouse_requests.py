@@ -16,7 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from auditstream.embedded.clickhouse_compression import accepted_coding, decoded
 from auditstream.embedded.clickhouse_credentials import Credential, Credentials
-from auditstream.embedded.clickhouse_errors import ErrorNumber, refusal
+from auditstream.embedded.clickhouse_errors import ErrorNumber, QueryError, refusal
 from auditstream.embedded.clickhouse_pipes import PIECE_BYTES
 
 # ClickHouse's own bound on a statement's text (setting max_query_size).
@@ -165,6 +165,19 @@ def sign_in(http: web.Request, credentials: Credentials) -> Credential:
     else:
         user, token = http.query.get("user", "default"), http.query.get("password", "")
     return credentials.sign_in(user, token)
+
+
+def claimed_user(http: web.Request) -> str:
+    """Return the user name that a request gives, believed or not; empty where it gives none."""
+    scheme, _, given = http.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return ""
+    if scheme.lower() == "basic":
+        try:
+            return _basic(given.strip())[0]
+        except QueryError:
+            return ""
+    return http.headers.get("X-ClickHouse-User") or http.query.get("user", "default")
 
 
 def _basic(given: str) -> tuple[str, str]:

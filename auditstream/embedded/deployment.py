@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import time
@@ -19,6 +20,7 @@ from auditstream.embedded.broker_choice import ChosenBroker, Say, check_choice, 
 from auditstream.embedded.clickhouse_credentials import Credential
 from auditstream.embedded.clickhouse_lock import OwnerLock, PathOwnedError
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
+from auditstream.embedded.clickhouse_settings import AuditSettings
 from auditstream.embedded.readiness import wait_until_recording
 from auditstream.embedded.registry import start_registry
 from auditstream.embedded.runtime_file import (
@@ -29,9 +31,11 @@ from auditstream.embedded.runtime_file import (
     write_runtime,
 )
 from auditstream.embedded.worker_process import WatchedWorker
+from auditstream.emit.route_finder import find_route
 from schemas.subjects import SUBJECTS, ingest_subject
 from sinks.clients import http_client
 from sinks.migrate import apply
+from streams.kafka_security import librdkafka_settings
 
 _LOCK_FILE = "deployment.lock"
 _WORKER_LOG = "worker.log"
@@ -59,7 +63,7 @@ class Deployment:
 
     Attributes:
         runtime: Where its parts answer, as in `runtime.json`.
-        settings: Settings under which commands and workers reach it.
+        settings: Settings under which the deployment itself reaches them.
         broker: What its Kafka is.
         clickhouse: Its store.
         worker: Its worker.
@@ -123,7 +127,6 @@ def start_deployment(
             start_registry(folder / "registry", port=registry_port, subjects=subjects)
         )
         users = _users()
-        clickhouse = parts.enter_context(_start_clickhouse(folder / "clickhouse", clickhouse_port, users))
         kafka = parts.enter_context(
             chosen_broker(
                 broker,
@@ -134,7 +137,11 @@ def start_deployment(
                 say=say,
             )
         )
-        settings = _with_parts(settings, kafka, registry.url, clickhouse)
+        audit = _audit(settings, kafka, registry.url)
+        clickhouse = parts.enter_context(
+            _start_clickhouse(folder / "clickhouse", clickhouse_port, users, audit)
+        )
+        settings = _with_parts(settings, kafka, registry.url, clickhouse, users.deployment)
         _migrate(settings.clickhouse)
         if prepare is not None:
             prepare(settings)
@@ -170,9 +177,13 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 class _Users(NamedTuple):
-    """The users of the embedded ClickHouse; their tokens are new at every start."""
+    """The users of the embedded ClickHouse; their tokens are new at every start.
+
+    Everybody who is no part of the deployment signs in as the owner or as the analyst, and is told of.
+    """
 
     owner: Credential
+    deployment: Credential
     worker: Credential
     analyst: Credential
 
@@ -180,17 +191,35 @@ class _Users(NamedTuple):
 def _users() -> _Users:
     return _Users(
         owner=Credential("default", secrets.token_urlsafe(24), "owner"),
-        worker=Credential("worker", secrets.token_urlsafe(24), "writer"),
+        deployment=Credential("deployment", secrets.token_urlsafe(24), "owner", is_service=True),
+        worker=Credential("worker", secrets.token_urlsafe(24), "writer", is_service=True),
         analyst=Credential("analyst", secrets.token_urlsafe(24), "reader"),
     )
 
 
-def _start_clickhouse(folder: Path, port: int, users: _Users) -> RunningClickHouse:
+def _audit(settings: Settings, kafka: ChosenBroker, registry_url: str) -> AuditSettings:
+    """Return how the front tells of what is asked of it."""
+    access, folder = settings.access, settings.data_dir / "access"
+    registry = RegistrySettings(url=registry_url)
+    route = asyncio.run(find_route(registry, kafka.settings.events_topic))
+    return AuditSettings(
+        connection=librdkafka_settings(kafka.settings),
+        topic=route.topic,
+        schema_id=route.schema_id,
+        schema_uri=route.schema_uri,
+        within_s=access.within_s,
+        key_file=str(access.key_file or folder / "key"),
+        spool_file=str(folder / "front.spool") if access.when_kafka_is_away == "spool" else "",
+        spool_bytes=access.spool_bytes,
+    )
+
+
+def _start_clickhouse(folder: Path, port: int, users: _Users, audit: AuditSettings) -> RunningClickHouse:
     """Start ClickHouse, waiting for that of a killed deployment to notice its end."""
     deadline = time.monotonic() + _LEFTOVERS_S
     while True:
         try:
-            return start_clickhouse(folder, port=port, credentials=users)
+            return start_clickhouse(folder, port=port, credentials=users, audit=audit)
         except PathOwnedError:
             if time.monotonic() > deadline:
                 raise
@@ -198,15 +227,19 @@ def _start_clickhouse(folder: Path, port: int, users: _Users) -> RunningClickHou
 
 
 def _with_parts(
-    settings: Settings, kafka: ChosenBroker, registry_url: str, clickhouse: RunningClickHouse
+    settings: Settings,
+    kafka: ChosenBroker,
+    registry_url: str,
+    clickhouse: RunningClickHouse,
+    user: Credential,
 ) -> Settings:
-    """Return the settings with the addresses of the parts, and the owner's sign-in."""
+    """Return the settings with the addresses of the parts, and a sign-in."""
     store = {
         "host": clickhouse.host,
         "port": clickhouse.port,
         "secure": False,
-        "user": clickhouse.user,
-        "password": SecretStr(clickhouse.password),
+        "user": user.user,
+        "password": SecretStr(user.token),
         "database": _DATABASE,
         "engine": "MergeTree",
     }

@@ -25,6 +25,7 @@ INFORMATIONAL = 1
 """OCSF severity."""
 
 _SOURCE = "urn:auditstream:"
+_LINGER_MS = 1  # somebody waits for the answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,23 +92,39 @@ def announce(events: Iterable[Mapping[str, Any]], route: Route, way: Way) -> int
 
 
 class Announcer:
-    """Announces by way of Kafka; one thread at a time.
+    """Announces by way of Kafka, on a connection that stays; one thread at a time.
 
-    Attributes:
+    Args:
         route: Topic and schema of the events.
+        connection: librdkafka's settings that reach the brokers.
+        within_s: How long an event may wait for its acknowledgement.
     """
 
-    def __init__(self, route: Route, way: KafkaWay) -> None:
-        self.route = route
-        self._way = way
+    def __init__(self, route: Route, connection: Mapping[str, Any], *, within_s: float) -> None:
+        self._route = route
+        self._connection = connection
+        self._within_s = within_s
+        self._way: KafkaWay | None = None
 
     def __call__(self, events: Iterable[Mapping[str, Any]]) -> int:
         """Send events and return how many, once all are acknowledged.
 
         Raises:
-            RetryableError: One was not acknowledged.
+            RetryableError: One was not acknowledged; it may be all the same. The next call connects anew.
         """
-        return announce(events, self.route, self._way)
+        if self._way is None:
+            self._way = KafkaWay(self._connection, timeout_s=self._within_s, linger_ms=_LINGER_MS)
+        try:
+            return announce(events, self._route, self._way)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give up what is still waiting: it belongs to an act that was given up."""
+        way, self._way = self._way, None
+        if way is not None:
+            way.abandon()
 
 
 @contextmanager
@@ -123,8 +140,8 @@ def announcer(settings: Settings, *, within_s: float) -> Iterator[Announcer]:
         ConfigError: The registry does not take the packaged schema.
     """
     route = asyncio.run(find_route(settings.registry, settings.kafka.events_topic))
-    way = KafkaWay(librdkafka_settings(settings.kafka), timeout_s=within_s)
+    lent = Announcer(route, librdkafka_settings(settings.kafka), within_s=within_s)
     try:
-        yield Announcer(route, way)
+        yield lent
     finally:
-        way.abandon()  # what is still waiting belongs to an act that was given up
+        lent.close()

@@ -21,7 +21,6 @@ SETTINGS: Mapping[str, Any] = {
     "acks": "all",
     "enable.idempotence": True,
     "compression.type": "zstd",
-    "linger.ms": 20,
     "message.max.bytes": _MAX_MESSAGE_BYTES,
     "queue.buffering.max.messages": _MOST_MESSAGES,
     "queue.buffering.max.kbytes": _MOST_KBYTES,
@@ -37,17 +36,26 @@ class KafkaWay:
     Args:
         connection: librdkafka's settings that reach the brokers.
         timeout_s: How long a message may wait for its acknowledgement.
+        linger_ms: How long a message may wait for others to travel with.
 
     Attributes:
         acknowledged: Messages that all in-sync replicas have.
     """
 
-    def __init__(self, connection: Mapping[str, Any], *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, connection: Mapping[str, Any], *, timeout_s: float = 30.0, linger_ms: int = 20
+    ) -> None:
         self._timeout_s = timeout_s
         self._failure: KafkaError | None = None
         self.acknowledged = 0
         self._producer = Producer(
-            {**SETTINGS, **connection, "delivery.timeout.ms": int(timeout_s * 1_000), "error_cb": _ignored}
+            {
+                **SETTINGS,
+                **connection,
+                "linger.ms": linger_ms,
+                "delivery.timeout.ms": int(timeout_s * 1_000),
+                "error_cb": _ignored,
+            }
         )
 
     def send(self, message: Outbound) -> None:

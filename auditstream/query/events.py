@@ -22,6 +22,9 @@ LIST_COLUMNS = (
 )  # fmt: skip
 """Columns of a search's answer."""
 
+FOUND_IN, SHOWN_FROM = "events_current", "events"
+"""Tables that a search and `show` read."""
+
 MOST_ROWS = 10_000
 """Largest limit of a search; more is an export."""
 

@@ -110,17 +110,27 @@ class Reader:
         self._clients.close()
 
 
-def open_reader(settings: ClickHouseSettings, *, answer_within_s: float | None = None) -> Reader:
+def open_reader(
+    settings: ClickHouseSettings,
+    *,
+    answer_within_s: float | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reader:
     """Return a reader over HTTP; connects on its first call.
 
     Args:
         settings: Address and user.
         answer_within_s: How long an answer may take, instead of the time limit of the settings.
+        headers: Sent with every request beside the driver's own.
     """
     # The driver also logs what it raises.
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
     return Reader(
-        ClientPool(lambda: http_client(settings, connections=Connections(), answer_within_s=answer_within_s))
+        ClientPool(
+            lambda: http_client(
+                settings, connections=Connections(), answer_within_s=answer_within_s, headers=headers
+            )
+        )
     )
 
 

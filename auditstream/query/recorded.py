@@ -14,10 +14,10 @@ SELECT
     last_timestamp, last_inserted_at,
     (toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(last_inserted_at)) / 1000 AS last_insert_age_s
 FROM logs ORDER BY kafka_topic, kafka_partition, log_id"""
-_REASONS = """
+REASONS = """
 SELECT reject_reason, count() AS leaves FROM events WHERE leaf_kind = 1
 GROUP BY reject_reason ORDER BY leaves DESC, reject_reason"""
-_UNPRICED = "SELECT toUInt64(greatest(sum(unpriced_events), 0)) AS unpriced FROM costs_current"
+UNPRICED = "SELECT toUInt64(greatest(sum(unpriced_events), 0)) AS unpriced FROM costs_current"
 _CHECKPOINTS = """
 SELECT log_id, argMax(origin, (tree_size, signed_at)) AS origin, max(tree_size) AS signed_size,
     max(signed_at) AS last_signed_at
@@ -62,12 +62,12 @@ def recorded(reader: Reader) -> Recorded:
     logs = reader.table(_LOGS, {}, doing="read of the logs").records()
     for log in logs:
         log["dense"] = bool(log["dense"])
-    reasons = reader.table(_REASONS, {}, doing="read of dead letters").rows if _any_dead(logs) else ()
+    reasons = reader.table(REASONS, {}, doing="read of dead letters").rows if _any_dead(logs) else ()
     checkpoints = reader.table(_CHECKPOINTS, {}, doing="read of checkpoints").records()
     for checkpoint in checkpoints:
         checkpoint["tree_size"] = checkpoint.pop("signed_size")
         checkpoint["signed_at"] = checkpoint.pop("last_signed_at")
-    unpriced = reader.table(_UNPRICED, {}, doing="read of costs").rows[0][0]
+    unpriced = reader.table(UNPRICED, {}, doing="read of costs").rows[0][0]
     return Recorded(logs, {str(reason): int(n) for reason, n in reasons}, int(unpriced), checkpoints)
 
 
