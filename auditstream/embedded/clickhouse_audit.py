@@ -126,7 +126,7 @@ class Audit:
         said = Said(by=_BY, actor=actor, at=datetime.now(UTC), outcome=outcome)
         named = query_hmac(self._key, statement.text)
         fields = {"credential_id": call.credential.user, **_client(http)}
-        if reach.history or not reach.changes:
+        if not reach.changes:
             access = Access(
                 query_hmac=named,
                 command=claims.command or "sql",

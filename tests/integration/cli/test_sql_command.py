@@ -11,6 +11,7 @@ import pytest
 
 from auditstream.cli import sql
 from auditstream.embedded.clickhouse_process import RunningClickHouse
+from auditstream.embedded.loopback_ports import free_port
 from tests.support.clickhouse_fronts import TOKENS
 from tests.support.command_line import Run, command_line, rows_of
 from tests.support.commands import COMMAND
@@ -30,6 +31,8 @@ def environment(
         "AUDITSTREAM_CLICKHOUSE__USER": request.param,
         "AUDITSTREAM_CLICKHOUSE__PASSWORD": TOKENS[request.param],
         "AUDITSTREAM_DATA_DIR": str(tmp_path),
+        "AUDITSTREAM_REGISTRY__URL": f"http://127.0.0.1:{free_port()}",
+        "AUDITSTREAM_ACCESS__WHEN_KAFKA_IS_AWAY": "spool",
     }
 
 
