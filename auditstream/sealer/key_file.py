@@ -8,36 +8,24 @@ know their public keys. `former` names public keys whose secret was lost.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from auditstream.core.errors import ConfigError
 from auditstream.ledger.cosignatures import CosignerSecretKey
 from auditstream.ledger.keys import KeyTextError, SignerKey, VerifierKey
 from auditstream.ledger.strict_text import from_base64, to_base64
 from auditstream.ledger.vkeys import Vkeys, parse_vkey
+from auditstream.sealer.secret_file import KeyFileError, create_secret, read_secret, replace_secret
 
 _FORM = "auditstream-keys/v1"
 _SECRET_BYTES = 32
-_MAX_BYTES = 1_000_000
-_OTHERS = 0o077
 _NONE = Vkeys()
-
-
-class KeyFileError(ConfigError):
-    """The key file is missing, open to others, or not one."""
-
-    code = "key_file"
-    hint = "Make one with `auditstream seal keys new`, or restore the one that was there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +89,7 @@ def load_ring(path: Path) -> KeyRing:
     Raises:
         KeyFileError: There is none, others may read it, or it is damaged.
     """
-    return _parse(path, _read(path))
+    return _parse(path, read_secret(path))
 
 
 def create_key_file(path: Path, ring: KeyRing) -> None:
@@ -110,13 +98,7 @@ def create_key_file(path: Path, ring: KeyRing) -> None:
     Raises:
         KeyFileError: There is one already; it stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _written(path, ring) as new:
-        try:
-            os.link(new, path)
-        except FileExistsError as error:
-            hint = "A key that is gone is gone: move the file away if you are sure that it is not needed."
-            raise KeyFileError(f"{path} exists and is not overwritten", hint=hint) from error
+    create_secret(path, _to_bytes(ring))
 
 
 def replace_key_file(path: Path, former: KeyRing, ring: KeyRing) -> None:
@@ -125,55 +107,10 @@ def replace_key_file(path: Path, former: KeyRing, ring: KeyRing) -> None:
     Raises:
         KeyFileError: It holds another one by now.
     """
-    with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if load_ring(path) != former:
-            raise KeyFileError(f"{path} was changed by another process", hint="Run it again.")
-        with _written(path, ring) as new:
-            new.replace(path)
-
-
-@contextmanager
-def _written(path: Path, ring: KeyRing) -> Iterator[Path]:
-    """Lend the ring as a synced file beside `path`, and make the folder durable afterwards."""
-    new = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    try:
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(_to_bytes(ring))
-            file.flush()
-            os.fsync(fd)
-        yield new
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise KeyFileError(f"{path}: {error.strerror}", hint="May the folder be written?") from error
-    finally:
-        with suppress(FileNotFoundError):
-            new.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & _OTHERS:
-                raise KeyFileError(
-                    f"{path} can be read or written by others (mode {mode & 0o777:o})",
-                    hint=f"chmod 600 {path}; and rotate the key if somebody may have read it.",
-                )
-            return file.read(_MAX_BYTES + 1)
-    except FileNotFoundError as error:
-        raise KeyFileError(f"there is no key file {path}") from error
-    except OSError as error:
-        raise KeyFileError(f"{path}: {error.strerror}") from error
+    data = read_secret(path)
+    if _parse(path, data) != former:
+        raise KeyFileError(f"{path} was changed by another process", hint="Run it again.")
+    replace_secret(path, data, _to_bytes(ring))
 
 
 def _to_bytes(ring: KeyRing) -> bytes:
@@ -189,7 +126,7 @@ def _parse(path: Path, data: bytes) -> KeyRing:
     """Return the ring; errors repeat nothing of the file."""
     damaged = f"{path} is not a key file"
     try:
-        document = json.loads(data) if len(data) <= _MAX_BYTES else None
+        document = json.loads(data)
     except ValueError:
         raise KeyFileError(damaged) from None
     if not isinstance(document, dict) or document.get("format") != _FORM:

@@ -11,14 +11,9 @@ from pathlib import Path
 import pytest
 
 from auditstream.ledger.vkeys import Vkeys
-from auditstream.sealer.key_file import (
-    KeyFileError,
-    KeyRing,
-    create_key_file,
-    load_ring,
-    new_ring,
-    replace_key_file,
-)
+from auditstream.sealer.key_file import KeyRing, create_key_file, load_ring, new_ring, replace_key_file
+from auditstream.sealer.secret_file import KeyFileError
+from auditstream.sealer.witness_key import create_witness_key, load_witness_key
 
 NAME = "audit.example/demo/events/0/5f3759df"
 RING = KeyRing((bytes(range(32)),))
@@ -145,3 +140,30 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
     tmp_path.chmod(0o500)
     with pytest.raises(KeyFileError, match="Permission"):
         create_key_file(tmp_path / "key", RING)
+
+
+def test_a_witness_s_key_is_read_back_and_never_overwritten(path: Path):
+    key = create_witness_key(path, "witness.example/w1")
+
+    assert load_witness_key(path) == key
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(KeyFileError, match="not overwritten"):
+        create_witness_key(path, "witness.example/w1")
+
+
+def test_a_witness_without_a_key_is_told_its_command(path: Path):
+    with pytest.raises(KeyFileError) as caught:
+        load_witness_key(path)
+    assert "auditstream witness keys new" in caught.value.hint
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"PRIVATE+KEY+w+00000000+c2VjcmV0", RING.generations[0]])
+def test_what_is_no_witness_s_key_is_refused_without_repeating_it(path: Path, data: bytes):
+    path.parent.mkdir()
+    path.write_bytes(data)
+    path.chmod(0o600)
+
+    with pytest.raises(KeyFileError) as caught:
+        load_witness_key(path)
+    assert "c2VjcmV0" not in caught.value.message
+    assert caught.value.__cause__ is None

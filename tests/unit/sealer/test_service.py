@@ -16,10 +16,11 @@ from auditstream.ledger.leaves import LeafError, MissingLeafError, StoredLeaves
 from auditstream.ledger.merkle import EMPTY_ROOT, root_of
 from auditstream.ledger.notes import parse_note
 from auditstream.ledger.vkeys import Vkeys
-from auditstream.sealer.key_file import KeyFileError, KeyRing, new_ring
+from auditstream.sealer.key_file import KeyRing, new_ring
 from auditstream.sealer.places import LogIdError, checked_log_id
 from auditstream.sealer.seal_memory import TreeHead
 from auditstream.sealer.sealing import SealRefusedError
+from auditstream.sealer.secret_file import KeyFileError
 from tests.support.logs import LeavesInMemory, run_of
 from tests.support.sealers import DEPLOYMENT, FRESH_S, LOG_A, LOG_B, NOW_S, Deployment
 
