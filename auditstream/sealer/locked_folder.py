@@ -32,8 +32,10 @@ class LockedFolder:
     def __init__(
         self, base: Path, name: str, files: FileSystem | None = None, *, syncs_at_once: int = 8
     ) -> None:
-        self.path = base / name
-        self._base = base
+        self.path = base.absolute() / name
+        self._base = str(base.absolute())
+        self._root = str(self.path)
+        self._new = f"{self._root}/{_NEW}"
         self._files = files or FileSystem()
         self._syncs_at_once = syncs_at_once
 
@@ -45,12 +47,12 @@ class LockedFolder:
             StoreDownError: The system refuses, here or in the block.
         """
         with self._answering():
-            self._make(self.path / _NEW)
-            fd = self._files.open_lock(self.path / _LOCK)
+            self._make(self._new)
+            fd = self._files.open_lock(f"{self._root}/{_LOCK}")
             try:
                 self._files.lock(fd)
-                for name, _ in self._files.names(self.path / _NEW):
-                    self._files.unlink(self.path / _NEW / name)
+                for name, _ in self._files.names(self._new):
+                    self._files.unlink(f"{self._new}/{name}")
                 yield
             finally:
                 self._files.close(fd)
@@ -62,33 +64,33 @@ class LockedFolder:
             StoreDownError: The system refuses.
         """
         with self._answering():
-            return self._found(self.path / name)
+            return self._found(f"{self._root}/{name}")
 
     def add(self, files: Mapping[str, bytes]) -> None:
         """Give bytes names that the caller has seen to be free; locked, and then to be synced."""
-        new = [(self.path / _NEW / str(at), data) for at, data in enumerate(files.values())]
+        new = [(f"{self._new}/{at}", data) for at, data in enumerate(files.values())]
         with ThreadPoolExecutor(self._syncs_at_once) as threads:
             shares = [new[first :: self._syncs_at_once] for first in range(self._syncs_at_once)]
             list(threads.map(self._write, shares))
         for folder in sorted({_folder(name) for name in files}):
-            self._make(self.path / folder)
+            self._make(f"{self._root}/{folder}" if folder else self._root)
         for name, (written, _) in zip(files, new, strict=True):
-            self._files.rename(written, self.path / name)
+            self._files.rename(written, f"{self._root}/{name}")
 
     def put(self, name: str, data: bytes) -> None:
         """Give bytes a name, in place of what had it; locked, and then to be synced."""
-        new = self.path / _NEW / "0"
+        new = f"{self._new}/0"
         self._write([(new, data)])
-        self._files.rename(new, self.path / name)
+        self._files.rename(new, f"{self._root}/{name}")
 
     def remove(self, name: str) -> None:
         """Take a name away, if it is there, and its folder with the last of them; locked."""
-        path = self.path / name
+        path = f"{self._root}/{name}"
         with suppress(FileNotFoundError, NotADirectoryError):
             self._files.unlink(path)
-        if not any(self._listed(path.parent)):
+        if not any(self._listed(_folder(path))):
             with suppress(FileNotFoundError):
-                self._files.remove_folder(path.parent)
+                self._files.remove_folder(_folder(path))
 
     def sync(self, names: Iterable[str]) -> None:
         """Make names outlive a loss of power, whoever gave them; locked."""
@@ -107,34 +109,34 @@ class LockedFolder:
         Raises:
             StoreDownError: The system refuses.
         """
-        for name, is_folder in self._listed(self.path / prefix):
+        for name, is_folder in self._listed(f"{self._root}/{prefix}"):
             if is_folder and name != _NEW:
                 yield from self.names(f"{prefix}{name}/")
             elif name not in {_LOCK, _NEW}:
                 yield prefix + name
 
-    def _listed(self, folder: Path) -> list[tuple[str, bool]]:
+    def _listed(self, folder: str) -> list[tuple[str, bool]]:
         with self._answering():
             try:
                 return self._files.names(folder)
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
-    def _above(self, folder_name: str) -> Iterator[Path]:
+    def _above(self, folder_name: str) -> Iterator[str]:
         """Yield a folder of names, and those above it, up to the one that was there before us."""
-        folder = self.path / folder_name
+        folder = f"{self._root}/{folder_name}" if folder_name else self._root
         while folder != self._base:
             yield folder
-            folder = folder.parent
+            folder = _folder(folder)
         yield folder
 
-    def _found(self, path: Path) -> bytes | None:
+    def _found(self, path: str) -> bytes | None:
         try:
             return self._files.read(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def _write(self, files: Iterable[tuple[Path, bytes]]) -> None:
+    def _write(self, files: Iterable[tuple[str, bytes]]) -> None:
         """Write new files, one after the other, and sync each."""
         for path, data in files:
             fd = self._files.create(path)
@@ -146,7 +148,7 @@ class LockedFolder:
             finally:
                 self._files.close(fd)
 
-    def _make(self, folder: Path) -> None:
+    def _make(self, folder: str) -> None:
         try:
             self._files.make_folder(folder)
         except FileExistsError:
@@ -154,7 +156,7 @@ class LockedFolder:
         except FileNotFoundError:
             if folder == self._base:
                 raise
-            self._make(folder.parent)
+            self._make(_folder(folder))
             self._make(folder)
 
     @contextmanager
@@ -166,5 +168,5 @@ class LockedFolder:
 
 
 def _folder(name: str) -> str:
-    """Return the path of the folder that a name is in, "" at the top."""
+    """Return the folder that a file or a folder is in, "" where the name has none."""
     return name.rpartition("/")[0]

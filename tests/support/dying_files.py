@@ -125,11 +125,12 @@ class VolatileFiles(FileSystem):
                     p: f for p, f in self._folders.items() if p != path and path not in p.parents
                 }
 
-    def create(self, path: Path) -> int:
-        names = self._folder(path.parent).names
-        if path.name in names:
+    def create(self, path: str) -> int:
+        place = Path(path)
+        names = self._folder(place.parent).names
+        if place.name in names:
             raise FileExistsError(path)
-        names[path.name] = file = _File()
+        names[place.name] = file = _File()
         return self._opened(file)
 
     def write(self, fd: int, data: memoryview) -> int:
@@ -144,40 +145,48 @@ class VolatileFiles(FileSystem):
     def close(self, fd: int) -> None:
         del self._open[fd]
 
-    def rename(self, path: Path, name: Path) -> None:
-        self._folder(name.parent).names[name.name] = self._folder(path.parent).names.pop(path.name)
+    def rename(self, path: str, name: str) -> None:
+        place, target = Path(path), Path(name)
+        self._folder(target.parent).names[target.name] = self._folder(place.parent).names.pop(place.name)
 
-    def unlink(self, path: Path) -> None:
-        if self._folder(path.parent).names.pop(path.name, None) is None:
+    def unlink(self, path: str) -> None:
+        place = Path(path)
+        if self._folder(place.parent).names.pop(place.name, None) is None:
             raise FileNotFoundError(path)
 
-    def make_folder(self, path: Path) -> None:
-        if path in self._folders:
+    def make_folder(self, path: str) -> None:
+        place = Path(path)
+        if place in self._folders:
             raise FileExistsError(path)
-        self._folder(path.parent).names[path.name] = folder = _Folder()
-        self._folders[path] = folder
+        self._folder(place.parent).names[place.name] = folder = _Folder()
+        self._folders[place] = folder
 
-    def remove_folder(self, path: Path) -> None:
-        assert not self._folder(path).names
-        del self._folders[path], self._folders[path.parent].names[path.name]
+    def remove_folder(self, path: str) -> None:
+        place = Path(path)
+        assert not self._folder(place).names
+        del self._folders[place], self._folders[place.parent].names[place.name]
 
-    def open_folder(self, path: Path) -> int:
-        return self._opened(self._folder(path))
+    def open_folder(self, path: str) -> int:
+        place = Path(path)
+        return self._opened(self._folder(place))
 
-    def open_lock(self, path: Path) -> int:
-        return self._opened(self._folder(path.parent).names.setdefault(path.name, _File()))
+    def open_lock(self, path: str) -> int:
+        place = Path(path)
+        return self._opened(self._folder(place.parent).names.setdefault(place.name, _File()))
 
     def lock(self, fd: int) -> None:
         assert fd in self._open
 
-    def read(self, path: Path) -> bytes:
-        file = self._folder(path.parent).names.get(path.name)
+    def read(self, path: str) -> bytes:
+        place = Path(path)
+        file = self._folder(place.parent).names.get(place.name)
         if not isinstance(file, _File):
             raise FileNotFoundError(path)
         return file.data
 
-    def names(self, path: Path) -> list[tuple[str, bool]]:
-        return [(name, isinstance(node, _Folder)) for name, node in self._folder(path).names.items()]
+    def names(self, path: str) -> list[tuple[str, bool]]:
+        place = Path(path)
+        return [(name, isinstance(node, _Folder)) for name, node in self._folder(place).names.items()]
 
     def _opened(self, node: _File | _Folder) -> int:
         self._last_fd += 1
