@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks.bed import Bed, made_bed
 from benchmarks.events import Size, encoded
+from benchmarks.evidence import measure_sealing
 from benchmarks.latency import measure
 from benchmarks.measured import Figures, Measured
 from benchmarks.workers import run_group, soak
@@ -31,11 +32,13 @@ _BATCH: dict[Size, int] = {"small": 3_000_000, "typical": 1_200_000}
 # Whole segments for every lane: the last one must not wait for more records than there are.
 _RECORD: dict[Size, int] = {"small": 1_600_000, "typical": 800_000}
 _TEAMS = (1, 2, 4)
+_LEAVES = 1 << 20
 _CASES = {
     "stock-nothing": "(a) stock Faust, nothing",
     "stock-decode": "(b) stock Faust, fastavro",
     "batch-nothing": "(c) batch transport, nothing",
     "record": "(d) record path, ClickHouse",
+    "record-without-leaves": "(d') the same without leaves",
     "floor": "(e) insert only",
 }
 
@@ -62,6 +65,9 @@ def main() -> None:
         if not (options.no_latency or options.only_soak):
             console.print("latency at 2,000 events/s …")
             results["latency"] = asdict(measure(bed, seconds=5 if options.quick else 30))
+        if not options.only_soak:
+            console.print("sealing …")
+            results["sealing"] = asdict(measure_sealing(_LEAVES // share))
         if options.soak:
             console.print(f"one worker at full load for {options.soak:.0f} s …")
             results["soak"] = asdict(soak(bed, options.size or "small", seconds=options.soak))
@@ -76,6 +82,7 @@ def _measure_size(bed: Bed, size: Size, share: int, console: Console, *, groups:
         "stock-decode": _STOCK // share,
         "batch-nothing": _BATCH[size] // share,
         "record": _RECORD[size] // share,
+        "record-without-leaves": _RECORD[size] // share,
         "floor": _RECORD[size] // share,
     }
     console.print(f"{size}: filling the topic …")
@@ -98,6 +105,7 @@ def _measure_size(bed: Bed, size: Size, share: int, console: Console, *, groups:
             "c/a": figures["batch-nothing"].events_per_s / figures["stock-nothing"].events_per_s,
             "d/b": figures["record"].events_per_s / figures["stock-decode"].events_per_s,
             "d/e": figures["record"].events_per_s / figures["floor"].events_per_s,
+            "d'/d": figures["record-without-leaves"].events_per_s / figures["record"].events_per_s,
             "cpu d / fastavro": figures["record"].cpu_us / alone_us,
         },
     }
@@ -156,6 +164,15 @@ def _print(results: dict[str, Any]) -> None:
             f"before), {soaked['events']:,} events: "
             f"{soaked['early_mb']:.0f} MB early, {soaked['late_mb']:.0f} MB late, "
             f"{soaked['peak_mb']:.0f} MB peak"
+        )
+    if "sealing" in results:
+        sealing = results["sealing"]
+        plain = sealing["plain_s"]
+        console.print(
+            f"{sealing['leaves']:,} leaves; plain SHA-256 over the entries {plain:.2f} s; leaves built at "
+            f"{plain / sealing['leaves_s']:.2f} of that speed, sealed at {plain / sealing['sealed_s']:.2f}, "
+            f"into files at {plain / sealing['files_s']:.2f} (as many bare files: "
+            f"{sealing['bare_files_s']:.1f} of {sealing['files_s']:.1f} s)"
         )
     if "latency" in results:
         latency = results["latency"]

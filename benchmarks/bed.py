@@ -120,7 +120,7 @@ class Bed:
     def run(self, case: str, topic: str, events: int) -> Figures:
         """Run one case as a process of its own and return its figures."""
         command = [sys.executable, "-m", "benchmarks.cases", case]
-        database = self.new_database() if case in {"record", "floor"} else "default"
+        database = self.new_database() if case in {"record", "record-without-leaves", "floor"} else "default"
         environment = {**self.environment(topic, database, events), "BENCH_SIZE": topic.split("-")[1]}
         done = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, timeout=_CASE_LIMIT_S, check=False

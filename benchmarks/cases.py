@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import fastavro
 import faust
+import polars as pl
 
 from auditstream.core import logs
 from auditstream.core import settings as core_settings
@@ -26,6 +27,7 @@ from benchmarks.without_services import NoFacts, OneSchema
 from schemas.packaged import parsed_schema
 from sinks.clickhouse import connect
 from streams.process import run_until_stopped
+from streams.recording import provenance
 from streams.recording.assembly import new_recorder
 from streams.transport.app import BatchApp
 from streams.worker import WorkerParts, new_worker_app
@@ -112,6 +114,12 @@ def record() -> None:
     run_until_stopped(new_worker_app(settings, parts))
 
 
+def record_without_leaves() -> None:
+    """(d') The same without leaves: no value and no entry is hashed."""
+    provenance._leaf_hashes = lambda segment, *_: pl.Series([bytes(32)] * len(segment), dtype=pl.Binary)
+    record()
+
+
 def _follow(parts: WorkerParts, watch: Stopwatch) -> None:
     """Report durable rows as they come; the watch starts when the first records were fetched."""
     while not _total(parts, "auditstream_records_total"):
@@ -151,6 +159,7 @@ CASES = {
     "stock-decode": stock_decode,
     "batch-nothing": batch_nothing,
     "record": record,
+    "record-without-leaves": record_without_leaves,
 }
 
 if __name__ == "__main__":
