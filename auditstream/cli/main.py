@@ -24,6 +24,8 @@ COMMANDS = (
     "up",
     "demo",
     "worker",
+    "seal",
+    "witness",
     "migrate",
     "apply",
     "emit",

@@ -50,6 +50,17 @@ class RunningClickHouse(_Part):
     analyst: Account | None = None
 
 
+class RunningEvidence(_Part):
+    """Where a running deployment keeps its evidence; see `EvidenceSettings`."""
+
+    host: str
+    deployment: str
+    store: str
+    state: str
+    key_file: Path
+    policy_file: Path
+
+
 class Runtime(_Part):
     """What a running deployment says of itself in `runtime.json`; empty where it has no such part."""
 
@@ -62,6 +73,7 @@ class Runtime(_Part):
     console_url: str = ""
     api_token: SecretStr = SecretStr("")
     clickhouse: RunningClickHouse | None = None
+    evidence: RunningEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +153,9 @@ def with_runtime(settings: Settings, runtime: Runtime) -> Settings:
         changes["clickhouse"] = settings.clickhouse.model_copy(
             update={**there, "secure": False, "engine": "MergeTree"}
         )
+    if runtime.evidence is not None:
+        said = {name: getattr(runtime.evidence, name) for name in RunningEvidence.model_fields}
+        changes["evidence"] = settings.evidence.model_copy(update=said)
     return settings.model_copy(update=changes)
 
 

@@ -10,7 +10,14 @@ from typing import Literal
 from auditstream.core.errors import ConfigError
 from auditstream.embedded.clickhouse_errors import ErrorNumber, refusal
 
-StatementList = Literal["owner", "writer", "reader"]
+StatementList = Literal["owner", "writer", "sealer", "reader"]
+
+
+WRITERS: frozenset[StatementList] = frozenset({"writer", "sealer"})
+"""Who may insert."""
+
+SEALER_TABLES = ("checkpoints",)
+"""Tables that a sealer may insert into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,8 @@ class Credential:
     Attributes:
         user: Name to sign in with.
         token: Secret to sign in with: the password, or a bearer token.
-        statements: `owner` may run everything; `writer` may insert into `tables` and select; `reader` may
+        statements: `owner` may run everything; `writer` may insert into `tables` and select; `sealer` may
+            insert into the table of checkpoints and select; `reader` may
             run one SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN at a time, read-only and with limits.
         tables: Tables that a writer may insert into, as `table` or `database.table`; every table of the
             front's databases when empty.

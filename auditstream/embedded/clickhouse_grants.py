@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree as ET
 
-from auditstream.embedded.clickhouse_credentials import StatementList
+from auditstream.embedded.clickhouse_credentials import SEALER_TABLES, StatementList
 
 _CONFIG_FILE = "config.xml"
 _USERS_FILE = "users.xml"
@@ -47,13 +48,17 @@ def _users(databases: Sequence[str]) -> ET.Element:
     insert = [f"GRANT INSERT ON {_quoted(name)}.*" for name in databases]
     _role(roles, "owner", ["GRANT ALL ON *.* WITH GRANT OPTION"])
     _role(roles, "writer", select + insert)
+    checkpoints = [
+        f"GRANT INSERT ON {_quoted(name)}.{_quoted(table)}" for name in databases for table in SEALER_TABLES
+    ]
+    _role(roles, "sealer", select + checkpoints)
     _role(roles, "reader", select)
     user = ET.SubElement(ET.SubElement(root, "users"), "default")
     ET.SubElement(user, "password").text = ""  # the engine listens to nobody but this process
     ET.SubElement(ET.SubElement(user, "networks"), "ip").text = "::/0"
     for name in ("profile", "quota"):
         ET.SubElement(user, name).text = "default"
-    _grants(user, [f"GRANT {engine_role(statements)}" for statements in ("owner", "writer", "reader")])
+    _grants(user, [f"GRANT {engine_role(statements)}" for statements in get_args(StatementList)])
     return root
 
 

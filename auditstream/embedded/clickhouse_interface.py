@@ -16,7 +16,7 @@ from auditstream.embedded.clickhouse_admission import Admission
 from auditstream.embedded.clickhouse_answers import AnswerPlan, done_answer, error_answer, send_answer
 from auditstream.embedded.clickhouse_audit import Audit
 from auditstream.embedded.clickhouse_connections import Connection, Query, Summary
-from auditstream.embedded.clickhouse_credentials import Credentials
+from auditstream.embedded.clickhouse_credentials import WRITERS, Credentials
 from auditstream.embedded.clickhouse_engine import Engine
 from auditstream.embedded.clickhouse_errors import ErrorNumber, QueryError, refusal
 from auditstream.embedded.clickhouse_permissions import allowed_settings, check_database, check_statement
@@ -243,7 +243,7 @@ def _readonly(call: Call, statement: Statement) -> int:
     """Return the engine's read-only mode: 1 fixes the settings too, which drivers see and then send none."""
     if call.credential.statements == "reader":
         return 1
-    is_writers_query = call.credential.statements == "writer" and statement.reads
+    is_writers_query = call.credential.statements in WRITERS and statement.reads
     return 2 if call.reads_only or is_writers_query else 0
 
 

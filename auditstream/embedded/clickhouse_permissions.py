@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from auditstream.embedded.clickhouse_credentials import Credential
+from auditstream.embedded.clickhouse_credentials import SEALER_TABLES, WRITERS, Credential
 from auditstream.embedded.clickhouse_errors import ErrorNumber, QueryError, refusal
 from auditstream.embedded.clickhouse_lexer import Kind, Token
 from auditstream.embedded.clickhouse_statements import Insert, Statement, insert_target
@@ -86,8 +86,9 @@ def check_statement(
     _check_rows(statement)
     if credential.statements == "owner":
         return
-    if statement.verb == "INSERT" and credential.statements == "writer":
-        _check_target(statement, credential.tables, databases)
+    if statement.verb == "INSERT" and credential.statements in WRITERS:
+        tables = SEALER_TABLES if credential.statements == "sealer" else credential.tables
+        _check_target(statement, tables, databases)
     elif statement.verb == "SHOW":
         _check_show(statement.tokens)
     elif statement.verb not in _READER_VERBS:
@@ -119,7 +120,7 @@ def allowed_settings(settings: Mapping[str, str], credential: Credential, limits
             refused = name not in _READER_SETTINGS and not name.startswith(_READER_SETTING_PREFIXES)
         if refused:
             raise refusal(ErrorNumber.READONLY, f"Cannot modify '{name}' setting in readonly mode.")
-    if credential.statements == "writer":
+    if credential.statements in WRITERS:
         return dict(settings)
     bounds = {name: str(_bounded(settings.get(name), getattr(limits, name))) for name in Limits.__slots__}
     return {**settings, **bounds, "result_overflow_mode": "throw", "timeout_overflow_mode": "throw"}
@@ -154,7 +155,7 @@ def _check_target(statement: Statement, tables: Sequence[str], databases: Sequen
     full = {table if "." in table else f"{databases[0]}.{table}" for table in tables}
     known = name in full if full else name.split(".")[0] in databases
     if len(target) not in (1, 2) or not known:
-        raise _denied(f"a writer may not insert into {name or 'a table function'}")
+        raise _denied(f"this user may not insert into {name or 'a table function'}")
 
 
 def _check_show(found: Sequence[Token]) -> None:

@@ -21,16 +21,18 @@ from auditstream.embedded.clickhouse_credentials import Credential
 from auditstream.embedded.clickhouse_lock import OwnerLock, PathOwnedError
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
 from auditstream.embedded.clickhouse_settings import AuditSettings
+from auditstream.embedded.evidence_parts import EvidenceParts, start_evidence
 from auditstream.embedded.readiness import wait_until_recording
 from auditstream.embedded.registry import start_registry
 from auditstream.embedded.runtime_file import (
     Account,
     Runtime,
     RuntimeClickHouse,
+    RuntimeEvidence,
     remove_runtime,
     write_runtime,
 )
-from auditstream.embedded.worker_process import WatchedWorker
+from auditstream.embedded.watched_process import WatchedProcess
 from auditstream.emit.route_finder import find_route
 from schemas.subjects import SUBJECTS, ingest_subject
 from sinks.clients import http_client
@@ -67,13 +69,15 @@ class Deployment:
         broker: What its Kafka is.
         clickhouse: Its store.
         worker: Its worker.
+        evidence: Its sealer and its witness.
     """
 
     runtime: Runtime
     settings: Settings
     broker: ChosenBroker
     clickhouse: RunningClickHouse
-    worker: WatchedWorker
+    worker: WatchedProcess
+    evidence: EvidenceParts
 
     def check(self) -> None:
         """Return when the parts that cannot be started again are there.
@@ -146,20 +150,27 @@ def start_deployment(
         if prepare is not None:
             prepare(settings)
         worker = parts.enter_context(
-            WatchedWorker(
-                _as_worker(settings, users.worker), folder=folder, log=folder / _WORKER_LOG, say=say
+            WatchedProcess(
+                "worker",
+                ["worker"],
+                _as_worker(settings, users.worker),
+                folder=folder,
+                log=folder / _WORKER_LOG,
+                say=say,
             )
         )
         _wait_for(worker, settings)
+        evidence = parts.enter_context(start_evidence(settings, _signed_in(settings, users.sealer), say=say))
         runtime = Runtime(
             pid=os.getpid(),
             kafka=kafka.settings.brokers,
             registry_url=registry.url,
             clickhouse=_described(clickhouse, settings.clickhouse, users.analyst),
+            evidence=_described_evidence(evidence),
         )
         write_runtime(folder, runtime)
         parts.callback(remove_runtime, folder)
-        yield Deployment(runtime, settings, kafka, clickhouse, worker)
+        yield Deployment(runtime, evidence.settings, kafka, clickhouse, worker, evidence)
 
 
 def _ports(base: int | None) -> tuple[int, int, int]:
@@ -185,6 +196,7 @@ class _Users(NamedTuple):
     owner: Credential
     deployment: Credential
     worker: Credential
+    sealer: Credential
     analyst: Credential
 
 
@@ -193,6 +205,7 @@ def _users() -> _Users:
         owner=Credential("default", secrets.token_urlsafe(24), "owner"),
         deployment=Credential("deployment", secrets.token_urlsafe(24), "owner", is_service=True),
         worker=Credential("worker", secrets.token_urlsafe(24), "writer", is_service=True),
+        sealer=Credential("sealer", secrets.token_urlsafe(24), "sealer", is_service=True),
         analyst=Credential("analyst", secrets.token_urlsafe(24), "reader"),
     )
 
@@ -253,16 +266,17 @@ def _with_parts(
 
 
 def _as_worker(settings: Settings, user: Credential) -> Settings:
-    sign_in = {"user": user.user, "password": SecretStr(user.token)}
-    return settings.model_copy(
-        update={
-            "clickhouse": settings.clickhouse.model_copy(update=sign_in),
-            "worker": settings.worker.model_copy(update=_WORKER),
-        }
+    return _signed_in(settings, user).model_copy(
+        update={"worker": settings.worker.model_copy(update=_WORKER)}
     )
 
 
-def _wait_for(worker: WatchedWorker, settings: Settings) -> None:
+def _signed_in(settings: Settings, user: Credential) -> Settings:
+    sign_in = {"user": user.user, "password": SecretStr(user.token)}
+    return settings.model_copy(update={"clickhouse": settings.clickhouse.model_copy(update=sign_in)})
+
+
+def _wait_for(worker: WatchedProcess, settings: Settings) -> None:
     try:
         wait_until_recording(
             settings, timeout_s=_READY_S, is_hopeless=lambda: worker.deaths >= _FAILED_STARTS
@@ -284,6 +298,19 @@ def _described(
         database=settings.database,
         path=str(clickhouse.path),
         analyst=Account(analyst.user, analyst.token),
+    )
+
+
+def _described_evidence(evidence: EvidenceParts) -> RuntimeEvidence:
+    said = evidence.settings.evidence
+    return RuntimeEvidence(
+        host=said.host,
+        deployment=said.deployment,
+        store=said.store,
+        state=said.state,
+        key_file=str(said.key_file),
+        policy_file=str(said.policy_file),
+        witness_url=evidence.witness_url,
     )
 
 

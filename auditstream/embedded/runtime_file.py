@@ -50,6 +50,29 @@ class RuntimeClickHouse:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeEvidence:
+    """Where the evidence is, and by whose word it counts; see `EvidenceSettings`.
+
+    Attributes:
+        host: First part of every origin.
+        deployment: Second part.
+        store: What is published.
+        state: What was signed last.
+        key_file: The deployment's secret.
+        policy_file: Witnesses and quorum.
+        witness_url: Where the deployment's own witness answers; empty without one.
+    """
+
+    host: str
+    deployment: str
+    store: str
+    state: str
+    key_file: str
+    policy_file: str
+    witness_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """A running deployment; what it does not have is empty.
 
@@ -63,6 +86,7 @@ class Runtime:
         api_url: Base URL of the query API.
         console_url: The console's first page.
         api_token: Token for both.
+        evidence: Where the evidence is.
     """
 
     pid: int
@@ -74,6 +98,7 @@ class Runtime:
     api_url: str = ""
     console_url: str = ""
     api_token: str = ""
+    evidence: RuntimeEvidence | None = None
 
 
 def write_runtime(data_dir: Path, runtime: Runtime) -> None:

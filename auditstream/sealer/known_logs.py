@@ -16,6 +16,8 @@ from auditstream.core.logs import get_logger
 from auditstream.ledger.keys import VerifierKey
 from auditstream.ledger.log_list import LogList, open_log_list
 from auditstream.ledger.notes import MAX_NOTE_BYTES
+from auditstream.sealer.places import open_place
+from auditstream.sealer.tile_store import Register
 
 LOGS_FILE = "logs"
 
@@ -106,11 +108,26 @@ def list_reader(place: str) -> ReadList:
     """Return what reads the list `logs` of a published store.
 
     Args:
-        place: The store: a folder, or an http(s) URL.
+        place: The store: a folder, an http(s) URL, or `s3://bucket/prefix`.
+
+    Raises:
+        ConfigError: It is none of them, or the extra for object stores is not installed.
     """
     if urlsplit(place).scheme in {"http", "https"}:
         return _over_http(f"{place.rstrip('/')}/{LOGS_FILE}")
+    if urlsplit(place).scheme:
+        return _from_register(open_place(place, Path()).register(LOGS_FILE))
     return _from_folder(Path(place) / LOGS_FILE)
+
+
+def _from_register(register: Register) -> ReadList:
+    def read() -> bytes:
+        data = register.read()
+        if data is None:
+            raise RetryableError(f"there is no {LOGS_FILE} yet", hint="Does the sealer run?")
+        return data
+
+    return read
 
 
 def _from_folder(path: Path) -> ReadList:

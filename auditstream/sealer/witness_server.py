@@ -9,7 +9,7 @@ from aiohttp import web
 
 from auditstream.core.errors import AuditStreamError, RetryableError
 from auditstream.core.logs import get_logger
-from auditstream.ledger.cosignatures import CosignerKey
+from auditstream.ledger.keys import VerifierKey
 from auditstream.ledger.witnessing import ADD_CHECKPOINT, MAX_REQUEST_BYTES
 from auditstream.sealer.witness import Witness
 
@@ -19,7 +19,7 @@ _SHUTDOWN_S = 5.0
 _READ_S = 10.0
 
 
-def application(witness: Witness, key: CosignerKey) -> web.Application:
+def application(witness: Witness, key: VerifierKey) -> web.Application:
     """Return the witness as an application."""
 
     async def add_checkpoint(request: web.Request) -> web.Response:

@@ -80,7 +80,7 @@ class RunningWitness:
 @contextmanager
 def served(witness: Witness, *, key: CosignerSecretKey = KEY, port: int = 0) -> Iterator[RunningWitness]:
     """Let a witness answer for the length of the block."""
-    with served_app(application(witness, key.verifier), port) as url:  # type: ignore[arg-type]
+    with served_app(application(witness, key.verifier), port) as url:
         yield RunningWitness(url, key)
 
 

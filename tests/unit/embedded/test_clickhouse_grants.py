@@ -32,6 +32,15 @@ def test_readers_select_and_writers_insert_in_the_products_databases_only(tmp_pa
     ]
 
 
+def test_a_sealer_inserts_into_the_table_of_checkpoints_only(tmp_path: Path) -> None:
+    write_config(tmp_path, ["default"])
+
+    assert grants(tmp_path, engine_role("sealer")) == [
+        "GRANT SELECT, SHOW, dictGet ON `default`.*",
+        "GRANT INSERT ON `default`.`checkpoints`",
+    ]
+
+
 def test_the_only_user_holds_nothing_but_the_roles(tmp_path: Path) -> None:
     write_config(tmp_path, ["default"])
     users = ET.parse(tmp_path / "users.xml").findall("./users/*")
@@ -40,6 +49,7 @@ def test_the_only_user_holds_nothing_but_the_roles(tmp_path: Path) -> None:
     assert [each.text for each in users[0].findall("./grants/query")] == [
         "GRANT auditstream_owner",
         "GRANT auditstream_writer",
+        "GRANT auditstream_sealer",
         "GRANT auditstream_reader",
     ]
 

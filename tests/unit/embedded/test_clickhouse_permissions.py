@@ -17,6 +17,7 @@ from auditstream.embedded.clickhouse_statements import read_statement
 OWNER = Credential("o", "1", "owner")
 WRITER = Credential("w", "2", "writer", ("events", "other.logs"))
 ANY_WRITER = Credential("w", "2", "writer")
+SEALER = Credential("s", "4", "sealer")
 READER = Credential("r", "3", "reader")
 TABLE_FUNCTIONS = {
     "file",
@@ -211,6 +212,13 @@ def test_a_writer_inserts_into_no_other_table(sql: str) -> None:
     assert refused(sql, WRITER) == 497
 
 
+def test_a_sealer_inserts_into_the_table_of_checkpoints_only() -> None:
+    assert refused("INSERT INTO checkpoints VALUES (1)", SEALER) == 0
+    assert refused("SELECT leaf_hash FROM events", SEALER) == 0
+    for sql in ("INSERT INTO events VALUES (1)", "INSERT INTO other.checkpoints VALUES (1)", "DROP TABLE x"):
+        assert refused(sql, SEALER) == 497
+
+
 def test_a_writer_without_tables_inserts_into_the_databases_of_the_front() -> None:
     assert refused("INSERT INTO anything VALUES (1)", ANY_WRITER) == 0
     assert refused("INSERT INTO audit.anything VALUES (1)", ANY_WRITER) == 0
@@ -232,7 +240,9 @@ def test_table_functions_of_coming_versions_are_refused() -> None:
         check_statement(statement, READER, ("default",), {*TABLE_FUNCTIONS, "teleport"})
 
 
-@pytest.mark.parametrize(("statements", "allowed"), [("owner", True), ("writer", False), ("reader", False)])
+@pytest.mark.parametrize(
+    ("statements", "allowed"), [("owner", True), ("writer", False), ("sealer", False), ("reader", False)]
+)
 def test_only_the_owner_makes_system_the_current_database(statements: StatementList, allowed: bool) -> None:
     credential = Credential("u", "t", statements)
     check_database("default", credential)

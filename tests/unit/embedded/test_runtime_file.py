@@ -7,12 +7,14 @@ import os
 import stat
 from pathlib import Path
 
-from auditstream.cli.running import read_runtime
+from auditstream.cli.running import read_runtime, with_runtime
+from auditstream.core.settings import Settings
 from auditstream.embedded.runtime_file import (
     FILE_NAME,
     Account,
     Runtime,
     RuntimeClickHouse,
+    RuntimeEvidence,
     remove_runtime,
     write_runtime,
 )
@@ -30,6 +32,15 @@ RUNTIME = Runtime(
         path="/data",
         analyst=Account("analyst", "other"),
     ),
+    evidence=RuntimeEvidence(
+        host="audit.example",
+        deployment="demo",
+        store="/data/evidence",
+        state="/data/seal",
+        key_file="/data/seal/key",
+        policy_file="/data/seal/policy",
+        witness_url="http://127.0.0.1:9475",
+    ),
 )
 
 
@@ -38,7 +49,7 @@ def test_it_has_the_names_that_are_promised(tmp_path: Path) -> None:
     content = json.loads((tmp_path / FILE_NAME).read_text())
     assert set(content) == {
         "pid", "kafka", "registry_url", "gateway_url", "gateway_key", "api_url", "console_url", "api_token",
-        "clickhouse",
+        "clickhouse", "evidence",
     }  # fmt: skip
     assert {"host", "port", "user", "password", "database", "path"} <= set(content["clickhouse"])
 
@@ -61,6 +72,9 @@ def test_the_command_line_reads_it(tmp_path: Path) -> None:
     assert read.clickhouse.password.get_secret_value() == "secret"
     assert read.clickhouse.analyst is not None
     assert read.clickhouse.analyst.user == "analyst"
+    evidence = with_runtime(Settings(), read).evidence
+    assert (evidence.host, evidence.deployment, evidence.store) == ("audit.example", "demo", "/data/evidence")
+    assert evidence.policy_file == Path("/data/seal/policy")
 
 
 def test_it_can_be_removed_twice(tmp_path: Path) -> None:

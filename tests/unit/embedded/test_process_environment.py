@@ -1,4 +1,4 @@
-"""A worker's environment against the settings that its process then loads."""
+"""The environment of a child process against the settings that its process then loads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from auditstream.core import settings as core_settings
 from auditstream.core.settings import ClickHouseSettings, KafkaSettings, Settings, WorkerSettings
-from auditstream.embedded.worker_process import environment
+from auditstream.embedded.watched_process import environment
 
 
-def test_a_worker_loads_the_settings_it_was_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_child_loads_the_settings_it_was_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AUDITSTREAM_CLICKHOUSE__PORT", "1")
     monkeypatch.setenv("HOME", "/somewhere")
     settings = Settings(

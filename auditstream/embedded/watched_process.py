@@ -1,4 +1,4 @@
-"""A worker as a child process that is started again when it dies."""
+"""A command of the product as a child process that is started again when it dies."""
 
 from __future__ import annotations
 
@@ -7,34 +7,45 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from auditstream.core.settings import PREFIX, Settings
 from auditstream.embedded.leash import LeashedProcess
 
-_COMMAND = (sys.executable, "-P", "-c", "from auditstream.cli.main import main; main()", "worker")
+_PROGRAM = (sys.executable, "-P", "-c", "from auditstream.cli.main import main; main()")
 _POLL_S = 0.2
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 30.0
 _LIVED_S = 60.0  # a process that ran for so long was no failed start
-_STOP_S = 20.0  # over the worker's own drain
+_STOP_S = 20.0  # over a worker's own drain
 
 
-class WatchedWorker:
-    """A worker that runs until `stop`, however often its process dies.
+class WatchedProcess:
+    """A command that runs until `stop`, however often its process dies.
 
     Attributes:
         log: What its processes print.
         deaths: How many of its processes have ended by themselves.
     """
 
-    def __init__(self, settings: Settings, *, folder: Path, log: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        settings: Settings,
+        *,
+        folder: Path,
+        log: Path,
+        say: Callable[[str], None],
+    ) -> None:
         """Start the first process.
 
         Args:
-            settings: What the worker is told.
+            name: What it is called when somebody is told of it, as `worker`.
+            arguments: Command line of the product, as `worker`.
+            settings: What the command is told.
             folder: Its working folder.
             log: File that its output is appended to.
             say: Is told, from another thread, when a process dies.
@@ -43,13 +54,15 @@ class WatchedWorker:
             OSError: Python cannot be started.
         """
         self.log = log
+        self._name = name
+        self._command = (*_PROGRAM, *arguments)
         self._folder = folder
         self._environment = environment(settings)
         self._say = say
         self.deaths = 0
         self._stopping = threading.Event()
         self._process = self._start()
-        self._watch = threading.Thread(target=self._keep_alive, name="worker-watch", daemon=True)
+        self._watch = threading.Thread(target=self._keep_alive, name=f"{name}-watch", daemon=True)
         self._watch.start()
 
     @property
@@ -63,7 +76,7 @@ class WatchedWorker:
         return self._process.is_running
 
     def stop(self) -> None:
-        """Ask the worker to drain and end, and wait; kill it when it does not in 20 seconds."""
+        """Ask the process to end in order, and wait; kill it when it does not in 20 seconds."""
         self._stopping.set()
         self._watch.join()
         self._process.stop(_STOP_S)
@@ -75,10 +88,10 @@ class WatchedWorker:
         self.stop()
 
     def _start(self) -> LeashedProcess:
-        return LeashedProcess(_COMMAND, folder=self._folder, log=self.log, env=self._environment)
+        return LeashedProcess(self._command, folder=self._folder, log=self.log, env=self._environment)
 
     def _keep_alive(self) -> None:
-        """Start the worker again when it dies, after a wait that doubles as long as it dies early."""
+        """Start the process again when it dies, after a wait that doubles as long as it dies early."""
         wait_s, started_s = _FIRST_WAIT_S, time.monotonic()
         while not self._stopping.wait(_POLL_S):
             if self._process.is_running:
@@ -86,7 +99,7 @@ class WatchedWorker:
             self._process.stop()
             self.deaths += 1
             self._say(
-                f"the worker ended with {self._process.exit_code}; again in {wait_s:.0f} s ({self.log})"
+                f"the {self._name} ended with {self._process.exit_code}; again in {wait_s:.0f} s ({self.log})"
             )
             if self._stopping.wait(wait_s):
                 return
