@@ -49,8 +49,8 @@ def demo(
 ) -> int:
     """Run everything with a believable hour of three companies' AI traffic, compressed.
 
-    With --exit, ends with 0 when every event was recorded exactly once, densely, and no repeat or dead letter
-    was seen but the planted ones, and with 7 when something differs.
+    With --exit, ends with 0 when every event was recorded exactly once, densely, and sealed, and no repeat or
+    dead letter was seen but the planted ones, and with 7 when something differs.
     """
     from auditstream.cli.stopping import Terminated, stopping_once
     from auditstream.demo.facts import state_facts
@@ -100,6 +100,8 @@ def summary(hour: Hour, outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "events_per_s": round(outcome.events_per_s, 1),
         "dense": findings.dense,
+        "sealed": outcome.sealed,
+        "witnessed": outcome.witnessed,
         "ok": not findings.differences,
         "differences": findings.differences,
     }
@@ -120,6 +122,8 @@ def _perform(context: Context, deployment: Deployment, hour: Hour) -> Outcome:
 
         performance.send(show)
         performance.drain(partial(show, hour.expected_messages))
+        sealing = progress.add_task("sealed", total=hour.expected_messages)
+        performance.seal(lambda sealed: progress.update(sealing, completed=sealed))
         return performance.outcome()
 
 
@@ -149,6 +153,7 @@ def _print_tour(context: Context, deployment: Deployment, outcome: Outcome) -> N
     lines = [
         f"{findings.recorded} messages recorded in {outcome.seconds:.1f} s: {findings.tenants} tenants, "
         f"{findings.cost_total:.2f} USD, {findings.duplicates} repeats, {findings.dead_letters} dead letters",
+        f"{outcome.sealed} sealed, {outcome.witnessed} witnessed: see {deployment.settings.evidence.store}",
         *(f"differs: {difference}" for difference in findings.differences),
         "Try, in another terminal:",
         *(f"  {program}{where} {command}" for command in _TOUR),

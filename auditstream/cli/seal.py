@@ -164,9 +164,11 @@ def _seal_once(context: Context) -> None:
     from auditstream.cli import running
     from auditstream.cli.printing import print_rows
     from auditstream.cli.sealing import new_sealer
+    from auditstream.core import logs
     from auditstream.core.metrics import Metrics
 
     settings = running.find(context).settings
+    logs.configure(style=settings.log_style, level="WARNING")
     with new_sealer(settings, Metrics()) as sealer, _told_to_stop(sealer.stop), _progress(context):
         done = sealer.round()
     print_rows(context, _COLUMNS, list(_rows(done)))

@@ -30,6 +30,9 @@ SELECT uniqExact(log_id, kafka_offset) FROM events
 WHERE log_id IN {logs:Array(String)} AND arrayExists(
     (log, first, last) -> log = log_id AND kafka_offset BETWEEN first AND last,
     {logs:Array(String)}, {firsts:Array(Int64)}, {lasts:Array(Int64)})"""
+_UNDER = f"""{_RECORDED}
+    AND arrayExists(
+        (log, size) -> log = log_id AND leaf_index < size, {{logs:Array(String)}}, {{sizes:Array(UInt64)}})"""
 _COUNTS = """
 SELECT
     uniqExact(log_id, kafka_offset),
@@ -126,6 +129,23 @@ class Inspection:
         if not self._sent.ranges:
             return 0
         return int(self._ask(_RECORDED, self._ours)[0][0])
+
+    @property
+    def logs(self) -> list[str]:
+        """Logs that the messages are in."""
+        return self._ours["logs"]
+
+    def below(self, sizes: Mapping[str, int]) -> int:
+        """Return how many of the messages have a row below a size of their log.
+
+        Args:
+            sizes: By log; one that is not named has size 0.
+        """
+        if not self._sent.ranges:
+            return 0
+        ours = self._ours
+        given = ours | {"sizes": [sizes.get(log, 0) for log in ours["logs"]]}
+        return int(self._ask(_UNDER, given)[0][0])
 
     def findings(self, tally: Tally) -> Findings:
         """Compare everything once."""

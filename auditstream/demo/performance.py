@@ -20,6 +20,7 @@ from auditstream.demo.hour import Hour
 from auditstream.demo.inspection import Ask, Findings, Inspection
 from auditstream.demo.messages import Envelopes
 from auditstream.demo.producer import DemoProducer
+from auditstream.demo.seals import Seals
 from auditstream.embedded.deployment import Deployment
 from auditstream.embedded.topics import topic_epoch
 from schemas.registry_client import RegistryClient
@@ -47,11 +48,15 @@ class Outcome:
         findings: What the inspection found.
         seconds: From the first message to the last row.
         events_per_s: Messages recorded a second, over that time.
+        sealed: Messages whose row is under a published checkpoint.
+        witnessed: Those of them under one that the witnesses have cosigned.
     """
 
     findings: Findings
     seconds: float
     events_per_s: float
+    sealed: int
+    witnessed: int
 
 
 class Performance:
@@ -72,7 +77,8 @@ class Performance:
             AdminClient({**librdkafka_settings(kafka), "log_level": 3}), kafka.events_topic
         )
         self._inspection = Inspection(ask, kafka.events_topic, epoch, self._producer.sent)
-        self._started_s = time.monotonic()
+        self._seals = Seals(deployment.settings.evidence)
+        self._started_s = self._recorded_s = time.monotonic()
 
     def send(self, show: ShowBoth) -> None:
         """Send the hour; a broker that drops what was not read in time is given no more than it keeps.
@@ -97,31 +103,54 @@ class Performance:
         Raises:
             RetryableError: Nothing was recorded for 45 seconds.
         """
+        self._wait(
+            self._inspection.recorded, show, what="recorded", hint=f"See {self._deployment.worker.log}."
+        )
+        self._recorded_s = time.monotonic()
+
+    def seal(self, show: Show) -> None:
+        """Wait until everything acknowledged is sealed, and as the policy says, witnessed.
+
+        Raises:
+            RetryableError: Nothing was sealed for 45 seconds.
+        """
+        parts = self._deployment.evidence
+        logs = [parts.sealer.log, *([parts.witness.log] if parts.witness is not None else [])]
+        self._wait(self._sealed, show, what="sealed", hint=f"See {', '.join(map(str, logs))}.")
+
+    def _wait(self, count: Callable[[], int], show: Show, *, what: str, hint: str) -> None:
         seen, moved_s = -1, time.monotonic()
-        while (count := self._inspection.recorded()) < self._producer.sent.messages:
-            if count != seen:
-                seen, moved_s = count, time.monotonic()
-                show(count)
+        while (now := count()) < self._producer.sent.messages:
+            if now != seen:
+                seen, moved_s = now, time.monotonic()
+                show(now)
             if time.monotonic() - moved_s > _STALL_S:
                 raise RetryableError(
-                    f"{count} of {self._producer.sent.messages} messages are recorded, and no more are",
-                    hint=f"See {self._deployment.worker.log}.",
+                    f"{now} of {self._producer.sent.messages} messages are {what}, and no more are", hint=hint
                 )
             time.sleep(_POLL_S)
-        show(count)
+        show(now)
+
+    def _sealed(self, *, witnessed: bool = False) -> int:
+        seals = self._seals.read(self._inspection.logs)
+        sizes = {seal.log_id: seal.size for seal in seals if seal.is_witnessed or not witnessed}
+        return self._inspection.below(sizes)
 
     def outcome(self) -> Outcome:
         """Inspect everything; call it when it has drained.
 
         Rows can be seen a moment before the rollups that the same insert feeds, hence some patience.
         """
-        seconds = time.monotonic() - self._started_s
+        seconds = self._recorded_s - self._started_s
         deadline = time.monotonic() + _SETTLED_S
         findings = self._inspection.findings(self._hour.tally)
         while findings.differences and time.monotonic() < deadline:
             time.sleep(_POLL_S)
             findings = self._inspection.findings(self._hour.tally)
-        return Outcome(findings, seconds, findings.recorded / seconds)
+        sealed, witnessed = self._sealed(), self._sealed(witnessed=True)
+        if sealed != findings.recorded:
+            findings.differences.append(f"sealed: {sealed}, expected {findings.recorded}")
+        return Outcome(findings, seconds, findings.recorded / seconds, sealed, witnessed)
 
     @property
     def _subject(self) -> str:

@@ -6,6 +6,7 @@ import time
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from auditstream.core.errors import RetryableError, VerificationError
 from auditstream.ledger.checkpoints import Checkpoint
@@ -149,7 +150,9 @@ class WitnessClient:
             finally:
                 answer.release_conn()
         except (HTTPError, OSError) as error:
-            raise WitnessAwayError(f"{self._name} does not answer: {error}") from error
+            # Without the error's own words, which differ each time: a log line tells of what is new.
+            why = "in time" if isinstance(error, TimeoutError | HTTPTimeoutError) else f"at {self._url}"
+            raise WitnessAwayError(f"{self._name} does not answer {why}") from error
 
     def _body(self, answer: BaseHTTPResponse, deadline: float) -> bytes:
         """Return the body as far as an answer may be long and may take."""
