@@ -15,7 +15,8 @@ RUN python -m venv /opt/auditstream \
     && /opt/auditstream/bin/pip install --no-index --find-links /wheels .
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --user-group --home-dir /data --create-home auditstream
+RUN useradd --system --uid 10001 --user-group --home-dir /data --create-home auditstream \
+    && install --directory --owner auditstream --group auditstream /evidence /trust
 COPY --from=build /opt/auditstream /opt/auditstream
 ENV PATH=/opt/auditstream/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 AUDITSTREAM_DATA_DIR=/data
 USER 10001

@@ -101,6 +101,13 @@ def new(
             help="vkeys.txt with the public keys of a secret that was lost: logs go on under the new."
         ),
     ] = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Leave a secret that exists as it is, without an error.")
+    ] = False,
+    vkey_file: Annotated[
+        Path | None,
+        typer.Option(help="Also write the deployment's public keys here: what a witness is told to trust."),
+    ] = None,
     actor: Annotated[str, typer.Option(help="Who says so; the user of the system by default.")] = "",
 ) -> None:
     """Make a secret, in a file that only you can read; one that exists is never overwritten.
@@ -110,18 +117,26 @@ def new(
     from auditstream.cli import running
     from auditstream.cli.sealing import deployment_name, key_path
     from auditstream.ledger.vkeys import Vkeys, parse_vkeys
-    from auditstream.sealer.key_file import create_key_file, new_ring
+    from auditstream.sealer.key_file import create_key_file, load_ring, new_ring
     from auditstream.sealer.secret_file import KeyFileError
 
     settings = running.find(context.obj).settings
     path = key_path(settings)
-    ring = new_ring(Vkeys() if former is None else parse_vkeys(_read(former)))
+    name = deployment_name(settings)
     if path.exists():  # before anything is announced
-        raise KeyFileError(f"{path} exists and is not overwritten", hint="`auditstream seal keys rotate`?")
-    if former is not None:
-        _announce(settings, _changes(settings, ring), actor)
-    create_key_file(path, ring)
-    _say(context.obj, f"{path} is the secret of {deployment_name(settings)}: keep a copy where it is safe")
+        if not if_missing:
+            raise KeyFileError(
+                f"{path} exists and is not overwritten", hint="`auditstream seal keys rotate`?"
+            )
+        ring = load_ring(path)
+    else:
+        ring = new_ring(Vkeys() if former is None else parse_vkeys(_read(former)))
+        if former is not None:
+            _announce(settings, _changes(settings, ring), actor)
+        create_key_file(path, ring)
+        _say(context.obj, f"{path} is the secret of {name}: keep a copy where it is safe")
+    if vkey_file is not None:
+        _write(vkey_file, Vkeys(ring.verifiers(name)).to_bytes())
     _show(context.obj, settings, ring)
 
 
@@ -257,6 +272,13 @@ def _show(context: Context, settings: Settings, ring: KeyRing) -> None:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"{path}: {error.strerror}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
     except OSError as error:
         raise RequestError(f"{path}: {error.strerror}") from error
 

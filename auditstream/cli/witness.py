@@ -49,7 +49,10 @@ def witness(
     ] = None,
     trust_deployment: Annotated[
         list[str] | None,
-        typer.Option(metavar="VKEY", help="Key of a deployment, whose listed logs are cosigned; repeatable."),
+        typer.Option(
+            metavar="VKEY|FILE",
+            help="Key of a deployment whose listed logs are cosigned, or a file of them; repeatable.",
+        ),
     ] = None,
     logs: Annotated[
         str | None,
@@ -106,13 +109,25 @@ def new(
     *,
     name: Annotated[str, typer.Option(help="Name of the witness, as witness.example/w1.")],
     key: KeyOption = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Leave a key that exists as it is, without an error.")
+    ] = False,
+    url: Annotated[str, typer.Option(help="Where the witness will answer, for the line.")] = "",
+    policy_file: Annotated[
+        Path | None, typer.Option(help="Also write a policy here that asks for this witness alone.")
+    ] = None,
 ) -> None:
     """Make a key, in a file that only you can read; print the line of a policy that asks for the witness."""
     from auditstream.cli.wiring import load_settings
-    from auditstream.sealer.witness_key import create_witness_key
+    from auditstream.sealer.witness_key import create_witness_key, load_witness_key
 
-    made = create_witness_key(_key_path(load_settings(context.obj), key), name)
-    _show(made)
+    path = _key_path(load_settings(context.obj), key)
+    made = load_witness_key(path) if if_missing and path.exists() else create_witness_key(path, name)
+    if policy_file is not None:
+        if not url:
+            raise RequestError("--policy-file: the sealer asks the witness at its --url")
+        _write(policy_file, f"{_line(made, url)}\nquorum {made.name}\n")
+    _show(made, url)
 
 
 def show(context: typer.Context, *, key: KeyOption = None) -> None:
@@ -167,20 +182,37 @@ def _fixed(vkeys: Sequence[Path], policies: Sequence[Path]) -> list[FixedLogs]:
 
 def _listed(texts: Sequence[str], logs: str | None) -> list[DeploymentLogs]:
     from auditstream.ledger.keys import VerifierKey
+    from auditstream.ledger.vkeys import parse_vkeys
     from auditstream.sealer.known_logs import DeploymentLogs, list_reader
 
     if bool(texts) != (logs is not None):
         raise RequestError("--trust-deployment and --logs go together: whose list, and where it is")
     if logs is None:
         return []
-    keys = tuple(VerifierKey.parse(text) for text in texts)
+    keys: tuple[VerifierKey, ...] = ()
+    for text in texts:
+        if Path(text).is_file():
+            keys += parse_vkeys(_read(Path(text))).keys
+        else:
+            keys += (VerifierKey.parse(text),)
     if len({key.name for key in keys}) != 1:
         raise RequestError("--trust-deployment: keys of one deployment, whose list --logs has")
     return [DeploymentLogs(keys, list_reader(logs))]
 
 
-def _show(key: CosignerSecretKey) -> None:
-    typer.echo(f"witness {key.name} {key.verifier.text}")
+def _show(key: CosignerSecretKey, url: str = "") -> None:
+    typer.echo(_line(key, url))
+
+
+def _line(key: CosignerSecretKey, url: str) -> str:
+    return f"witness {key.name} {key.verifier.text} {url}".rstrip()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"{path}: {error.strerror}") from error
 
 
 def _read(path: Path) -> bytes:

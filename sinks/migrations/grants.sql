@@ -30,6 +30,14 @@ GRANT SELECT ON ${database}.currency_rates TO audit_writer;
 GRANT SELECT ON ${database}.reference_revisions TO audit_writer;
 GRANT SYSTEM SYNC REPLICA ON ${database}.events TO audit_writer;
 
+-- Sealers: read what a leaf commits to and hash the values that were received, append published checkpoints.
+CREATE ROLE IF NOT EXISTS audit_sealer;
+GRANT SELECT(log_id, leaf_index, leaf_kind, leaf_hash, event_id, kafka_offset, kafka_timestamp, ingest_day, raw,
+    raw_null) ON ${database}.events TO audit_sealer;
+GRANT SELECT ON ${database}.segment_ranges TO audit_sealer;
+GRANT SELECT ON ${database}.checkpoints TO audit_sealer;
+GRANT INSERT ON ${database}.checkpoints TO audit_sealer;
+
 -- Platform owners: append reference data and adjustments, read everything but contents.
 CREATE ROLE IF NOT EXISTS audit_operator;
 GRANT SELECT ON ${database}.* TO audit_operator;
@@ -64,7 +72,7 @@ GRANT SELECT ON ${database}.* TO audit_security;
 
 -- A table with a policy for one tenant's readers needs one for everybody else.
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.events USING 1
-    TO audit_writer, audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_sealer, audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1m USING 1
     TO audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1h USING 1

@@ -38,7 +38,7 @@ def is_one_shot(name: str) -> bool:
 
 
 def test_the_parts_of_a_deployment_are_there() -> None:
-    assert {"kafka", "registry", "clickhouse", "migrate", "worker"} <= set(SERVICES)
+    assert {"kafka", "registry", "clickhouse", "migrate", "worker", "seal", "witness"} <= set(SERVICES)
     assert SERVICES["worker"]["deploy"]["replicas"] == 2
     assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.0"
 
@@ -58,14 +58,43 @@ def test_a_service_waits_for_what_is_healthy_or_done(name: str) -> None:
         assert condition == expected
 
 
-def test_workers_start_after_tables_roles_topics_and_contract() -> None:
-    before, found = ["worker"], set[str]()
-    while before:
-        name = before.pop()
+def before(*names: str) -> set[str]:
+    """Return services, and all that start before them."""
+    waiting, found = list(names), set[str]()
+    while waiting:
+        name = waiting.pop()
         found.add(name)
-        before += [other for other in waits_for(name) if other not in found]
+        waiting += [other for other in waits_for(name) if other not in found]
+    return found
 
-    assert found == set(SERVICES)
+
+def test_workers_start_after_tables_roles_topics_and_contract() -> None:
+    assert before("worker") >= {"kafka-setup", "contract", "migrate", "clickhouse-users"}
+
+
+def test_the_sealer_starts_after_its_key_its_witness_and_its_user() -> None:
+    assert before("seal") >= {"seal-keys", "witness", "clickhouse-users"}
+    assert before("worker", "seal") == set(SERVICES)
+
+
+def test_the_witness_sees_what_is_published_and_no_secret_of_the_sealer() -> None:
+    mounted = {
+        name: {volume.split(":", 1)[0] for volume in SERVICES[name]["volumes"]}
+        for name in ("seal", "witness")
+    }
+
+    assert "seal-data" not in mounted["witness"]
+    assert "witness-data" not in mounted["seal"]
+    assert "evidence-data:/evidence:ro" in SERVICES["witness"]["volumes"]
+
+
+@pytest.mark.parametrize(("name", "path"), [("seal", "/metrics"), ("witness", "/healthz")])
+def test_sealer_and_witness_answer_their_health_checks(
+    name: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = settings_of(name, monkeypatch).evidence.metrics_port if name == "seal" else 9475
+
+    assert f"http://127.0.0.1:{port}{path}" in SERVICES[name]["healthcheck"]["test"][-1]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -81,7 +110,7 @@ def test_images_are_pinned_by_tag(name: str) -> None:
     assert "build" in SERVICES[name] or re.match(r"\d+\.\d", tag)
 
 
-@pytest.mark.parametrize("name", ["kafka", "clickhouse", "worker"])
+@pytest.mark.parametrize("name", ["kafka", "clickhouse", "worker", "seal", "witness"])
 def test_what_must_outlive_a_container_is_on_a_named_volume(name: str) -> None:
     sources = [str(volume).split(":", 1)[0] for volume in SERVICES[name]["volumes"]]
     assert set(sources) & set(COMPOSE["volumes"])
