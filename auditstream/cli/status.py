@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LOG_COLUMNS = (
     "log_id", "recorded", "next_index", "dense", "segments", "dead_letters", "duplicates", "committed",
     "end_offset", "lag", "last_inserted_at", "last_insert_age_s", "checkpoint_size",
+    "checkpoint_age_s",
 )  # fmt: skip
 
 
@@ -77,11 +78,11 @@ def _logs(state: Recorded, lags: list[PartitionLag]) -> list[dict[str, Any]]:
     newest: dict[tuple[str, int], str] = {}
     for log in sorted(state.logs, key=lambda each: each["last_inserted_at"]):
         newest[log["kafka_topic"], log["kafka_partition"]] = log["log_id"]
-    sizes = {each["log_id"]: each["tree_size"] for each in state.checkpoints}
+    checkpoints = {each["log_id"]: each for each in state.checkpoints}
     return [
         log
         | _offsets(by_partition.get(key) if newest[key] == log["log_id"] else None)
-        | {"checkpoint_size": sizes.get(log["log_id"])}
+        | _checkpoint(checkpoints.get(log["log_id"]))
         for log in state.logs
         for key in [(log["kafka_topic"], log["kafka_partition"])]
     ]
@@ -91,6 +92,12 @@ def _offsets(lag: PartitionLag | None) -> dict[str, int | None]:
     if lag is None:
         return {"committed": None, "end_offset": None, "lag": None}
     return {"committed": lag.committed, "end_offset": lag.end, "lag": lag.lag}
+
+
+def _checkpoint(newest: dict[str, Any] | None) -> dict[str, Any]:
+    if newest is None:
+        return {"checkpoint_size": None, "checkpoint_age_s": None}
+    return {"checkpoint_size": newest["tree_size"], "checkpoint_age_s": newest["checkpoint_age_s"]}
 
 
 def _unrecorded(state: Recorded, lags: list[PartitionLag]) -> list[dict[str, Any]]:

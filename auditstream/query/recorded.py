@@ -20,7 +20,9 @@ GROUP BY reject_reason ORDER BY leaves DESC, reject_reason"""
 UNPRICED = "SELECT toUInt64(greatest(sum(unpriced_events), 0)) AS unpriced FROM costs_current"
 _CHECKPOINTS = """
 SELECT log_id, argMax(origin, (tree_size, signed_at)) AS origin, max(tree_size) AS signed_size,
-    max(signed_at) AS last_signed_at
+    max(signed_at) AS last_signed_at,
+    (toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(toDateTime64(last_signed_at, 3))) / 1000
+        AS checkpoint_age_s
 FROM checkpoints GROUP BY log_id ORDER BY log_id"""
 
 
@@ -34,7 +36,8 @@ class Recorded:
             last_insert_age_s`.
         reasons: Dead letters by reason.
         unpriced: Events that need a price and have none.
-        checkpoints: Newest checkpoint of each log: `log_id, origin, tree_size, signed_at`.
+        checkpoints: Newest checkpoint of each log: `log_id, origin, tree_size, signed_at,
+            checkpoint_age_s`, by the store's clock.
     """
 
     logs: list[dict[str, Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,22 +13,26 @@ from clickhouse_connect.driver.exceptions import Error
 
 from auditstream.cli.apply import apply_to
 from auditstream.cli.context import Context, Output
+from auditstream.core.ports import PublishedCheckpoint
 from auditstream.query import events
 from auditstream.query.grammar import parse
 from auditstream.query.reader import Reader
 from auditstream.query.recorded import recorded
 from auditstream.reference.kinds import ENRICHING, KINDS
+from sinks.checkpoint_rows import ClickHouseCheckpoints
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool
 from sinks.grants import grants
+from sinks.leaf_source import ClickHouseLeaves
 from sinks.migrate import apply
+from sinks.recorded_logs import ClickHouseLogs
 from sinks.reference import ReferenceStore
 from tests.support.blocks import LOG, block_of, event_id_at
 from tests.support.roles import OWNER, OpenAs, engine_with_roles
 
 DATABASE = "audit"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "reference"
-ROLES = ("audit_writer", "audit_operator", "audit_analyst", "audit_security")
+ROLES = ("audit_writer", "audit_sealer", "audit_operator", "audit_analyst", "audit_security")
 ACCESS_DENIED = 497
 
 
@@ -118,10 +123,29 @@ def test_whoever_looks_can_search_and_ask_for_the_status(
 def test_the_bytes_of_an_event_are_for_security_alone(open_as: OpenAs, recorded_events: None) -> None:
     reads_contents = {role for role in ROLES if not refused(open_as, role, "SELECT raw, sealed FROM events")}
 
+    # A sealer hashes the bytes that were received, and reads nothing that was made of them.
     assert reads_contents == {"audit_security"}
+    assert not refused(open_as, "audit_sealer", "SELECT raw FROM events")
+    for column in ("tenant_id", "actor_id", "sealed", "search_text"):
+        assert refused(open_as, "audit_sealer", f"SELECT {column} FROM events")
     reader = Reader(ClientPool(lambda: open_as("audit_security")))
     assert events.show(reader, str(event_id_at(LOG, 0)))[0]["raw"] is not None
     reader.close()
+
+
+def test_a_sealer_reads_leaves_and_appends_checkpoints(open_as: OpenAs, recorded_events: None) -> None:
+    clients = ClientPool(lambda: open_as("audit_sealer"))
+    checkpoint = PublishedCheckpoint(
+        "audit.example/demo/log", str(LOG), 3, bytes(32), b"note", datetime(2026, 1, 2, tzinfo=UTC), ("w1",)
+    )
+
+    leaves = ClickHouseLeaves(clients, str(LOG)).read(0, 3)
+    ClickHouseCheckpoints(clients).add([checkpoint])
+
+    assert leaves.run.first_index == 0
+    assert ClickHouseLogs(clients).ends()[str(LOG)] >= 3
+    assert ClickHouseCheckpoints(clients).sizes()[str(LOG)] == 3
+    clients.close()
 
 
 def test_secrets_of_credentials_are_not_for_analysts(open_as: OpenAs) -> None:
@@ -131,6 +155,7 @@ def test_secrets_of_credentials_are_not_for_analysts(open_as: OpenAs) -> None:
 
 INSERTS = {
     "audit_writer": {"events", "findings"},
+    "audit_sealer": {"checkpoints"},
     "audit_operator": {kind.table for kind in KINDS.values()}
     | {"reference_revisions", "cost_adjustments", "exports"},
     "audit_analyst": set(),

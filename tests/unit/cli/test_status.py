@@ -40,7 +40,9 @@ STATE = Recorded(
     logs=[log_of("aa", 50), log_of("bb", 10, dense=False)],
     reasons={"contract": 2},
     unpriced=1,
-    checkpoints=[{"log_id": f"{TOPIC}/0/aa", "origin": "x", "tree_size": 8, "signed_at": None}],
+    checkpoints=[
+        {"log_id": f"{TOPIC}/0/aa", "origin": "x", "tree_size": 8, "checkpoint_age_s": 7.5, "signed_at": None}
+    ],
 )
 LAGS = [PartitionLag(TOPIC, 0, committed=10, end=14, lag=4), PartitionLag(TOPIC, 1, None, 3, 3)]
 
