@@ -61,6 +61,7 @@ def test_a_log_has_the_offsets_of_its_partition_unless_it_is_of_an_earlier_incar
     assert (newest["committed"], newest["end_offset"], newest["lag"]) == (10, 14, 4)
     assert (earlier["committed"], earlier["end_offset"], earlier["lag"]) == (None, None, None)
     assert (newest["checkpoint_size"], earlier["checkpoint_size"]) == (8, None)
+    assert (newest["checkpoint_age_s"], earlier["checkpoint_age_s"]) == (7.5, None)
 
 
 def test_a_partition_without_rows_is_named() -> None:
