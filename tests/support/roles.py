@@ -45,6 +45,20 @@ def engine_with_roles(folder: Path, database: str, statements: Sequence[str]) ->
         yield open_as
 
 
+@contextmanager
+def engine_of_owner(folder: Path) -> Iterator[OpenAs]:
+    """Yield what opens clients of a database of an engine, who may do and see everything, rights included."""
+    path = Path(f"{folder / 'data'}?config-file={_written(folder, ())}")
+
+    def open_client(database: str) -> Client:
+        client = embedded_client(path, database=database)
+        client.command(f"SET ROLE {OWNER}")
+        return client
+
+    with open_client("default"):
+        yield open_client
+
+
 def _written(folder: Path, statements: Sequence[str]) -> Path:
     granted = {OWNER: ["GRANT ALL ON *.* WITH GRANT OPTION"]}
     for statement in statements:

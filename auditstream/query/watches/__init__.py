@@ -1,0 +1,1 @@
+"""Watches over the store: each looks at one way to change what was recorded, and says what it saw."""

@@ -1,0 +1,109 @@
+"""Rights: who may do what with the tables, against what the migrations grant and what was there before.
+
+The product's own roles have exactly the rights of `grants.sql`. Other users and roles are compared with what
+they had at the first look: a deployment's administrators are its own business, a new one is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from auditstream.query.reader import Reader
+from auditstream.query.watches.observations import HIGH, MEDIUM, Observation
+from sinks.grants import is_own_role, rights_of_role
+
+RULE = "store.rights"
+
+_RIGHTS = """
+SELECT
+    ifNull(user_name, ''), ifNull(role_name, ''), toString(access_type), ifNull(database, '*'),
+    ifNull(table, '*'), ifNull(column, ''), is_partial_revoke, grant_option
+FROM system.grants WHERE database IS NULL OR database = currentDatabase()"""
+_HOLDERS = """
+SELECT ifNull(user_name, ''), ifNull(role_name, ''), granted_role_name, with_admin_option
+FROM system.role_grants"""
+_POLICIES = """
+SELECT
+    short_name, table, ifNull(select_filter, ''), is_restrictive, apply_to_all, apply_to_list, apply_to_except
+FROM system.row_policies WHERE database = currentDatabase()"""
+_READS = ("SELECT", "SHOW")
+
+
+def present_rights(reader: Reader) -> tuple[str, ...]:
+    """Return every right on the database, every holder of a role, and every row policy: a line each, sorted.
+
+    Raises:
+        StoreSchemaError: The user may not see them.
+        RetryableError: No answer.
+    """
+    database = str(reader.table("SELECT currentDatabase()", {}, doing="read of the database").rows[0][0])
+    lines = set()
+    for user, role, access, scope, table, column, revoked, option in _rows(reader, _RIGHTS):
+        where = f"{'*' if scope == '*' else 'DATABASE'}.{table}{f'({column})' if column else ''}"
+        verb = "may not" if revoked else "may"
+        lines.add(f"{_grantee(user, role)} {verb} {access} ON {where}{' and pass it on' if option else ''}")
+    for user, role, granted, admin in _rows(reader, _HOLDERS):
+        lines.add(f"{_grantee(user, role)} has role {granted}{' and passes it on' if admin else ''}")
+    for name, table, condition, restrictive, to_all, to, but in _rows(reader, _POLICIES):
+        whom = f"all but {sorted(but)}" if to_all else str(sorted(to))
+        kind = "restrictive policy" if restrictive else "policy"
+        lines.add(f"{kind} {name} on {table}: {condition} for {whom}")
+    return tuple(sorted(line.replace("DATABASE", database) for line in lines))
+
+
+def watch_rights(
+    remembered: Collection[str] | None, present: Collection[str], database: str
+) -> Iterator[Observation]:
+    """Yield one observation a right that is too much or too little.
+
+    Args:
+        remembered: Lines of the first look; None before it.
+        present: From `present_rights`.
+        database: Name of the product's database.
+    """
+    own = {line for line in present if is_own_role(_role_of(line))}
+    expected = {
+        line for role in sorted({_role_of(line) for line in own}) for line in rights_of_role(database, role)
+    }
+    yield from _differences(expected, own, "the migrations")
+    if remembered is not None:
+        before = {line for line in remembered if not is_own_role(_role_of(line))}
+        yield from _differences(before, {*present} - own, "the first look")
+
+
+def _differences(expected: Collection[str], found: Collection[str], by: str) -> Iterator[Observation]:
+    for line in sorted({*found} - {*expected}):
+        title = f"too much: {line}; {by} did not have it"
+        yield _observation(line, title, MEDIUM if _only_reads(line) else HIGH)
+    for line in sorted({*expected} - {*found}):
+        yield _observation(line, f"missing: {line}; {by} had it", MEDIUM)
+
+
+def _only_reads(line: str) -> bool:
+    right = line.partition(" may ")[2]
+    return right.startswith(_READS) or " may not " in line
+
+
+def _observation(line: str, title: str, severity: int) -> Observation:
+    grantee = " ".join(line.split()[:2])
+    state = hashlib.sha256(title.encode()).hexdigest()[:16]
+    return Observation(
+        rule=RULE, scope=f"right={grantee}", title=f"right {title}", severity=severity, state=state
+    )
+
+
+def _grantee(user: str, role: str) -> str:
+    return f"user {user}" if user else f"role {role}"
+
+
+def _role_of(line: str) -> str:
+    """Return the role that a line is about the rights of; empty for any other line."""
+    kind, _, rest = line.partition(" ")
+    name, _, said = rest.partition(" ")
+    return name if kind == "role" and said.startswith("may") else ""
+
+
+def _rows(reader: Reader, sql: str) -> Iterator[tuple[Any, ...]]:
+    yield from reader.table(sql, {}, doing="read of rights").rows
