@@ -78,7 +78,17 @@ def _differences(expected: Collection[str], found: Collection[str], by: str) -> 
         title = f"too much: {line}; {by} did not have it"
         yield _observation(line, title, MEDIUM if _only_reads(line) else HIGH)
     for line in sorted({*expected} - {*found}):
-        yield _observation(line, f"missing: {line}; {by} had it", MEDIUM)
+        if not any(wider in found for wider in _wider(line)):
+            yield _observation(line, f"missing: {line}; {by} had it", MEDIUM)
+
+
+def _wider(line: str) -> Iterator[str]:
+    """Yield the lines of rights that include this one, and in which the server lets it vanish."""
+    right, on, where = line.partition(" ON ")
+    if on and " may not " not in line:
+        database = where.partition(".")[0]
+        for place in (where.partition("(")[0], f"{database}.*", "*.*"):
+            yield f"{right} ON {place}"
 
 
 def _only_reads(line: str) -> bool:

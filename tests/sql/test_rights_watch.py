@@ -1,0 +1,106 @@
+"""The watch over rights: ours are exactly those of the migrations, others' are those of the first look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from auditstream.query.reader import Reader
+from auditstream.query.watches.store_watch import StoreWatch
+from auditstream.query.watches.table_memory import TableMemory
+from schemas.records.detection import Finding
+from schemas.records.vocabulary import FindingStatus
+from sinks.clients import ClientPool
+from sinks.grants import grants, rights_of_role, tenant_grants
+from sinks.migrate import apply
+from tests.support.roles import OWNER, engine_with_roles
+
+DATABASE = "audit"
+AS_GRANTED = [*grants(DATABASE), *tenant_grants(DATABASE, "acme"), "GRANT SELECT ON *.* TO an_administrator"]
+
+
+@contextmanager
+def watching(folder: Path, statements: Sequence[str], role: str = OWNER) -> Iterator[StoreWatch]:
+    """Yield a watch over the store in a folder, whose roles are as the statements say."""
+    with engine_with_roles(folder, DATABASE, statements) as open_as:
+        with open_as(OWNER) as migrator:
+            apply(migrator, "MergeTree")
+        reader = Reader(ClientPool(lambda: open_as(role)))
+        yield StoreWatch(reader, TableMemory(folder / "tables.json"))
+        reader.close()
+
+
+def looked(watch: StoreWatch) -> list[Finding]:
+    found = watch.look()
+    watch.told()
+    return found
+
+
+def test_the_rights_of_the_migrations_are_no_finding(tmp_path: Path) -> None:
+    with watching(tmp_path, AS_GRANTED) as watch:
+        assert looked(watch) == []
+
+
+CHANGES = [
+    ("GRANT INSERT ON `audit`.events TO audit_analyst", "role audit_analyst may INSERT ON audit.events", 4),
+    ("GRANT ALTER DELETE ON `audit`.* TO audit_writer", "role audit_writer may ALTER DELETE ON audit.*", 4),
+    ("GRANT SELECT ON `audit`.* TO audit_reader_acme", "role audit_reader_acme may SELECT ON audit.*", 3),
+    ("GRANT SELECT ON `audit`.events TO intruder", "role intruder may SELECT ON audit.events", 3),
+    ("GRANT TRUNCATE ON *.* TO an_administrator", "role an_administrator may TRUNCATE ON *.*", 4),
+    ("GRANT SYSTEM SHUTDOWN ON *.* TO intruder", "role intruder may SYSTEM SHUTDOWN ON *.*", 4),
+]
+
+
+@pytest.mark.parametrize(("statement", "line", "severity"), CHANGES, ids=[each[0] for each in CHANGES])
+def test_a_right_too_much_is_a_finding_that_names_it_until_it_is_taken_back(
+    tmp_path: Path, statement: str, line: str, severity: int
+) -> None:
+    with watching(tmp_path, AS_GRANTED) as watch:
+        looked(watch)
+    with watching(tmp_path, [*AS_GRANTED, statement]) as watch:
+        found = [each for each in looked(watch) if " may " in each.title]
+        assert looked(watch) == []
+
+    (finding,) = found
+    assert line in finding.title
+    assert finding.rule_id == "store.rights"
+    assert finding.severity == severity
+
+    with watching(tmp_path, AS_GRANTED) as watch:
+        over = [each for each in looked(watch) if each.finding_id == finding.finding_id]
+    assert [each.status for each in over] == [FindingStatus.RESOLVED]
+
+
+def test_a_right_that_is_missing_is_a_finding(tmp_path: Path) -> None:
+    missing = "GRANT INSERT ON `audit`.findings TO audit_writer"
+    assert missing in AS_GRANTED
+    with watching(tmp_path, [each for each in AS_GRANTED if each != missing]) as watch:
+        (finding,) = looked(watch)
+
+    assert "missing: role audit_writer may INSERT ON audit.findings" in finding.title
+
+
+def test_a_revoked_column_that_is_granted_again_is_a_finding(tmp_path: Path) -> None:
+    kept = "REVOKE SELECT(secret_hash) ON `audit`.credentials FROM audit_analyst"
+    assert kept in AS_GRANTED
+    with watching(tmp_path, [each for each in AS_GRANTED if each != kept]) as watch:
+        (finding,) = looked(watch)
+
+    assert "may not SELECT ON audit.credentials(secret_hash)" in finding.title
+
+
+def test_a_watch_that_may_not_see_rights_says_so(tmp_path: Path) -> None:
+    with watching(tmp_path, AS_GRANTED, role="audit_security") as watch:
+        assert [each.rule_id for each in looked(watch)] == ["store.watch"]
+
+
+def test_every_role_has_rights_of_its_own() -> None:
+    writer = rights_of_role(DATABASE, "audit_writer")
+
+    assert "role audit_writer may INSERT ON audit.events" in writer
+    assert "role audit_writer may SELECT ON audit.events(duplicate_of.null)" in writer
+    assert all(line.startswith("role audit_writer may") for line in writer)
+    assert not any("ALTER" in line or "DROP" in line for line in writer)
