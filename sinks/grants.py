@@ -14,6 +14,7 @@ from sinks.refusals import translated
 
 _NOWHERE_TO_KEEP_ROLES = 514  # ACCESS_STORAGE_FOR_INSERTION_NOT_FOUND
 _TENANT_ID = re.compile(r"[A-Za-z0-9_.-]+")
+_SYSTEM = "system"  # rights on its tables are not rights on the database
 _TENANT_ROLE = "audit_reader_"
 _CREATE_ROLE = re.compile(r"CREATE ROLE IF NOT EXISTS (\w+)")
 _RIGHT = re.compile(r"(?P<verb>GRANT|REVOKE) (?P<accesses>.+) ON (?P<where>\S+) (?:TO|FROM) (?P<role>\S+)")
@@ -48,7 +49,8 @@ def rights_of_role(database: str, role: str) -> frozenset[str]:
     statements = grants(database)
     if role.startswith(_TENANT_ROLE):
         statements += tenant_grants(database, role.removeprefix(_TENANT_ROLE))
-    return frozenset(line for statement in statements for line in _lines(statement) if _is_of(line, role))
+    lines = (line for statement in statements for line in _lines(statement))
+    return frozenset(line for line in lines if _is_of(line, role) and f" ON {_SYSTEM}." not in line)
 
 
 @cache

@@ -114,6 +114,19 @@ def tell_result(deployment: Deployment, reading: Reading, *, rows: int, size_byt
     _tell(deployment.settings, [event])
 
 
+def tell_change(settings: Settings, object_type: str, object_id: str) -> None:
+    """Return once an event tells of a change of the deployment's own guards.
+
+    Raises:
+        AccessNotRecordedError: No event tells of it; it must not be made.
+    """
+    from auditstream.emit.announcements import CONFIG_CHANGE, Said, announcement
+
+    said = Said(by=_BY, actor=actor(settings), at=datetime.now(UTC))
+    change = {"object_type": object_type, "object_id": object_id}
+    _tell(settings, [announcement(CONFIG_CHANGE, said, change=change)])
+
+
 def claims(settings: Settings, reading: Reading) -> Claims:
     """Return what the command says of itself at the store's door."""
     return Claims(

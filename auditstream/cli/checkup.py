@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from auditstream.cli.running import Deployment
-from auditstream.core.errors import AuditStreamError, NotFoundError, RetryableError
+from auditstream.core.errors import AuditStreamError, NotFoundError, RetryableError, VerificationError
 from auditstream.core.settings import RegistrySettings, Settings
 
 if TYPE_CHECKING:
@@ -198,10 +198,39 @@ def _clickhouse(settings: Settings, partitions: int) -> Iterator[Finding]:
                 "tokens", lambda: window_finding(store_facts.token_windows(opened), partitions)
             )
         yield from _attempt("clock", lambda: _clock(opened, settings))
+        yield from _watches(opened, settings)
     except AuditStreamError as error:
         yield failed("clickhouse", error)
     finally:
         opened.close()
+
+
+def _watches(opened: Reader, settings: Settings) -> Iterator[Finding]:
+    """Yield whether tables, rows and rights are as they are remembered; changes no memory."""
+    from auditstream.emit.store_watching import memory_of
+    from auditstream.query.watches import mutations, rights, rows, store_watch, tables
+
+    memory = memory_of(settings)
+    try:
+        sight, remembered = store_watch.seen(opened), memory.read()
+        if remembered is None:
+            detail = f"nothing to compare with: {memory.path} does not exist"
+            yield Finding(
+                "watch", "warning", detail, "Run it where the sealer runs: its first look makes it."
+            )
+            return
+        seen = list(store_watch.observed(opened, sight, remembered))
+    except AuditStreamError as error:
+        yield failed("watch", error)
+        return
+    checks = {tables.RULE: "tables", mutations.RULE: "mutations", rows.RULE: "rows", rights.RULE: "rights"}
+    for each in seen:
+        advice = "Find out who did it; `auditstream migrate remember` if it is right as it is now."
+        yield Finding(
+            checks.get(each.rule, "watch"), "failed", each.title, advice, VerificationError.exit_code
+        )
+    if not seen:
+        yield Finding("watch", "ok", f"{len(sight.tables)} tables, their rows and rights are as remembered")
 
 
 def _attempt(check: str, made: Callable[[], Finding]) -> Iterator[Finding]:

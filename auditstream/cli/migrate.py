@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     group.command()(plan)
     group.command()(apply)
     group.command()(status)
+    group.command()(remember)
     app.add_typer(group, name="migrate")
 
 
@@ -69,13 +70,14 @@ def apply(
     if tenant and not grants:
         raise RequestError("--tenant: only beside --grants")
     with _client(context.obj, make_database=True) as (client, settings):
-        done = migrate.apply(
-            client,
-            settings.clickhouse.engine,
-            before=lambda migration, statement: _remark(
-                context.obj, f"{migration.version:04d} {_title(statement)}"
-            ),
-        )
+        with _expected(settings):
+            done = migrate.apply(
+                client,
+                settings.clickhouse.engine,
+                before=lambda migration, statement: _remark(
+                    context.obj, f"{migration.version:04d} {_title(statement)}"
+                ),
+            )
         if grants:
             apply_grants(client, settings.clickhouse.database, tenant or ())
             _remark(context.obj, "roles are as this version needs them")
@@ -92,6 +94,46 @@ def status(context: typer.Context) -> None:
         states = migrate.status(client)
     rows = [(each.version, each.name, each.applied_at) for each in states]
     print_rows(context.obj, ("version", "name", "applied_at"), rows)
+
+
+def remember(context: typer.Context) -> None:
+    """Take the tables, their rows and the rights on them for right as they are now.
+
+    The watch over the store (beside the sealer, and in `doctor`) compares with what it saw first and with
+    what migrations did; after a change of yours that is no migration its findings end with this. Prints what
+    is no longer a finding. An event `ai.config.change` tells of it first.
+    """
+    from auditstream.cli import running
+    from auditstream.cli.accessing import tell_change
+    from auditstream.cli.printing import print_rows
+    from auditstream.emit.store_watching import memory_of
+    from auditstream.query.watches import store_watch
+
+    deployment = running.find(context.obj)
+    reader = running.open_reader(deployment)
+    memory = memory_of(deployment.settings)
+    try:
+        tell_change(deployment.settings, "table memory", str(memory.path))
+        differences = store_watch.remember(reader, memory)
+    finally:
+        reader.close()
+    print_rows(context.obj, ("rule", "scope", "what"), [(d.rule, d.scope, d.title) for d in differences])
+    _remark(context.obj, f"{memory.path}: {len(differences)} differences are right from now on")
+
+
+@contextmanager
+def _expected(settings: Settings) -> Iterator[None]:
+    """Take what the block does to the tables for right."""
+    from auditstream.emit.store_watching import memory_of
+    from auditstream.query.reader import open_reader
+    from auditstream.query.watches.store_watch import migrating
+
+    reader = open_reader(settings.clickhouse)
+    try:
+        with migrating(reader, memory_of(settings)):
+            yield
+    finally:
+        reader.close()
 
 
 @contextmanager

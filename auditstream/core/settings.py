@@ -117,6 +117,9 @@ class EvidenceSettings(_Group):
     fresh_s: Annotated[float, Field(gt=0, description="Longest time between cosignatures, news or none.")] = (
         60.0
     )
+    watch_s: Annotated[
+        float, Field(ge=0, description="Time between looks at the store's tables and rights; 0 for none.")
+    ] = 60.0
     metrics_port: int = Field(0, description="Port of the sealer's /metrics on loopback; 0 for none.")
 
 

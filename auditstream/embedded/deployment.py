@@ -34,8 +34,11 @@ from auditstream.embedded.runtime_file import (
 )
 from auditstream.embedded.watched_process import WatchedProcess
 from auditstream.emit.route_finder import find_route
+from auditstream.emit.store_watching import memory_of, watching_store
+from auditstream.query.reader import Reader
+from auditstream.query.watches.store_watch import migrating
 from schemas.subjects import SUBJECTS, ingest_subject
-from sinks.clients import http_client
+from sinks.clients import ClientPool, http_client
 from sinks.migrate import apply
 from streams.kafka_security import librdkafka_settings
 
@@ -146,7 +149,7 @@ def start_deployment(
             _start_clickhouse(folder / "clickhouse", clickhouse_port, users, audit)
         )
         settings = _with_parts(settings, kafka, registry.url, clickhouse, users.deployment)
-        _migrate(settings.clickhouse)
+        _migrate(settings)
         if prepare is not None:
             prepare(settings)
         worker = parts.enter_context(
@@ -168,6 +171,7 @@ def start_deployment(
             clickhouse=_described(clickhouse, settings.clickhouse, users.analyst),
             evidence=_described_evidence(evidence),
         )
+        parts.enter_context(watching_store(settings))
         write_runtime(folder, runtime)
         parts.callback(remove_runtime, folder)
         yield Deployment(runtime, evidence.settings, kafka, clickhouse, worker, evidence)
@@ -314,9 +318,11 @@ def _described_evidence(evidence: EvidenceParts) -> RuntimeEvidence:
     )
 
 
-def _migrate(settings: ClickHouseSettings) -> None:
-    client = http_client(settings)
+def _migrate(settings: Settings) -> None:
+    clients = ClientPool(lambda: http_client(settings.clickhouse))
+    reader = Reader(clients)
     try:
-        apply(client, settings.engine)
+        with migrating(reader, memory_of(settings), and_rights=True), clients.borrow() as client:
+            apply(client, settings.clickhouse.engine)
     finally:
-        client.close()
+        reader.close()

@@ -13,16 +13,21 @@ from schemas.registry_client import RegistryClient
 from schemas.subjects import Subject, ingest_subject
 
 
-async def find_route(settings: RegistrySettings, topic: str) -> Route:
+async def find_route(settings: RegistrySettings, topic: str, subject: Subject | None = None) -> Route:
     """Return the route to a topic, with the id of the packaged schema in the topic's subject.
 
     A subject that does not exist yet is made, with the contract's compatibility level.
+
+    Args:
+        settings: Where the registry is.
+        topic: The topic.
+        subject: Its subject, where it is no topic of events.
 
     Raises:
         RegistryDownError: The registry cannot be used now.
         ConfigError: The subject has another schema, and the registry does not take ours beside it.
     """
-    subject = ingest_subject(topic)
+    subject = subject or ingest_subject(topic)
     async with RegistryClient.from_settings(settings) as client:
         schema_id = await _known_id(client, subject)
         if schema_id is None:

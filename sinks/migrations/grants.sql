@@ -70,6 +70,18 @@ REVOKE SELECT(secret_hash) ON ${database}.credentials FROM audit_analyst;
 CREATE ROLE IF NOT EXISTS audit_security;
 GRANT SELECT ON ${database}.* TO audit_security;
 
+-- The watch over the store: sees what tables, parts, mutations and rights there are, reads no row, appends findings.
+CREATE ROLE IF NOT EXISTS audit_watcher;
+GRANT SHOW TABLES, SHOW COLUMNS ON ${database}.* TO audit_watcher;
+GRANT SHOW USERS, SHOW ROLES, SHOW ROW POLICIES ON *.* TO audit_watcher;
+GRANT SELECT ON system.tables TO audit_watcher;
+GRANT SELECT ON system.parts TO audit_watcher;
+GRANT SELECT ON system.mutations TO audit_watcher;
+GRANT SELECT ON system.grants TO audit_watcher;
+GRANT SELECT ON system.role_grants TO audit_watcher;
+GRANT SELECT ON system.row_policies TO audit_watcher;
+GRANT INSERT ON ${database}.findings TO audit_watcher;
+
 -- A table with a policy for one tenant's readers needs one for everybody else.
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.events USING 1
     TO audit_writer, audit_sealer, audit_operator, audit_analyst, audit_security;

@@ -97,6 +97,13 @@ def test_a_watch_that_may_not_see_rights_says_so(tmp_path: Path) -> None:
         assert [each.rule_id for each in looked(watch)] == ["store.watch"]
 
 
+def test_the_role_for_the_watch_sees_all_that_it_compares(tmp_path: Path) -> None:
+    with watching(tmp_path, AS_GRANTED, role="audit_watcher") as watch:
+        assert looked(watch) == []
+    with watching(tmp_path, AS_GRANTED, role=OWNER) as watch:
+        assert looked(watch) == [], "what the watcher remembers is what the owner sees"
+
+
 def test_every_role_has_rights_of_its_own() -> None:
     writer = rights_of_role(DATABASE, "audit_writer")
 

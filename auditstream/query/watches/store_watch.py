@@ -66,13 +66,14 @@ def seen(reader: Reader) -> Sight:
 
 
 def as_right(sight: Sight, former: Remembered | None = None) -> Remembered:
-    """Return what to remember when the store is taken for right as it is; findings of before are kept."""
+    """Return what to remember when the store is taken for right as it is; its findings end with that."""
+    findings = former.findings if former is not None else {}
     return Remembered(
         tables=sight.tables,
         rows={name: count for name, (count, _) in sight.rows.items()},
         mutations=tuple(each.key for each in sight.mutations),
         rights=sight.rights,
-        findings={} if former is None else former.findings,
+        findings={id_: replace(each, passes=True) for id_, each in findings.items()},
     )
 
 
@@ -127,6 +128,7 @@ class StoreWatch:
         self._reader = reader
         self._memory = memory
         self._now = now
+        self._base: Remembered | None = None
         self._next: Remembered | None = None
 
     def look(self) -> list[Finding]:
@@ -147,23 +149,31 @@ class StoreWatch:
         at = self._now()
         found = {_id_of(each): each for each in observed(self._reader, sight, remembered)}
         findings = [*_new(found, remembered, at), *_over(found, remembered, sight, at)]
-        self._next = _after(sight, remembered, found, findings)
+        self._base, self._next = remembered, _after(sight, remembered, found, findings)
         return findings
 
     def told(self) -> None:
         """Remember that the findings of the last look were told of.
 
+        Where the memory was changed meanwhile, as by a migration, that stays; the next look starts from it.
+
         Raises:
-            TableMemoryError: The memory cannot be written.
+            TableMemoryError: The memory cannot be read or written.
         """
-        if self._next is not None:
+        if self._next is not None and self._memory.read() == self._base:
             self._memory.write(self._next)
-            self._next = None
+        self._next = None
 
 
 @contextmanager
-def migrating(reader: Reader, memory: TableMemory) -> Iterator[None]:
+def migrating(reader: Reader, memory: TableMemory, *, and_rights: bool = False) -> Iterator[None]:
     """Take for right what the block changes: its tables and its mutations, and nothing that was there before.
+
+    Args:
+        reader: Asks the store.
+        memory: What the store was.
+        and_rights: Whether the rights are right as they are, too: where they come with the engine's own
+            configuration and nobody can grant any.
 
     Raises:
         RetryableError: The store does not answer.
@@ -187,6 +197,7 @@ def migrating(reader: Reader, memory: TableMemory) -> Iterator[None]:
             tables=kept | {name: after.tables[name] for name in changed if name in after.tables},
             rows={name: count for name, count in former.rows.items() if name not in changed} | counts,
             mutations=tuple(sorted({*former.mutations, *made})),
+            rights=after.rights if and_rights else former.rights,
         )
     )
 

@@ -9,6 +9,7 @@ import pytest
 
 from auditstream.embedded.clickhouse_process import RunningClickHouse
 from tests.support.clickhouse_fronts import WRITABLE, Asker, connected
+from tests.support.tampering import READS_OUTSIDE, STATEMENTS
 
 SECRET = "not for readers"
 _DENIED = (497, 164, 358, 78, 62)
@@ -180,6 +181,17 @@ def test_nothing_else_is_allowed(ask: Asker, user: str, sql: str) -> None:
 
     assert ask(sql, user=user, **names).error in _DENIED
     assert ask("SELECT count() FROM other").text == "0"
+
+
+@pytest.mark.parametrize("user", ["analyst", "writer"])
+@pytest.mark.parametrize("sql", [*STATEMENTS, *READS_OUTSIDE])
+def test_no_statement_changes_what_is_there_or_reaches_outside(ask: Asker, user: str, sql: str) -> None:
+    before = ask("SELECT name, create_table_query FROM system.tables WHERE database = 'default'").text
+
+    answer = ask(sql.replace("{table}", WRITABLE), user=user)
+
+    assert answer.error in _DENIED
+    assert ask("SELECT name, create_table_query FROM system.tables WHERE database = 'default'").text == before
 
 
 @pytest.mark.parametrize("user", ["analyst", "writer"])

@@ -1,0 +1,51 @@
+"""The watch over the store beside a running service: a thread that looks, and makes known what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+from auditstream.core.settings import Settings
+from auditstream.emit.findings import publish_findings
+from auditstream.query.reader import Reader
+from auditstream.query.watches.store_watch import StoreWatch
+from auditstream.query.watches.table_memory import FILE_NAME, TableMemory
+from auditstream.query.watches.watch_loop import watch_until
+from sinks.clients import ClientPool, http_client
+
+_END_S = 30.0
+
+
+def memory_of(settings: Settings) -> TableMemory:
+    """Return the memory of the deployment's tables."""
+    return TableMemory(Path(settings.data_dir) / "seal" / FILE_NAME)
+
+
+@contextmanager
+def watching_store(settings: Settings) -> Iterator[None]:
+    """Watch the store for the length of the block, every `evidence.watch_s` seconds; 0 watches nothing.
+
+    What fails is logged, and tried again: the watch never ends the service that it runs beside.
+    """
+    if not settings.evidence.watch_s:
+        yield
+        return
+    stopping = Event()
+    clients = ClientPool(lambda: http_client(settings.clickhouse))
+    watch = StoreWatch(Reader(clients), memory_of(settings))
+    thread = Thread(
+        target=watch_until,
+        args=(stopping, watch, lambda findings: publish_findings(settings, clients, findings)),
+        kwargs={"every_s": settings.evidence.watch_s},
+        name="store-watch",
+        daemon=True,
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(_END_S)
+        clients.close()
