@@ -20,9 +20,18 @@ STOP_S = 40.0
 pytestmark = pytest.mark.timeout(300)
 
 
-def worker_of(command: Command) -> psutil.Process:
-    (worker,) = [each for each in family_of(command.process.pid) if each.cmdline()[-1:] == ["worker"]]
-    return worker
+def children_of(command: Command, name: str) -> list[psutil.Process]:
+    """Return the child processes that run a command of the product."""
+    return [each for each in family_of(command.process.pid) if name in each.cmdline()]
+
+
+def comes_back(command: Command, name: str, called: str) -> None:
+    """Kill a child, and see another one take its place."""
+    (child,) = children_of(command, name)
+    child.kill()
+    command.wait_for(f"the {called} ended with -9", within_s=20)
+    command.wait_until(lambda: bool(children_of(command, name)), within_s=20, what=f"another {called}")
+    assert children_of(command, name)[0].pid != child.pid
 
 
 def test_one_deployment_from_its_start_to_sigterm(tmp_path: Path) -> None:
@@ -32,6 +41,9 @@ def test_one_deployment_from_its_start_to_sigterm(tmp_path: Path) -> None:
         runtime = up.wait_ready()
         assert runtime["pid"] == up.process.pid
         assert stat.S_IMODE((folder / "runtime.json").stat().st_mode) == 0o600
+        assert runtime["evidence"]["store"] == str(folder / "evidence")
+        for secret in ("seal/key", "witness/key"):
+            assert stat.S_IMODE((folder / secret).stat().st_mode) == 0o600
 
         second = ran("up", "--broker", "embedded", data_dir=folder)
         assert second.returncode == 78
@@ -42,15 +54,8 @@ def test_one_deployment_from_its_start_to_sigterm(tmp_path: Path) -> None:
         status = ran("migrate", "status", "--output", "csv", data_dir=folder)
         assert status.stdout.startswith("version,name,applied_at\n1,events,")
 
-        worker = worker_of(up)
-        worker.kill()
-        up.wait_for("the worker ended with -9", within_s=20)
-        up.wait_until(
-            lambda: any(each.cmdline()[-1:] == ["worker"] for each in family_of(up.process.pid)),
-            within_s=20,
-            what="another worker",
-        )
-        assert worker_of(up).pid != worker.pid
+        for name, called in (("worker", "worker"), ("seal", "sealer"), ("witness", "witness")):
+            comes_back(up, name, called)
 
         family = family_of(up.process.pid)
         up.process.send_signal(signal.SIGTERM)
