@@ -35,6 +35,9 @@ COMMANDS = (
     "show",
     "sql",
     "status",
+    "verify",
+    "prove",
+    "evidence",
     "doctor",
     "config",
 )

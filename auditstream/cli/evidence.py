@@ -1,0 +1,108 @@
+"""`auditstream evidence`: what is handed to an auditor."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from auditstream.core.settings import Settings
+    from auditstream.evidence.exporting import Exported
+
+_ANSWER_WITHIN_S = 600.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(name="evidence", help="What is handed to an auditor.", no_args_is_help=True)
+    group.command("export")(export)
+    app.add_typer(group)
+
+
+def export(
+    context: typer.Context,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder to make; it must not be there yet.")],
+    log: Annotated[
+        list[str] | None, typer.Option(help="Only this log, by origin or as topic/partition/epoch.")
+    ] = None,
+    vkey: Annotated[
+        Path | None, typer.Option(help="Keys that you trust, as vkeys.txt; those published when not given.")
+    ] = None,
+    purpose: Annotated[str, typer.Option(help="What it is for; kept in the record of exports.")] = "",
+) -> None:
+    """Write a bundle that `auditstream-verify` checks with no server of ours.
+
+    It has every value of a log, its tiles and its checkpoint, the list of all logs, and the keys. Each value
+    is compared with what was sealed while it is written. Whole or not at all: until it is, the folder is named
+    OUT.partial, and the same command takes it up there.
+    """
+    from auditstream.cli import running
+    from auditstream.cli.auditing import (
+        deployment_name,
+        evidence_place,
+        known_keys,
+        policy_of,
+        progress_of,
+    )
+    from auditstream.cli.printing import print_document
+    from auditstream.evidence.exporting import Export
+    from auditstream.evidence.listing import Trust
+    from auditstream.evidence.published import open_published
+
+    deployment = running.find(context.obj)
+    settings = deployment.settings
+    published = open_published(evidence_place(settings))
+    trust = Trust(known_keys(published, vkey), policy_of(settings, None), deployment_name(settings))
+    by = getpass.getuser()
+    reader = running.open_reader(deployment, answer_within_s=_ANSWER_WITHIN_S)
+    try:
+        run = Export(published, trust, reader, out, log or ())
+        with progress_of(context.obj, "values") as advance:
+            done = run.run(
+                by, advance, lambda exported: _record(settings, exported, by, " ".join(log or ()), purpose)
+            )
+    finally:
+        reader.close()
+    document = {
+        "folder": str(done.folder),
+        "logs": done.logs,
+        "leaves": done.leaves,
+        "value_bytes": done.value_bytes,
+        "manifest_sha256": done.manifest_sha256,
+    }
+    print_document(context.obj, document)
+    if not context.obj.quiet:
+        sys.stderr.write(f"check it anywhere: auditstream-verify {done.folder} --vkeys FILE\n")
+
+
+def _record(settings: Settings, done: Exported, by: str, narrowed: str, purpose: str) -> None:
+    """Insert the export's row into table `exports`."""
+    import time
+    import uuid
+    from os import urandom
+
+    from auditstream.core.ids import uuid7
+    from sinks.clients import http_client
+    from sinks.export_log import ExportRow, record_export
+
+    export_id: uuid.UUID = uuid7(time.time_ns() // 1_000_000, urandom(10))
+    with http_client(settings.clickhouse) as client:
+        record_export(
+            client,
+            ExportRow(
+                export_id,
+                "evidence",
+                by,
+                narrowed,
+                done.leaves,
+                done.value_bytes,
+                done.manifest_sha256,
+                str(done.folder.absolute()),
+                purpose,
+            ),
+        )

@@ -1,0 +1,1 @@
+"""Evidence from the auditor's side: checking it, proving one event with it, taking it along."""

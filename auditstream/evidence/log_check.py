@@ -1,0 +1,352 @@
+"""One log: rows or exported values against bundles, tiles, and the root that was signed.
+
+Judged from the top: where the tiles of level 1 give the signed root they are the truth, and each tile's rows,
+hashes and entries are compared with it by themselves. Where they do not, what the rows give is tried for the
+root, then what the tiles of level 0 give. So a finding tells what was changed, not only that something was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from auditstream.evidence.findings import Finding, merged
+from auditstream.evidence.leaf_fields import differences
+from auditstream.evidence.tree_files import TreeFiles, Trunk, fold, read_trunk, root_over
+from auditstream.ledger.leaves import ENTRY_BYTES
+from auditstream.ledger.merkle import leaf_hash
+from auditstream.ledger.tiles import FULL_WIDTH, Bundle, Tile, hashes_in
+from auditstream.query.leaf_tiles import RowLeaf, TileDigest
+
+RANGE_TILES = 1024
+"""Tiles checked at once: a quarter of a million leaves, some 60 MB in the store."""
+
+_ENTRY_ROOM = ENTRY_BYTES + 2
+_MOST_PINNED = 2_000  # findings of one range whose leaves are looked at one by one
+
+
+class Leaves(Protocol):
+    """What a log's values give now. Calls may come from many threads."""
+
+    def digests(self, first_tile: int, tiles: int) -> Mapping[int, TileDigest]:
+        """Return the digest of each tile of a range that has leaves."""
+        ...
+
+    def leaves(self, first_index: int, count: int) -> Sequence[RowLeaf]:
+        """Return the leaves of a range in the order of indexes; one may be there twice."""
+        ...
+
+
+Progress = Callable[[int], object]
+"""Told how many more leaves have been checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRange:
+    """What one range of tiles came to.
+
+    Attributes:
+        first_tile: Its first tile.
+        tiles: Number of tiles.
+        findings: What does not hold.
+        row_roots: What the values give for each full tile; the published hashes' where values give none.
+        rows: Rows or values in the range.
+        file_roots: What the published hashes give for each full tile, None where they are as the values.
+    """
+
+    first_tile: int
+    tiles: int
+    findings: list[Finding]
+    row_roots: list[bytes]
+    rows: int = 0
+    file_roots: dict[int, bytes | None] = field(default_factory=dict)
+
+
+class LogCheck:
+    """The check of one log at one checkpoint.
+
+    Args:
+        files: Its published files.
+        leaves: What its values give.
+    """
+
+    def __init__(self, files: TreeFiles, leaves: Leaves) -> None:
+        self._files = files
+        self._leaves = leaves
+        self._origin = files.checkpoint.origin
+        self.trunk: Trunk = read_trunk(files)
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Return the ranges of tiles to check: first tile and number."""
+        tiles = self._files.shape.tiles
+        return [(first, min(RANGE_TILES, tiles - first)) for first in range(0, tiles, RANGE_TILES)]
+
+    def check(self, first_tile: int, tiles: int) -> CheckedRange:
+        """Return what a range of tiles came to."""
+        digests = self._leaves.digests(first_tile, tiles)
+        checked = CheckedRange(first_tile, tiles, [], [])
+        previous: int | None = None
+        for tile in range(first_tile, first_tile + tiles):
+            data, bundle = self._files.tile(tile), self._files.bundle(tile)
+            self._check_tile(tile, digests.get(tile), data, bundle, checked)
+            previous = self._check_order(tile, bundle, previous, checked)
+        found = list(merged(checked.findings))
+        rows = sum(each.leaves for each in digests.values())
+        return CheckedRange(first_tile, tiles, found, checked.row_roots, rows, checked.file_roots)
+
+    def conclusion(self, checked: Sequence[CheckedRange]) -> Iterator[Finding]:
+        """Yield what is wrong with the tree itself, once all ranges were checked."""
+        yield from self.trunk.findings
+        if self.trunk.is_signed:
+            return
+        expected = f"root {self._files.checkpoint.root.hex()} as signed over {self._files.shape.size} leaves"
+        roots = [root for each in checked for root in each.row_roots]
+        edge = self._row_edge()
+        if edge is not None and root_over(roots, edge) == self._files.checkpoint.root:
+            yield from self._wrong_trunk(roots, edge)
+            return
+        of_files = {tile: root for each in checked for tile, root in each.file_roots.items()}
+        mended = [of_files.get(tile) or root for tile, root in enumerate(roots)]
+        if self.trunk.edge is not None and root_over(mended, self.trunk.edge) == self._files.checkpoint.root:
+            yield from self._wrong_trunk(mended, self.trunk.edge)
+            return
+        found = root_over(roots, edge or ()).hex()
+        yield Finding(self._origin, "root", expected, f"root {found} over what is there")
+
+    def _wrong_trunk(self, roots: Sequence[bytes], edge: Sequence[bytes]) -> Iterator[Finding]:
+        """Yield the tiles that differ from what gives the signed root."""
+        stored = self.trunk.roots
+        if stored is not None:
+            for first in range(0, len(roots), FULL_WIDTH):
+                if stored[first : first + FULL_WIDTH] != list(roots[first : first + FULL_WIDTH]):
+                    width = min(FULL_WIDTH, len(roots) - first)
+                    name = Tile(1, first // FULL_WIDTH, width).path
+                    yield Finding(self._origin, "tile", f"{name}: the roots of its tiles", "other hashes")
+        if self.trunk.edge != list(edge) and self.trunk.edge is not None:
+            full = self._files.shape.full
+            name = Tile(0, full, max(1, len(edge))).path
+            yield Finding(self._origin, "tile", f"{name}: the hashes of its leaves", "other hashes")
+
+    def _row_edge(self) -> list[bytes] | None:
+        shape = self._files.shape
+        if shape.full == shape.tiles:
+            return []
+        rows = self._leaves.leaves(shape.full * FULL_WIDTH, shape.width(shape.full))
+        hashes = [leaf_hash(row.entry) for row in rows]
+        return hashes if [row.index for row in rows] == list(self._indexes(shape.full)) else None
+
+    def _check_tile(
+        self,
+        tile: int,
+        digest: TileDigest | None,
+        data: bytes | None,
+        bundle: bytes | None,
+        checked: CheckedRange,
+    ) -> None:
+        width = self._files.shape.width(tile)
+        is_full = width == FULL_WIDTH
+        tile_holds = digest is not None and data is not None and _sha256(data) == digest.tile_sha256
+        bundle_holds = digest is not None and bundle is not None and _sha256(bundle) == digest.bundle_sha256
+        rows_hold = digest is not None and digest.leaves == width and self._is_true(tile, digest, tile_holds)
+        if is_full:
+            of_file = None if data is None or tile_holds else fold(hashes_in(Tile(0, tile), data))
+            is_whole = digest is not None and digest.leaves == width
+            own = digest.root if digest is not None and is_whole else of_file
+            checked.row_roots.append(own or bytes(32))
+            if of_file is not None:
+                checked.file_roots[tile] = of_file
+        if tile_holds and bundle_holds and rows_hold and digest is not None and digest.as_recorded:
+            return
+        if len(checked.findings) > _MOST_PINNED:  # no need to name each leaf of a log that was rewritten
+            first, last = _span(self._indexes(tile))
+            checked.findings.append(
+                Finding(self._origin, "leaves", "as sealed", "others, not looked at one by one", first, last)
+            )
+            return
+        checked.findings.extend(self._pinned(tile, digest, data, bundle, rows_hold=rows_hold))
+
+    def _is_true(self, tile: int, digest: TileDigest, tile_holds: bool) -> bool:
+        """Return whether a tile's values are those that the signed root covers, as far as is known yet."""
+        trunk = self.trunk
+        if not trunk.is_signed or trunk.roots is None or trunk.edge is None:
+            return tile_holds
+        if tile < len(trunk.roots):
+            return digest.root == trunk.roots[tile]
+        return digest.tile_sha256 == _sha256(b"".join(trunk.edge))
+
+    def _pinned(
+        self,
+        tile: int,
+        digest: TileDigest | None,
+        data: bytes | None,
+        bundle: bytes | None,
+        *,
+        rows_hold: bool,
+    ) -> Iterator[Finding]:
+        """Yield what exactly is wrong under one tile."""
+        origin, indexes = self._origin, self._indexes(tile)
+        width = len(indexes)
+        name, bundle_name = Tile(0, tile, width).path, Bundle(tile, width).path
+        hashes = None if data is None else hashes_in(Tile(0, tile, width), data)
+        truth = self._truth(tile, hashes)
+        if data is None:
+            yield Finding(origin, "tile_missing", name, "no such file, or a shorter one", *_span(indexes))
+        elif truth is not None and hashes != truth:
+            yield Finding(origin, "tile", f"{name}: the leaves' hashes", "other hashes", *_span(indexes))
+        rows = () if digest is None else self._leaves.leaves(indexes[0], width)
+        if truth is None and rows_hold:
+            truth = [leaf_hash(row.entry) for row in rows]
+            if hashes is not None and hashes != truth:
+                yield Finding(origin, "tile", f"{name}: the leaves' hashes", "other hashes", *_span(indexes))
+        truth = truth or hashes
+        entries = self._files.entries(tile)
+        if bundle is None or entries is None:
+            yield Finding(
+                origin, "bundle_missing", bundle_name, "no such file, or no bundle", *_span(indexes)
+            )
+        elif truth is not None:
+            yield from _wrong_entries(origin, bundle_name, indexes, truth, entries)
+        yield from self._wrong_rows(indexes, rows, truth, entries)
+
+    def _truth(self, tile: int, hashes: list[bytes] | None) -> list[bytes] | None:
+        """Return the leaf hashes under a tile that the signed root vouches for, None when none are known."""
+        trunk = self.trunk
+        if not trunk.is_signed or trunk.roots is None:
+            return None
+        if tile >= len(trunk.roots):
+            return trunk.edge
+        if hashes is not None and fold(hashes) == trunk.roots[tile]:
+            return hashes
+        entries = self._files.entries(tile) or []
+        derived = [leaf_hash(entry) for entry in entries]
+        if len(derived) == FULL_WIDTH and fold(derived) == trunk.roots[tile]:
+            return derived
+        rows = self._leaves.leaves(tile * FULL_WIDTH, FULL_WIDTH)
+        derived = [leaf_hash(row.entry) for row in rows]
+        return derived if len(derived) == FULL_WIDTH and fold(derived) == trunk.roots[tile] else None
+
+    def _wrong_rows(
+        self,
+        indexes: range,
+        rows: Sequence[RowLeaf],
+        truth: list[bytes] | None,
+        entries: list[bytes] | None,
+    ) -> Iterator[Finding]:
+        """Yield the rows under one tile that are missing, there twice, or not what was sealed."""
+        origin = self._origin
+        if truth is None:
+            yield Finding(
+                origin, "leaves", "the leaves that the signed root covers", "others", *_span(indexes)
+            )
+            return
+        at = Counter(row.index for row in rows)
+        for index in indexes:
+            if at[index] > 1:
+                yield Finding(origin, "repeated_index", "one row", f"{at[index]} rows", index)
+            elif not at[index]:
+                yield Finding(origin, "missing_row", "a row", "none", index)
+        for row in rows:
+            position = row.index - indexes[0]
+            expected = truth[position]
+            found = leaf_hash(row.entry)
+            if found == expected:
+                if row.recorded_hash != expected:
+                    yield Finding(origin, "leaf_hash", expected.hex(), row.recorded_hash.hex(), row.index)
+                continue
+            sealed = entries[position] if entries is not None else None
+            if sealed is None or leaf_hash(sealed) != expected:
+                yield Finding(origin, "leaf", f"leaf hash {expected.hex()}", found.hex(), row.index)
+                continue
+            for name, wanted, seen in differences(sealed, row.entry):
+                yield Finding(origin, name, wanted, seen, row.index)
+
+    def _check_order(
+        self, tile: int, bundle: bytes | None, previous: int | None, checked: CheckedRange
+    ) -> int | None:
+        """Check that sealed entries have their own index and growing offsets; return the last offset."""
+        width = self._files.shape.width(tile)
+        if bundle is None or len(bundle) != width * _ENTRY_ROOM:
+            return None
+        table = np.frombuffer(bundle, np.uint8).reshape(width, _ENTRY_ROOM)
+        numbers = np.ascontiguousarray(table[:, 4:20]).view(">u8")
+        indexes, offsets = numbers[:, 0], numbers[:, 1].astype(np.uint64)
+        own = np.arange(tile * FULL_WIDTH, tile * FULL_WIDTH + width, dtype=np.uint64)
+        for position in np.flatnonzero(indexes != own):
+            index = int(own[position])
+            checked.findings.append(
+                Finding(self._origin, "sealed_index", str(index), str(int(indexes[position])), index)
+            )
+        falls = np.flatnonzero(offsets[1:] <= offsets[:-1]) + 1
+        if previous is not None and int(offsets[0]) <= previous:
+            falls = np.concatenate([[0], falls])
+        for position in falls:
+            before = previous if position == 0 else int(offsets[position - 1])
+            checked.findings.append(
+                Finding(
+                    self._origin,
+                    "sealed_offset",
+                    f"an offset above {before}",
+                    str(int(offsets[position])),
+                    int(own[position]),
+                )
+            )
+        return int(offsets[-1])
+
+    def _indexes(self, tile: int) -> range:
+        first = tile * FULL_WIDTH
+        return range(first, first + self._files.shape.width(tile))
+
+
+def check_ranges(
+    check: LogCheck,
+    ranges: Sequence[tuple[int, int]],
+    *,
+    threads: int,
+    done: Callable[[CheckedRange], object],
+) -> list[CheckedRange]:
+    """Check ranges side by side and return what they came to, in order; the first error ends it.
+
+    Args:
+        check: The log.
+        ranges: What to check.
+        threads: How many at once.
+        done: Told of each range, in order.
+    """
+    finished: list[CheckedRange] = []
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        waiting = [pool.submit(check.check, first, tiles) for first, tiles in ranges]
+        try:
+            for future in waiting:
+                checked = future.result()
+                done(checked)
+                finished.append(checked)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return finished
+
+
+def _wrong_entries(
+    origin: str, name: str, indexes: range, truth: list[bytes], entries: list[bytes]
+) -> Iterator[Finding]:
+    """Yield the entries of a bundle that do not have the hashes that were sealed."""
+    for index, expected, entry in zip(indexes, truth, entries, strict=True):
+        found = leaf_hash(entry)
+        if found != expected:
+            yield Finding(
+                origin, "bundle", f"{name}: an entry with hash {expected.hex()}", found.hex(), index
+            )
+
+
+def _span(indexes: range) -> tuple[int, int]:
+    return indexes[0], indexes[-1]
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()

@@ -1,0 +1,238 @@
+"""The whole check: which logs there are, each log's leaves up to its root, and what was seen before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from auditstream.core.errors import NotFoundError, VerificationError
+from auditstream.evidence.exported_leaves import ExportedLeaves
+from auditstream.evidence.findings import Finding, Report
+from auditstream.evidence.listing import Listing, PublishedLog, Trust, missing_origins, read_listing
+from auditstream.evidence.log_check import CheckedRange, Leaves, LogCheck, check_ranges
+from auditstream.evidence.progress_file import ProgressFile
+from auditstream.evidence.published import LISTING, Published
+from auditstream.evidence.seen import Seen
+from auditstream.evidence.stored_rows import StoredRows
+from auditstream.evidence.tree_files import TreeFiles
+from auditstream.ledger.checkpoints import Checkpoint
+from auditstream.ledger.log_list import parse_log_list
+from auditstream.ledger.notes import parse_note
+from auditstream.ledger.tile_reader import HashReader
+
+Advance = Callable[[int, int], object]
+"""Told of progress: leaves checked so far, and leaves in all."""
+
+_LIST_PATIENCE_S = 5.0
+_LIST_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is checked, and how.
+
+    Attributes:
+        logs: Origins or log ids; all when empty.
+        threads: Ranges checked at once.
+        resume: Whether to take up where a run for the same checkpoint was broken off.
+    """
+
+    logs: tuple[str, ...] = ()
+    threads: int = 2
+    resume: bool = False
+
+    def includes(self, log: PublishedLog) -> bool:
+        """Return whether a log is to be checked."""
+        return not self.logs or log.origin in self.logs or log.log_id in self.logs
+
+
+class Verification:
+    """One run.
+
+    Args:
+        published: What was published.
+        trust: What is believed beforehand.
+        seen: What was seen before; None remembers nothing.
+        scope: What is checked.
+    """
+
+    def __init__(self, published: Published, trust: Trust, seen: Seen | None, scope: Scope) -> None:
+        self._published = published
+        self._trust = trust
+        self._seen = seen
+        self._scope = scope
+        self.report = Report()
+        self.listing: Listing
+        self._done = 0
+        self._total = 0
+
+    def against_rows(self, rows: StoredRows, advance: Advance) -> Report:
+        """Check the logs against the rows of a store, and the rows that are in no log."""
+        self._list(patient=True)
+        chosen = self._chosen()
+        for log in chosen:
+            self._log(log, rows.leaves(log), advance, partial(rows.findings, log))
+        if not self._scope.logs:
+            self.report.add(rows.unknown_logs(self.listing))
+        self.report.remarks += rows.remarks
+        self._remember_list()
+        return self.report
+
+    def against_values(self, bundle: Path, advance: Advance) -> Report:
+        """Check the logs against the values of an exported bundle."""
+        self._list(patient=False)
+        for log in self._chosen():
+            files = self._files(log)
+            values = ExportedLeaves(bundle, files)
+
+            self._log(log, values, advance, partial(_damaged, log, values))
+        self._remember_list()
+        return self.report
+
+    def _list(self, *, patient: bool) -> None:
+        """Read the list; where a sealer is at work, a log may be there a moment before it is listed."""
+        deadline = time.monotonic() + _LIST_PATIENCE_S
+        self.listing = read_listing(self._published, self._trust)
+        while patient and _is_early(self.listing) and time.monotonic() < deadline:
+            time.sleep(_LIST_EVERY_S)
+            self.listing = read_listing(self._published, self._trust)
+        self.report.add(each for each in self.listing.findings if self._concerns(each))
+
+    def _concerns(self, finding: Finding) -> bool:
+        """Return whether a finding is about the logs that were asked for, or about all of them."""
+        log_id = finding.log.removeprefix(f"{self.listing.deployment}/")
+        return (
+            not self._scope.logs or log_id == LISTING or {finding.log, log_id} & {*self._scope.logs} != set()
+        )
+
+    def _chosen(self) -> list[PublishedLog]:
+        chosen = [log for log in self.listing.logs if self._scope.includes(log)]
+        named = {name for log in chosen for name in (log.origin, log.log_id)}
+        unknown = [name for name in self._scope.logs if name not in named]
+        if unknown and self.report.holds:
+            raise NotFoundError(
+                f"no log {unknown[0]!r} is published", hint="`auditstream status` names the logs."
+            )
+        self._total = sum(log.opened.checkpoint.size for log in chosen)
+        return chosen
+
+    def _files(self, log: PublishedLog) -> TreeFiles:
+        return TreeFiles(self._published, log.log_id, log.opened.checkpoint)
+
+    def _log(
+        self,
+        log: PublishedLog,
+        leaves: Leaves,
+        advance: Advance,
+        further: Callable[[int], Sequence[Finding]],
+    ) -> None:
+        """Check one log; remember its checkpoint when it holds."""
+        before = self.report.total
+        files = self._files(log)
+        check = LogCheck(files, leaves)
+        state = self._state(log, leaves)
+        known = state.done if state is not None else {}
+
+        def done(checked: CheckedRange) -> None:
+            if state is not None:
+                state.add(checked)
+            self._advance(checked, files, advance)
+
+        ranges = check.ranges()
+        fresh = check_ranges(
+            check, [each for each in ranges if each not in known], threads=self._scope.threads, done=done
+        )
+        for each in known.values():
+            self._advance(each, files, advance)
+        by_place = {(each.first_tile, each.tiles): each for each in fresh} | known
+        checked = [by_place[place] for place in ranges]
+        for each in checked:
+            self.report.add(each.findings)
+        self.report.add(check.conclusion(checked))
+        self.report.add(self._history(log, is_whole=check.trunk.is_signed))
+        self.report.add(further(sum(each.rows for each in checked)))
+        self.report.logs += 1
+        self.report.leaves += files.shape.size
+        if state is not None:
+            state.remove()
+        if self.report.total == before and self._seen is not None:
+            self._seen.keep(f"{log.origin}/checkpoint", log.data)
+
+    def _advance(self, checked: CheckedRange, files: TreeFiles, advance: Advance) -> None:
+        last = checked.first_tile + checked.tiles - 1
+        self._done += (checked.tiles - 1) * 256 + files.shape.width(last)
+        advance(self._done, self._total)
+
+    def _state(self, log: PublishedLog, leaves: Leaves) -> ProgressFile | None:
+        if self._seen is None:
+            return None
+        about = f"{type(leaves).__name__} {log.opened.checkpoint.text}"
+        return ProgressFile(self._seen.folder / log.origin / "progress", about, resume=self._scope.resume)
+
+    def _history(self, log: PublishedLog, *, is_whole: bool) -> list[Finding]:
+        """Return in what a log contradicts the list, and what was seen of it before.
+
+        Args:
+            log: The log.
+            is_whole: Whether its tiles give the signed root; else an earlier root cannot be told from them.
+        """
+        found: list[Finding] = []
+        if log.listed is not None:
+            listed = Checkpoint(log.origin, log.listed.size, log.listed.root)
+            found += self._continues(log, listed, "list", "the signed list of logs", is_whole=is_whole)
+        former = self._seen.checkpoint(log.origin) if self._seen is not None else None
+        if former is not None:
+            found += self._continues(
+                log, former, "rollback", "the newest checkpoint seen before", is_whole=is_whole
+            )
+        return found
+
+    def _continues(
+        self, log: PublishedLog, former: Checkpoint, what: str, whose: str, *, is_whole: bool
+    ) -> list[Finding]:
+        now = log.opened.checkpoint
+        if former.size > now.size:
+            return [Finding(log.origin, what, f"{former.size} leaves or more, as of {whose}", f"{now.size}")]
+        if former.size == now.size:
+            root = now.root
+        elif is_whole:
+            read = lambda name: self._published.read(f"{log.log_id}/{name}")  # noqa: E731
+            try:
+                root = HashReader(now.size, read).root(former.size)
+            except VerificationError as error:
+                return [Finding(log.origin, what, f"the {former.size} leaves of {whose}", error.message)]
+        else:
+            return []
+        if root == former.root:
+            return []
+        expected = f"root {former.root.hex()} over the first {former.size} leaves, as of {whose}"
+        return [Finding(log.origin, what, expected, f"root {root.hex()}")]
+
+    def _remember_list(self) -> None:
+        """Compare the list with the newest one seen, and remember it when everything holds."""
+        if self._seen is None or self.listing.listed is None or self.listing.list_bytes is None:
+            return
+        name = f"{self.listing.deployment}/{LISTING}"
+        former = self._seen.read(name)
+        if former is not None:
+            old = parse_log_list(parse_note(former).text)
+            self.report.add(
+                Finding(origin, "log_missing", "to be listed, as it was when last seen", "is not listed")
+                for origin in missing_origins(old, self.listing.listed)
+            )
+        if self.report.holds:
+            self._seen.keep(name, self.listing.list_bytes)
+
+
+def _damaged(log: PublishedLog, values: ExportedLeaves, _: int) -> list[Finding]:
+    return [
+        Finding(log.origin, "raw_file", f"{name}: the values of its leaves", why)
+        for name, why in sorted(values.damaged.items())
+    ]
+
+
+def _is_early(listing: Listing) -> bool:
+    return any(each.what == "unlisted_log" for each in listing.findings)

@@ -1,0 +1,172 @@
+"""Recorded leaves as digests a tile, computed where the rows are: of 256 values only hashes travel.
+
+Everything is derived from the columns that a leaf commits to and from the value itself; nothing is taken from
+the projection, which the store keeps beside the rows and which could say something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from auditstream.query.reader import Reader
+
+TILE_LEAVES = 256
+
+# What rows themselves say, not what a projection keeps of them.
+_AS_STORED = "SETTINGS optimize_use_projections = 0"
+# Big-endian, as in the leaf entry of auditstream/ledger/leaves.py.
+_U64 = "reinterpretAsFixedString(byteSwap({}))"
+_ENTRY = f"""toFixedString(concat('\\x01', char(leaf_kind), {_U64.format("leaf_index")},
+        {_U64.format("toUInt64(kafka_offset)")},
+        {_U64.format("toUInt64(toUnixTimestamp64Milli(kafka_timestamp))")}, UUIDToNum(event_id),
+        if(raw_null, toFixedString('', 32), SHA256(raw))), 74)"""
+
+_WHERE = """log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}
+    AND ingest_day IN {days:Array(Date)}"""
+# Quick, by the projection; a row of another day than it says is missed by its count in `log_totals`.
+_DAYS = """
+SELECT DISTINCT ingest_day FROM events
+WHERE log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}"""
+
+_LEAVES = f"""
+    SELECT intDiv(leaf_index, {TILE_LEAVES}) AS tile,
+        arraySort(leaf -> leaf.1, groupArray((leaf_index, entry, leaf_hash))) AS leaves
+    FROM (SELECT leaf_index, leaf_hash, {_ENTRY} AS entry FROM events WHERE {_WHERE})
+    GROUP BY tile"""
+_BASE = f"""
+    SELECT tile, length(leaves) AS count,
+        arrayMap(leaf -> leaf.2, leaves) AS entries,
+        arrayMap(entry -> SHA256(concat('\\0', entry)), entries) AS hashes,
+        arrayMap(leaf -> leaf.3, leaves) = hashes AS as_recorded
+    FROM ({_LEAVES})"""
+# A level of the tree a step; a subquery each, since names in one SELECT would be written out again and again.
+_FOLD = """
+    SELECT tile, count, as_recorded, tile_sha256, bundle_sha256, arrayMap(
+        (left, right) -> SHA256(concat('\\x01', left, right)),
+        arrayFilter((node, at) -> bitAnd(at, 1) = 1, nodes, arrayEnumerate(nodes)),
+        arrayFilter((node, at) -> bitAnd(at, 1) = 0, nodes, arrayEnumerate(nodes))) AS nodes
+    FROM ({})"""
+
+
+def _tiles_query() -> str:
+    query = f"""
+    SELECT tile, count, as_recorded, SHA256(arrayStringConcat(hashes)) AS tile_sha256,
+        SHA256(arrayStringConcat(arrayMap(entry -> concat('\\0\\x4a', entry), entries))) AS bundle_sha256,
+        arrayResize(hashes, {TILE_LEAVES}) AS nodes
+    FROM ({_BASE})"""
+    for _ in range(8):
+        query = _FOLD.format(query)
+    columns = "tile, count, as_recorded, tile_sha256, bundle_sha256, nodes[1] AS root"
+    return f"SELECT {columns} FROM ({query}) {_AS_STORED}"
+
+
+_TILES = _tiles_query()
+_ROWS = f"""
+SELECT leaf_index, {_ENTRY} AS entry, leaf_hash FROM events WHERE {_WHERE}
+ORDER BY leaf_index, entry {_AS_STORED}"""
+_TOTALS = f"""
+SELECT log_id, count() AS leaves, min(leaf_index) AS first_index, max(leaf_index) AS last_index
+FROM events GROUP BY log_id ORDER BY log_id {_AS_STORED}"""
+
+
+@dataclass(frozen=True, slots=True)
+class TileDigest:
+    """What rows give for one tile of level 0.
+
+    Attributes:
+        tile: Index of the tile.
+        leaves: Rows with an index under it; 256 in a full one.
+        tile_sha256: Hash of the tile's bytes, as rows give them.
+        bundle_sha256: Hash of the bundle's bytes, as rows give them.
+        root: Root over the tile; says something only of a full one.
+        as_recorded: Whether each row still gives the leaf hash that it was recorded with.
+    """
+
+    tile: int
+    leaves: int
+    tile_sha256: bytes
+    bundle_sha256: bytes
+    root: bytes
+    as_recorded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RowLeaf:
+    """One row as a leaf.
+
+    Attributes:
+        index: Its index.
+        entry: The 74 bytes that the row gives.
+        recorded_hash: The leaf hash that it was recorded with.
+    """
+
+    index: int
+    entry: bytes
+    recorded_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogTotal:
+    """How many rows name a log."""
+
+    log_id: str
+    leaves: int
+    first_index: int
+    last_index: int
+
+
+class StoredTiles:
+    """Reads the leaves of one log as the rows give them.
+
+    Args:
+        reader: What asks the store.
+        log_id: The log, as `topic/partition/epoch`.
+        size: Leaves that a checkpoint covers; later ones are not read.
+    """
+
+    def __init__(self, reader: Reader, log_id: str, size: int) -> None:
+        self._reader = reader
+        self._log_id = log_id
+        self._size = size
+
+    def digests(self, first_tile: int, tiles: int) -> dict[int, TileDigest]:
+        """Return the digest of each tile of a range that has rows.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        asked = self._asked(first_tile * TILE_LEAVES, tiles * TILE_LEAVES)
+        found = self._reader.table(_TILES, asked, doing=f"digests of {self._log_id}")
+        return {
+            int(tile): TileDigest(int(tile), int(count), tile_sha, bundle_sha, root, bool(as_recorded))
+            for tile, count, as_recorded, tile_sha, bundle_sha, root in found.rows
+        }
+
+    def leaves(self, first_index: int, count: int) -> list[RowLeaf]:
+        """Return the rows of a range, in the order of indexes; an index may be there twice.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        asked = self._asked(first_index, count)
+        found = self._reader.table(_ROWS, asked, doing=f"leaves of {self._log_id}")
+        return [RowLeaf(int(index), entry, recorded) for index, entry, recorded in found.rows]
+
+    def _asked(self, first_index: int, count: int) -> dict[str, Any]:
+        end = min(first_index + count, self._size)
+        asked: dict[str, Any] = {"log": self._log_id, "from": first_index, "to": end}
+        days = self._reader.table(_DAYS, asked, doing=f"days of {self._log_id}").rows
+        return asked | {"days": [day for (day,) in days]}
+
+
+def log_totals(reader: Reader) -> Iterator[LogTotal]:
+    """Yield how many rows there are of each log that any row names.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    found = reader.table(_TOTALS, {}, doing="count of the logs' rows")
+    for log_id, leaves, first, last in found.rows:
+        yield LogTotal(str(log_id), int(leaves), int(first), int(last))
