@@ -16,7 +16,7 @@ LOCK_ARGS ?=
 
 .PHONY: help
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with the exact versions of requirements.lock
@@ -55,6 +55,7 @@ lint: $(READY) ## Check format, style, spelling and declared dependencies
 .PHONY: types
 types: $(READY) ## Check types
 	$(BIN)/mypy
+	cd verify && ../$(BIN)/mypy --strict auditstream_verify
 
 .PHONY: arch
 arch: $(READY) ## Check that no room imports what is above or beside it
@@ -71,6 +72,9 @@ bench: $(READY) ## Measure throughput and latency; writes benchmarks/results/lat
 .PHONY: fuzz
 fuzz: $(READY) ## Fuzz every parser of evidence for ten minutes each
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+.PHONY: verify-dist
+verify-dist: $(READY) ## Build the wheel of the verifier that auditors run by itself
+	cd verify && ../$(BIN)/python -m hatchling build -t wheel
 
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock

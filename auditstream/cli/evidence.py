@@ -38,7 +38,7 @@ def export(
     """Write a bundle that `auditstream-verify` checks with no server of ours.
 
     It has every value of a log, its tiles and its checkpoint, the list of all logs, and the keys. Each value
-    is compared with what was sealed while it is written. Whole or not at all: until it is, the folder is named
+    is compared with what was sealed while it is written. Whole or not at all: until then, the folder is named
     OUT.partial, and the same command takes it up there.
     """
     from auditstream.cli import running

@@ -66,19 +66,15 @@ class TreeFiles:
         self.shape = Shape(checkpoint.size)
 
     def tile(self, tile: int) -> bytes | None:
-        """Return the bytes of a tile of level 0 at this size, None when it is missing or too short."""
-        wanted = Tile(0, tile, self.shape.width(tile))
-        data = self._read(wanted)
-        return None if data is None or len(data) < wanted.size_bytes else data[: wanted.size_bytes]
+        """Return the bytes of a tile of level 0 at this size, None when it is missing or not so long."""
+        return self._tile(Tile(0, tile, self.shape.width(tile)))
 
     def bundle(self, tile: int) -> bytes | None:
         """Return the bytes of a bundle at this size, None when it is missing."""
         wanted = Bundle(tile, self.shape.width(tile))
-        data = self._read(wanted)
-        if data is None or wanted.width == FULL_WIDTH:
-            return data
+        data, full = self._read(wanted)
         # A full bundle in place of a partial one: its beginning, as long as its entries are ours.
-        return data[: wanted.width * _ENTRY_ROOM]
+        return data if full is None else full[: wanted.width * _ENTRY_ROOM]
 
     def entries(self, tile: int) -> list[bytes] | None:
         """Return the entries of a bundle at this size, None when it is missing or malformed."""
@@ -94,19 +90,25 @@ class TreeFiles:
         while count := self.shape.size >> level * TILE_HEIGHT:
             for index in range(-(-count // FULL_WIDTH)):
                 tile = Tile(level, index, min(FULL_WIDTH, count - index * FULL_WIDTH))
-                data = self._read(tile)
-                hashes = None if data is None or len(data) < tile.size_bytes else data[: tile.size_bytes]
-                yield level, None if hashes is None else hashes_in(tile, hashes), tile
+                data = self._tile(tile)
+                yield level, None if data is None else hashes_in(tile, data), tile
             level += 1
 
-    def _read(self, tile: Tile | Bundle) -> bytes | None:
+    def _tile(self, tile: Tile) -> bytes | None:
+        data, full = self._read(tile)
+        if full is not None:
+            data = full[: tile.size_bytes]
+        return None if data is None or len(data) != tile.size_bytes else data
+
+    def _read(self, tile: Tile | Bundle) -> tuple[bytes | None, bytes | None]:
+        """Return the file of a name; or, where a partial one has vanished since, the full one."""
         try:
             data = self._published.read(f"{self.log_id}/{tile.path}")
-            if data is None and whole(tile) != tile:  # a partial one vanishes once it is full
-                data = self._published.read(f"{self.log_id}/{whole(tile).path}")
+            if data is None and whole(tile) != tile:
+                return None, self._published.read(f"{self.log_id}/{whole(tile).path}")
         except PublishedError:
-            return None
-        return data
+            return None, None
+        return data, None
 
 
 @dataclass(slots=True)

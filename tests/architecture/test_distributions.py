@@ -1,17 +1,23 @@
-"""What is installed from the built wheels: every file that the code reads, and an SDK without any room."""
+"""What is installed from the built wheels: every file of the rooms; an SDK and a verifier without any."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.support.bundles import make_bundle
+
 ROOT = Path(__file__).parents[2]
 SDK = ROOT / "sdk" / "auditstream_sdk"
+SITE_PACKAGES = Path(sysconfig.get_paths()["platlib"])
+VERIFIER = ROOT / "verify" / "auditstream_verify"
 ROOMS = {"auditstream", "streams", "schemas", "sinks"}
 
 
@@ -55,11 +61,46 @@ def test_the_sdk_builds_and_imports_alone(tmp_path):
     assert "installed/auditstream_sdk" in done.stdout
 
 
-@pytest.mark.parametrize("path", sorted(SDK.rglob("*.py")), ids=lambda path: str(path.relative_to(SDK)))
-def test_no_module_of_the_sdk_imports_a_room(path):
+def test_the_verifier_builds_and_checks_a_bundle_with_nothing_but_cryptography(tmp_path):
+    with build(ROOT / "verify", tmp_path / "wheel") as wheel:
+        wheel.extractall(tmp_path / "installed")
+        packed = set(wheel.namelist())
+    make_bundle(tmp_path / "bundle", tmp_path / "memory")
+    for name in ("cryptography", "cffi", "pycparser", "_cffi_backend"):  # what it may have of site-packages
+        for path in SITE_PACKAGES.glob(f"{name}*"):
+            if not path.name.endswith(".dist-info"):
+                (tmp_path / "installed" / path.name).symlink_to(path)
+    script = (
+        f"import sys; sys.path.append({str(tmp_path / 'installed')!r}); "
+        "from auditstream_verify.command import run; sys.exit(run(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", script, "bundle", "--vkeys", "bundle/vkeys.txt"]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("holds: 320 leaves in 2 logs, 1 statements")
+    assert {name.split("/")[0] for name in packed if ".dist-info" not in name} == {"auditstream_verify"}
+    assert "auditstream_verify/py.typed" in packed
+
+
+def test_the_verifier_needs_one_distribution_and_no_more():
+    project = tomllib.loads((ROOT / "verify" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert [each.partition(">")[0] for each in project["dependencies"]] == ["cryptography"]
+    allowed = {"cryptography", "auditstream_verify", *sys.stdlib_module_names}
+    assert set().union(*map(imports_of, VERIFIER.rglob("*.py"))) <= allowed
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the packages that a module imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
     names = {alias.name for node in imports for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {name.split(".")[0] for name in names}
 
-    assert {name.split(".")[0] for name in names} & ROOMS == set()
+
+@pytest.mark.parametrize("path", sorted(SDK.rglob("*.py")), ids=lambda path: str(path.relative_to(SDK)))
+def test_no_module_of_the_sdk_imports_a_room(path):
+    assert imports_of(path) & ROOMS == set()
