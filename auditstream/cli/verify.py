@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,10 +16,13 @@ from auditstream.core.errors import RequestError, VerificationError
 if TYPE_CHECKING:
     from auditstream.cli.context import Context
     from auditstream.cli.running import Deployment
+    from auditstream.core.settings import Settings
+    from auditstream.evidence.derived import DeepCheck
     from auditstream.evidence.findings import Report
     from auditstream.evidence.seen import Seen
     from auditstream.evidence.verification import Scope
     from auditstream.ledger.policies import Policy
+    from auditstream.query.reader import Reader
 
 # A range is read in seconds; a store that is busy may take its time.
 _ANSWER_WITHIN_S = 600.0
@@ -128,13 +131,36 @@ class _Run:
             keys = known_keys(published, self.vkey)
             trust = Trust(keys, self.policy, deployment_name(deployment.settings))
             reader = running.open_reader(deployment, answer_within_s=_ANSWER_WITHIN_S)
-            try:
-                rows = StoredRows(reader, unsealed_after_s=unsealed_after_s)
-                with progress_of(self.context, "leaves") as advance:
-                    return Verification(published, trust, self.seen, self.scope).against_rows(rows, advance)
-            finally:
-                reader.close()
+            engine = deployment.settings.clickhouse.engine
+            run = Verification(published, trust, self.seen, self.scope)
+            with (
+                closing(reader),
+                _deep(deployment.settings, reader) if deep else nullcontext() as again,
+                progress_of(self.context, "leaves") as advance,
+            ):
+                rows = StoredRows(reader, engine, unsealed_after_s=unsealed_after_s)
+                return run.against_rows(rows, advance, again)
         return damaged
+
+
+@contextmanager
+def _deep(settings: Settings, reader: Reader) -> Iterator[DeepCheck]:
+    """Lend what makes rows anew: with the registry's schemas, and the reference data as it was."""
+    from auditstream.evidence.derived import DeepCheck
+    from auditstream.evidence.rerecording import new_recorders
+    from schemas.schema_thread import start_schema_store
+    from sinks.clients import ClientPool, http_client
+    from sinks.recorded_segments import RecordedSegments
+    from sinks.reference import connect_reference
+    from sinks.snapshot_cache import SnapshotCache
+
+    schemas = start_schema_store(settings.registry, folder=settings.data_dir / "schemas")
+    directory = SnapshotCache(connect_reference(settings.clickhouse))
+    directory.start()
+    clients = ClientPool(lambda: http_client(settings.clickhouse, answer_within_s=_ANSWER_WITHIN_S))
+    with closing(clients):
+        recorders = new_recorders(schemas, clients, directory, settings.kafka)
+        yield DeepCheck(reader, RecordedSegments(clients), recorders)
 
 
 @contextmanager

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from auditstream.core.ports import offsets_of
+from auditstream.evidence.derived_tables import definition_findings, rollup_findings
 from auditstream.evidence.findings import Finding
 from auditstream.evidence.listing import Listing, PublishedLog
 from auditstream.query.leaf_tiles import StoredTiles, log_totals
 from auditstream.query.reader import Reader
 from auditstream.query.segment_rows import SegmentRows, rows_below, segment_rows
+from sinks.migration_files import Engine
 
 UNSEALED_AFTER_S = 600.0
 """A row that no checkpoint covers after so long is a finding: the sealer is late, or the row is nobody's."""
@@ -21,11 +23,15 @@ class StoredRows:
 
     Args:
         reader: What asks the store.
+        engine: Kind of its tables.
         unsealed_after_s: How long a row may wait for a checkpoint.
     """
 
-    def __init__(self, reader: Reader, *, unsealed_after_s: float = UNSEALED_AFTER_S) -> None:
+    def __init__(
+        self, reader: Reader, engine: Engine = "MergeTree", *, unsealed_after_s: float = UNSEALED_AFTER_S
+    ) -> None:
         self._reader = reader
+        self._engine: Engine = engine
         self._unsealed_after_s = unsealed_after_s
         self.remarks: list[str] = []
 
@@ -62,6 +68,14 @@ class StoredRows:
                 yield Finding(origin, "unsealed_rows", "a log as topic/partition/epoch", total.log_id)
                 continue
             yield from self._unsealed(origin, segment_rows(self._reader, total.log_id), 0)
+
+    def changed_definitions(self) -> Iterator[Finding]:
+        """Yield tables and views that are not as the migrations made them."""
+        return definition_findings(self._reader, self._engine)
+
+    def wrong_rollups(self) -> Iterator[Finding]:
+        """Yield the keys under which a rollup is not the sum of its events."""
+        return rollup_findings(self._reader, self._engine)
 
     def _unsealed(self, origin: str, segments: Sequence[SegmentRows], size: int) -> Iterator[Finding]:
         behind = [each for each in segments if each.last_index >= size]

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from auditstream.core.errors import NotFoundError, VerificationError
+from auditstream.evidence.derived import DeepCheck
 from auditstream.evidence.exported_leaves import ExportedLeaves
 from auditstream.evidence.findings import Finding, Report
 from auditstream.evidence.listing import Listing, PublishedLog, Trust, missing_origins, read_listing
@@ -69,14 +70,23 @@ class Verification:
         self._done = 0
         self._total = 0
 
-    def against_rows(self, rows: StoredRows, advance: Advance) -> Report:
-        """Check the logs against the rows of a store, and the rows that are in no log."""
+    def against_rows(self, rows: StoredRows, advance: Advance, deep: DeepCheck | None = None) -> Report:
+        """Check the logs against the rows of a store, and the rows that are in no log.
+
+        Args:
+            rows: The rows.
+            advance: Told of progress.
+            deep: Makes rows anew from their values; None leaves what was derived alone.
+        """
         self._list(patient=True)
         chosen = self._chosen()
         for log in chosen:
             self._log(log, rows.leaves(log), advance, partial(rows.findings, log))
         if not self._scope.logs:
             self.report.add(rows.unknown_logs(self.listing))
+            self.report.add(rows.changed_definitions())
+        if deep is not None:
+            self._derived(deep, rows, chosen, advance)
         self.report.remarks += rows.remarks
         self._remember_list()
         return self.report
@@ -91,6 +101,20 @@ class Verification:
             self._log(log, values, advance, partial(_damaged, log, values))
         self._remember_list()
         return self.report
+
+    def _derived(
+        self, deep: DeepCheck, rows: StoredRows, chosen: Sequence[PublishedLog], advance: Advance
+    ) -> None:
+        """Check what was derived from values: columns, and the tables that are summed up from them."""
+        self._total += sum(log.opened.checkpoint.size for log in chosen)
+
+        def done(count: int) -> None:
+            self._done += count
+            advance(self._done, self._total)
+
+        self.report.add(deep.findings(chosen, self._scope.threads, done))
+        if not self._scope.logs:
+            self.report.add(rows.wrong_rollups())
 
     def _list(self, *, patient: bool) -> None:
         """Read the list; where a sealer is at work, a log may be there a moment before it is listed."""

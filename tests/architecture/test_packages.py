@@ -73,6 +73,8 @@ def test_only_the_worker_loads_faust():
 def test_commands_import_nothing_of_streams_but_how_to_reach_kafka():
     folder = Path(auditstream.__path__[0])
     allowed = {"streams.kafka_security"}
+    # The worker is one; who makes rows anew, to compare them, records as it does.
+    recording = {"worker.py", "rerecording.py"}
     named = {
         (path.name, module)
         for path in folder.rglob("*.py")
@@ -81,4 +83,4 @@ def test_commands_import_nothing_of_streams_but_how_to_reach_kafka():
         )
     }
 
-    assert {each for each in named if each[1] not in allowed and each[0] != "worker.py"} == set()
+    assert {each for each in named if each[1] not in allowed and each[0] not in recording} == set()

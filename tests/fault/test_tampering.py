@@ -239,6 +239,67 @@ def test_rows_of_a_log_that_nobody_sealed_are_named(sealed: Sealed) -> None:
     assert report.findings[0].log == origin_of(other)
 
 
+# --- what was derived --------------------------------------------------------------------------------------
+
+
+def test_what_was_derived_is_made_again_and_is_the_same(sealed: Sealed) -> None:
+    report = sealed.verify(deep=True)
+
+    assert report.findings == []
+
+
+@pytest.mark.parametrize(
+    ("index", "assignment", "column"),
+    [
+        (300, "cost_effective = 1", "cost_effective"),
+        (300, "cost_status = 'priced'", "cost_status"),
+        (300, "project_id = 'other'", "project_id"),
+        (300, "attributes = map('a', 'b')", "attributes"),
+        (300, "outcome = 'SUCCESS'", "outcome"),
+        (331, "duplicate_of = NULL", "duplicate_of"),
+        (331, "duplicate_of = 3", "duplicate_of"),
+        (317, "reject_reason = 'other'", "reject_reason"),
+        (300, "schema_id = '9'", "event_type"),  # it reads as if a header had named another schema
+    ],
+)
+def test_an_edited_derived_column_is_named(sealed: Sealed, index: int, assignment: str, column: str) -> None:
+    harm(sealed, f"ALTER TABLE events UPDATE {assignment} WHERE {HERE} AND leaf_index = {index} {SYNC}")
+
+    found = sealed.verify(deep=True).findings
+
+    assert (str(index), column) in [(each.place, each.what) for each in found]
+    assert {each.log for each in found if each.first == index} == {origin_of(FIRST)}
+
+
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        ("ALTER TABLE usage_1m UPDATE events = events + 1 WHERE 1 SETTINGS mutations_sync = 2", "usage_1m"),
+        ("ALTER TABLE usage_1h DELETE WHERE tenant_id != 'x' SETTINGS mutations_sync = 2", "usage_1h"),
+        ("TRUNCATE TABLE outcomes_1m", "outcomes_1m"),
+        ("ALTER TABLE segment_ranges UPDATE rows = 1 WHERE 1 SETTINGS mutations_sync = 2", "segment_ranges"),
+    ],
+)
+def test_an_edited_rollup_is_named(sealed: Sealed, statement: str, table: str) -> None:
+    harm(sealed, statement)
+
+    assert {each.log for each in sealed.verify(deep=True).findings} == {table}
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("CREATE OR REPLACE VIEW logs AS SELECT * FROM segment_ranges", "logs"),
+        ("DROP VIEW usage_1m_feed", "usage_1m_feed"),
+        ("ALTER TABLE findings MODIFY TTL toDateTime(recorded_at) + INTERVAL 1 DAY", "findings"),
+    ],
+)
+def test_a_changed_definition_is_named(sealed: Sealed, statement: str, name: str) -> None:
+    harm(sealed, statement)
+
+    assert [(each.log, each.what) for each in sealed.verify().findings] == [(name, "definition")]
+
+
 # --- files -----------------------------------------------------------------------------------------------
 
 

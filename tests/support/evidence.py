@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from auditstream.core.ports import Block, LogId
+from auditstream.evidence.derived import DeepCheck
 from auditstream.evidence.findings import Finding, Report
 from auditstream.evidence.listing import Trust
 from auditstream.evidence.published import PublishedFolder
+from auditstream.evidence.rerecording import new_recorders
 from auditstream.evidence.seen import Seen
 from auditstream.evidence.stored_rows import StoredRows
 from auditstream.evidence.verification import Scope, Verification
@@ -28,8 +30,10 @@ from auditstream.sealer.seal_memory import TreeHead
 from auditstream.sealer.sealing import seal_once
 from sinks.clients import ClientPool
 from sinks.leaf_source import ClickHouseLeaves
+from sinks.recorded_segments import RecordedSegments
 from tests.support.bad_messages import framed
-from tests.support.recorders import recorder_of, segment_of
+from tests.support.fault_worker import NoFacts, PackagedSchemas
+from tests.support.recorders import KAFKA, recorder_of, segment_of
 from tests.support.stores import ClickHouseStore, OpenClient, new_store
 
 DEPLOYMENT = "audit.example/test"
@@ -128,9 +132,11 @@ class Sealed:
     def verify(self, *, deep: bool = False, **scope: Any) -> Report:
         reader = Reader(self.clients)
         rows = StoredRows(reader)
+        recorders = new_recorders(PackagedSchemas(), self.clients, NoFacts(), KAFKA)
+        again = DeepCheck(reader, RecordedSegments(self.clients), recorders) if deep else None
         trust = Trust(vkeys(), policy(), DEPLOYMENT)
         run = Verification(PublishedFolder(self.root), trust, Seen(self.seen), Scope(**scope))
-        return run.against_rows(rows, lambda done, total: None)
+        return run.against_rows(rows, lambda done, total: None, again)
 
     def _cosign(self, store: FolderStore) -> None:
         from dataclasses import replace

@@ -1,7 +1,7 @@
 """An exported bundle: every value, entry, tile, checkpoint, and the list of all logs.
 
-Names: `<log>/checkpoint`, `<log>/tile/<level>/<index>`, `<log>/tile/entries/<index>`, `logs`,
-`raw/<log>/<first leaf>` in 12 digits, `statements/*`, where <log> is topic/partition/epoch. Values: 4,096 a file, each behind
+Names: `<log>/checkpoint`, `<log>/tile/<level>/<index>`, `<log>/tile/entries/<index>`, `logs`, `statements/*`,
+`raw/<log>/<first leaf, 12 digits>`, where <log> is topic/partition/epoch. Values: 4,096 a file, each behind
 its length in four bytes, 0xFFFFFFFF alone for a null value. Entry, 74 bytes, big-endian: version 1, kind,
 leaf index (8), Kafka offset (8), timestamp (8), event id (16), SHA-256 of the value (32; zeros if null).
 """
