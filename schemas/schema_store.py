@@ -94,6 +94,14 @@ class SchemaStore:
             )
         return known
 
+    def close(self) -> None:
+        """Close the registry's connections, from any thread but the loop's; what is known stays known.
+
+        Raises:
+            RegistryDownError: They do not close in time.
+        """
+        self._on_loop(self._client.close, "the end")
+
     def _on_loop(self, question: Callable[[], Coroutine[Any, Any, T]], about: str) -> T:
         self._refuse_own_thread()
         if self._loop.is_closed():

@@ -158,7 +158,7 @@ def _deep(settings: Settings, reader: Reader) -> Iterator[DeepCheck]:
     directory = SnapshotCache(connect_reference(settings.clickhouse))
     directory.start()
     clients = ClientPool(lambda: http_client(settings.clickhouse, answer_within_s=_ANSWER_WITHIN_S))
-    with closing(clients):
+    with closing(schemas), closing(directory), closing(clients):
         recorders = new_recorders(schemas, clients, directory, settings.kafka)
         yield DeepCheck(reader, RecordedSegments(clients), recorders)
 

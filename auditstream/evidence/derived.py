@@ -1,8 +1,8 @@
 """What was derived from values: every column of every row, decoded and enriched again, and compared.
 
 The recorder that workers use is given each recorded segment again, in the order of its log, with the plan
-that its rows name. What it makes must be what is recorded. Of headers only the schema is recorded; so the text
-of a rejection that is about a header is not compared.
+that its rows name. What it makes must be what is recorded. Of headers only the schema is recorded; so the
+text of a rejection that is about a header is not compared.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ _MADE = re.compile(
     r"(?P<name>\w+)"
 )
 _DEFINED = """
-SELECT name, engine, engine_full, formatQuerySingleLineOrNull(replaceAll(as_select, concat(database, '.'), ''))
+SELECT name, engine, engine_full,
+    formatQuerySingleLineOrNull(replaceAll(as_select, concat(database, '.'), '')) AS query
 FROM system.tables WHERE database = currentDatabase()"""
 _FORMATTED = "SELECT formatQuerySingleLineOrNull({query:String})"
 

@@ -56,8 +56,12 @@ def vkeys() -> Vkeys:
     return Vkeys(tuple(keys))
 
 
+def policy_text() -> bytes:
+    return f"witness w {WITNESS.verifier.text}\nquorum w\n".encode()
+
+
 def policy() -> Policy:
-    return parse_policy(f"witness w {WITNESS.verifier.text}\nquorum w\n".encode())
+    return parse_policy(policy_text())
 
 
 def values_of(log: LogId, lo: int, count: int) -> Sequence[bytes | Mapping[str, Any] | None]:
