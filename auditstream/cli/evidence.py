@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from auditstream.cli.accessing import Reading
     from auditstream.core.settings import Settings
     from auditstream.evidence.exporting import Exported
 
@@ -42,6 +44,7 @@ def export(
     OUT.partial, and the same command takes it up there.
     """
     from auditstream.cli import running
+    from auditstream.cli.accessing import Reading, actor, tell_result, told_reader
     from auditstream.cli.auditing import (
         deployment_name,
         evidence_place,
@@ -58,16 +61,20 @@ def export(
     settings = deployment.settings
     published = open_published(evidence_place(settings))
     trust = Trust(known_keys(published, vkey), policy_of(settings, None), deployment_name(settings))
-    by = getpass.getuser()
-    reader = running.open_reader(deployment, answer_within_s=_ANSWER_WITHIN_S)
-    try:
-        run = Export(published, trust, reader, out, log or ())
-        with progress_of(context.obj, "values") as advance:
-            done = run.run(
-                by, advance, lambda exported: _record(settings, exported, by, " ".join(log or ()), purpose)
-            )
-    finally:
-        reader.close()
+    by, narrowed = actor(settings), " ".join(log or ())
+    asked = Reading(
+        "evidence export", narrowed, ("events",), purpose=purpose, destination=str(out.absolute())
+    )
+
+    def record(exported: Exported) -> None:
+        _record(settings, exported, asked)
+        tell_result(deployment, asked, rows=exported.leaves, size_bytes=exported.value_bytes)
+
+    with (
+        told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader,
+        progress_of(context.obj, "values") as advance,
+    ):
+        done = Export(published, trust, reader, out, log or ()).run(by, advance, record)
     document = {
         "folder": str(done.folder),
         "logs": done.logs,
@@ -80,29 +87,23 @@ def export(
         sys.stderr.write(f"check it anywhere: auditstream-verify {done.folder} --vkeys FILE\n")
 
 
-def _record(settings: Settings, done: Exported, by: str, narrowed: str, purpose: str) -> None:
+def _record(settings: Settings, done: Exported, asked: Reading) -> None:
     """Insert the export's row into table `exports`."""
-    import time
-    import uuid
-    from os import urandom
-
+    from auditstream.cli.accessing import actor, claims
     from auditstream.core.ids import uuid7
     from sinks.clients import http_client
     from sinks.export_log import ExportRow, record_export
 
-    export_id: uuid.UUID = uuid7(time.time_ns() // 1_000_000, urandom(10))
-    with http_client(settings.clickhouse) as client:
-        record_export(
-            client,
-            ExportRow(
-                export_id,
-                "evidence",
-                by,
-                narrowed,
-                done.leaves,
-                done.value_bytes,
-                done.manifest_sha256,
-                str(done.folder.absolute()),
-                purpose,
-            ),
-        )
+    row = ExportRow(
+        export_id=uuid7(time.time_ns() // 1_000_000, os.urandom(10)),
+        kind="evidence",
+        requested_by=actor(settings),
+        query=asked.query,
+        rows=done.leaves,
+        bytes_written=done.value_bytes,
+        sha256=done.manifest_sha256,
+        destination=asked.destination,
+        purpose=asked.purpose,
+    )
+    with http_client(settings.clickhouse, headers=claims(settings, asked).headers) as client:
+        record_export(client, row)

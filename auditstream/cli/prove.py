@@ -52,6 +52,7 @@ def prove(
     row is not what was sealed. `auditstream verify --receipt FILE` checks a receipt offline.
     """
     from auditstream.cli import running
+    from auditstream.cli.accessing import Reading, told_reader
     from auditstream.cli.auditing import deployment_name, evidence_place, known_keys, policy_of
     from auditstream.evidence import proving
     from auditstream.evidence.listing import Trust
@@ -63,12 +64,10 @@ def prove(
     settings = deployment.settings
     published = open_published(evidence_place(settings))
     trust = Trust(known_keys(published, vkey), policy_of(settings, policy), deployment_name(settings))
-    reader = running.open_reader(deployment, answer_within_s=_ANSWER_WITHIN_S)
-    try:
+    asked = Reading("prove", wanted or f"sha256 {sha256}", ("events",))
+    with told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader:
         log_id, index, others = _place(reader, wanted, sha256)
         entry = _entry(reader, log_id, index)
-    finally:
-        reader.close()
     receipt = proving.prove(published, trust, log_id, index, entry).to_bytes()
     if others and not context.obj.quiet:
         sys.stderr.write(f"leaf {index} of {log_id}; {others} more rows have the same id or bytes\n")

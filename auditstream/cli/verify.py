@@ -14,6 +14,7 @@ import typer
 from auditstream.core.errors import RequestError, VerificationError
 
 if TYPE_CHECKING:
+    from auditstream.cli.accessing import Reading
     from auditstream.cli.context import Context
     from auditstream.cli.running import Deployment
     from auditstream.core.settings import Settings
@@ -119,7 +120,7 @@ class _Run:
 
     def store(self, deployment: Deployment, unsealed_after_s: float, *, deep: bool) -> Report:
         """Check the rows of a store."""
-        from auditstream.cli import running
+        from auditstream.cli.accessing import Reading, told_reader
         from auditstream.cli.auditing import deployment_name, evidence_place, known_keys, progress_of
         from auditstream.evidence.listing import Trust
         from auditstream.evidence.published import open_published
@@ -130,12 +131,12 @@ class _Run:
         with _as_report() as damaged:
             keys = known_keys(published, self.vkey)
             trust = Trust(keys, self.policy, deployment_name(deployment.settings))
-            reader = running.open_reader(deployment, answer_within_s=_ANSWER_WITHIN_S)
+            asked = Reading("verify", f"{'deep ' if deep else ''}{' '.join(self.scope.logs)}", ("events",))
             engine = deployment.settings.clickhouse.engine
             run = Verification(published, trust, self.seen, self.scope)
             with (
-                closing(reader),
-                _deep(deployment.settings, reader) if deep else nullcontext() as again,
+                told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader,
+                _deep(deployment.settings, reader, asked) if deep else nullcontext() as again,
                 progress_of(self.context, "leaves") as advance,
             ):
                 rows = StoredRows(reader, engine, unsealed_after_s=unsealed_after_s)
@@ -144,8 +145,9 @@ class _Run:
 
 
 @contextmanager
-def _deep(settings: Settings, reader: Reader) -> Iterator[DeepCheck]:
+def _deep(settings: Settings, reader: Reader, asked: Reading) -> Iterator[DeepCheck]:
     """Lend what makes rows anew: with the registry's schemas, and the reference data as it was."""
+    from auditstream.cli.accessing import claims
     from auditstream.evidence.derived import DeepCheck
     from auditstream.evidence.rerecording import new_recorders
     from schemas.schema_thread import start_schema_store
@@ -157,7 +159,10 @@ def _deep(settings: Settings, reader: Reader) -> Iterator[DeepCheck]:
     schemas = start_schema_store(settings.registry, folder=settings.data_dir / "schemas")
     directory = SnapshotCache(connect_reference(settings.clickhouse))
     directory.start()
-    clients = ClientPool(lambda: http_client(settings.clickhouse, answer_within_s=_ANSWER_WITHIN_S))
+    headers = claims(settings, asked).headers
+    clients = ClientPool(
+        lambda: http_client(settings.clickhouse, answer_within_s=_ANSWER_WITHIN_S, headers=headers)
+    )
     with closing(schemas), closing(directory), closing(clients):
         recorders = new_recorders(schemas, clients, directory, settings.kafka)
         yield DeepCheck(reader, RecordedSegments(clients), recorders)
