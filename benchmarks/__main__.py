@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.bed import Bed, made_bed
 from benchmarks.events import Size, encoded
-from benchmarks.evidence import measure_sealing
+from benchmarks.evidence import measure_sealing, measure_verification
 from benchmarks.latency import measure
 from benchmarks.measured import Figures, Measured
 from benchmarks.workers import run_group, soak
@@ -33,6 +33,7 @@ _BATCH: dict[Size, int] = {"small": 3_000_000, "typical": 1_200_000}
 _RECORD: dict[Size, int] = {"small": 1_600_000, "typical": 800_000}
 _TEAMS = (1, 2, 4)
 _LEAVES = 1 << 20
+_VERIFIED = 5_000_000
 _CASES = {
     "stock-nothing": "(a) stock Faust, nothing",
     "stock-decode": "(b) stock Faust, fastavro",
@@ -52,7 +53,9 @@ def main() -> None:
     parser.add_argument(
         "--soak", type=float, default=0.0, help="seconds at full load with full windows, to see the memory"
     )
-    parser.add_argument("--only-soak", action="store_true", help="measure nothing else")
+    parser.add_argument(
+        "--only", choices=["sizes", "evidence", "latency", "soak"], help="measure nothing else"
+    )
     parser.add_argument("--size", choices=["small", "typical"], help="measure only this size of event")
     options = parser.parse_args()
     share = 10 if options.quick else 1
@@ -60,14 +63,16 @@ def main() -> None:
     results: dict[str, Any] = {"machine": _machine(), "sizes": {}}
     with made_bed() as bed:
         sizes: list[Size] = [options.size] if options.size else ["small", "typical"]
-        for size in sizes if not options.only_soak else ():
+        for size in sizes if options.only in {None, "sizes"} else ():
             results["sizes"][size] = _measure_size(bed, size, share, console, groups=not options.no_workers)
-        if not (options.no_latency or options.only_soak):
+        if not options.no_latency and options.only in {None, "latency"}:
             console.print("latency at 2,000 events/s …")
             results["latency"] = asdict(measure(bed, seconds=5 if options.quick else 30))
-        if not options.only_soak:
+        if options.only in {None, "evidence"}:
             console.print("sealing …")
             results["sealing"] = asdict(measure_sealing(_LEAVES // share))
+            console.print("verifying …")
+            results["verification"] = asdict(measure_verification(bed, _VERIFIED // share))
         if options.soak:
             console.print(f"one worker at full load for {options.soak:.0f} s …")
             results["soak"] = asdict(soak(bed, options.size or "small", seconds=options.soak))
@@ -173,6 +178,14 @@ def _print(results: dict[str, Any]) -> None:
             f"{plain / sealing['leaves_s']:.2f} of that speed, sealed at {plain / sealing['sealed_s']:.2f}, "
             f"into files at {plain / sealing['files_s']:.2f} (as many bare files: "
             f"{sealing['bare_files_s']:.1f} of {sealing['files_s']:.1f} s)"
+        )
+    if "verification" in results:
+        verification = results["verification"]
+        console.print(
+            f"{verification['rows']:,} rows; the store's SHA-256 over their values "
+            f"{verification['plain_s']:.2f} s, verified at "
+            f"{verification['plain_s'] / verification['verified_s']:.2f} of that speed; "
+            f"sealed in {verification['sealed_s']:.1f} s"
         )
     if "latency" in results:
         latency = results["latency"]

@@ -1,4 +1,4 @@
-"""What evidence costs: leaves and sealing next to plain SHA-256 over the same entries."""
+"""What evidence costs: leaves, sealing and verifying, each next to plain SHA-256 over the same bytes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from auditstream.evidence.listing import Trust
+from auditstream.evidence.published import LISTING, PublishedFolder
+from auditstream.evidence.stored_rows import StoredRows
+from auditstream.evidence.verification import Scope, Verification
 from auditstream.ledger.keys import SignerKey
 from auditstream.ledger.leaves import LeafRun, StoredLeaves
+from auditstream.ledger.log_list import ListedLog, log_list, sign_log_list
 from auditstream.ledger.tiles import CHECKPOINT
+from auditstream.ledger.vkeys import Vkeys
+from auditstream.query.reader import Reader
 from auditstream.sealer.folder_store import FolderRegister, FolderStore
 from auditstream.sealer.locked_folder import LockedFolder
 from auditstream.sealer.sealing import seal_once
 from auditstream.sealer.tile_store import Register, TileStore
+from benchmarks.bed import Bed
+from benchmarks.workers import running
+from sinks.clients import ClientPool
+from sinks.leaf_source import ClickHouseLeaves
 
 _ROUNDS = 3
+_DEPLOYMENT = "bench.example/bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,79 @@ def measure_sealing(leaves: int) -> SealingFigures:
             files_s=_best(lambda: _seal(source, *_in_folder(next(fresh))), rounds=1),
             bare_files_s=_best(lambda: _bare_files(next(fresh), leaves // 128), rounds=1),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationFigures:
+    """Seconds of one table.
+
+    Attributes:
+        rows: Leaves in it.
+        plain_s: The store's SHA-256 over each value, added up; the quickest of three.
+        sealed_s: Sealing all logs, read from the store, into a temporary folder.
+        verified_s: Verifying all logs against the rows.
+    """
+
+    rows: int
+    plain_s: float
+    sealed_s: float
+    verified_s: float
+
+
+def measure_verification(bed: Bed, rows: int) -> VerificationFigures:
+    """Record so many events, seal them, and verify them.
+
+    Raises:
+        RuntimeError: They do not verify.
+    """
+    topic, database = bed.fill("small", rows), bed.new_database()
+    client = bed.client(database)
+    with running(bed, topic, database, 0, 1):
+        _await(client, "SELECT sum(rows) FROM segment_ranges", rows)
+    _await(client, "SELECT count() FROM system.merges", 0)
+    plain = "SELECT sum(reinterpretAsUInt64(SHA256(raw))) FROM events"
+    plain_s = _best(lambda: client.query(plain))
+    clients = ClientPool(lambda: bed.client(database))
+    with tempfile.TemporaryDirectory(prefix="auditstream-bench-") as folder:
+        root = Path(folder) / "evidence"
+        logs = [log_id for (log_id,) in client.query("SELECT DISTINCT log_id FROM events").result_rows]
+        sealed_s = _best(lambda: _publish(clients, logs, root), rounds=1)
+        run = Verification(PublishedFolder(root), Trust(_keys(logs), None, _DEPLOYMENT), None, Scope())
+        read = StoredRows(Reader(clients))
+        verified_s = _best(lambda: run.against_rows(read, lambda done, total: None), rounds=1)
+    clients.close()
+    if not run.report.holds or run.report.leaves != rows:
+        raise RuntimeError(f"{run.report.leaves} leaves, {run.report.findings[:3]}")
+    return VerificationFigures(rows, plain_s, sealed_s, verified_s)
+
+
+def _await(client: Any, query: str, value: int) -> None:
+    while int(client.query(query).result_rows[0][0]) != value:
+        time.sleep(0.2)
+
+
+def _publish(clients: ClientPool, logs: list[str], root: Path) -> None:
+    """Seal logs and publish the list of them."""
+    root.mkdir()
+    listed = []
+    for log_id in logs:
+        key, source = _key(log_id), ClickHouseLeaves(clients, log_id)
+        store = FolderStore(LockedFolder(root, log_id))
+        sealed = seal_once(source, store, key, _MemoryRegister(), most_leaves=1 << 62)
+        assert sealed is not None
+        listed.append(ListedLog(key.verifier, sealed.head.size, sealed.head.root))
+    note = sign_log_list(log_list(_DEPLOYMENT, int(time.time()), listed), SignerKey(_DEPLOYMENT, bytes(32)))
+    (root / LISTING).write_bytes(note.to_bytes())
+
+
+def _key(log_id: str) -> SignerKey:
+    origin = f"{_DEPLOYMENT}/{log_id}"
+    return SignerKey(origin, hashlib.sha256(origin.encode()).digest())
+
+
+def _keys(logs: list[str]) -> Vkeys:
+    deployment = SignerKey(_DEPLOYMENT, bytes(32))
+    return Vkeys(tuple(key.verifier for key in [deployment, *map(_key, logs)]))
 
 
 def _best(work: Callable[[], object], rounds: int = _ROUNDS) -> float:
