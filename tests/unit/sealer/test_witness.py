@@ -111,7 +111,7 @@ def test_a_witness_that_died_before_it_answered_goes_on_from_what_it_stored(tmp_
 
 
 class Interrupted:
-    """A register before whose first replacement another request is answered."""
+    """A register behind whose first reader's back another request is answered."""
 
     def __init__(self, register: Register, other: Witness, body: bytes) -> None:
         self._register = register
@@ -119,12 +119,13 @@ class Interrupted:
         self._body = body
 
     def read(self) -> bytes | None:
-        return self._register.read()
-
-    def replace(self, former: bytes | None, new: bytes) -> None:
+        found = self._register.read()
         body, self._body = self._body, b""
         if body:
             assert self._other.add_checkpoint(body).status == 200
+        return found
+
+    def replace(self, former: bytes | None, new: bytes) -> None:
         self._register.replace(former, new)
 
 
