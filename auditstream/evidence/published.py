@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
-from auditstream.core.errors import NotFoundError, RetryableError, VerificationError
+from auditstream.core.errors import ConfigError, NotFoundError, VerificationError
+from auditstream.sealer.tile_store import StoreDownError
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """More than the largest bundle has: 256 entries of 65,535 bytes."""
 
 _PLAINLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+_NO_LOGS = frozenset({"raw", "statements"})  # folders beside the logs
 
 LISTING = "logs"
 VKEYS = "vkeys.txt"
@@ -38,7 +46,7 @@ class Published(Protocol):
 
         Raises:
             PublishedError: It is larger than anything that is published.
-            RetryableError: It cannot be read now.
+            StoreDownError: It cannot be read now.
         """
         ...
 
@@ -75,7 +83,7 @@ class PublishedFolder:
         """Yield the logs that have files; see the port."""
         for epoch in sorted(self._root.glob("*/*/*")):
             named = epoch.relative_to(self._root).parts
-            if named[0] not in {"raw", "statements"} and epoch.is_dir() and not epoch.is_symlink():
+            if named[0] not in _NO_LOGS and epoch.is_dir() and not epoch.is_symlink():
                 yield "/".join(named)
 
     def names(self, log_id: str) -> Iterator[str]:
@@ -88,48 +96,63 @@ class PublishedFolder:
 
 
 class PublishedObjects:
-    """A bucket of an object store with published files under a prefix."""
+    """Published files under a prefix of a bucket.
 
-    def __init__(self, url: str) -> None:
-        try:
-            from obstore.store import from_url  # noqa: PLC0415  an extra that a folder does not need
-        except ImportError as error:
-            hint = "Install auditstream[objects]."
-            raise NotFoundError(f"{url}: object stores need a library", hint=hint) from error
-        self._store = from_url(url)
+    Args:
+        bucket: The bucket.
+        prefix: "" or ends in a slash.
+    """
+
+    def __init__(self, bucket: S3Store, prefix: str) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
 
     def read(self, name: str) -> bytes | None:
         """Return a whole file; see the port."""
-        import obstore  # noqa: PLC0415
+        import obstore  # noqa: PLC0415  an optional extra
 
-        try:
-            answer = obstore.get(self._store, name)
+        with _answering(name):
+            try:
+                answer = obstore.get(self._bucket, self._prefix + name)
+            except FileNotFoundError:
+                return None
             if answer.meta["size"] > MAX_FILE_BYTES:
                 raise PublishedError(f"{name} has more than {MAX_FILE_BYTES} bytes")
             return bytes(answer.bytes())
-        except FileNotFoundError:
-            return None
-        except obstore.exceptions.BaseError as error:
-            raise RetryableError(f"{name} cannot be read: {error}") from error
 
     def log_ids(self) -> Iterator[str]:
         """Yield the logs that have files; see the port."""
-        import obstore  # noqa: PLC0415
-
-        def folders(prefix: str | None) -> list[str]:
-            return sorted(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
-
-        for topic in folders(None):
-            if topic.strip("/") not in {"raw", "statements"}:
-                yield from (epoch.strip("/") for partition in folders(topic) for epoch in folders(partition))
+        for topic in self._folders(self._prefix):
+            if topic.removeprefix(self._prefix).strip("/") not in _NO_LOGS:
+                for partition in self._folders(topic):
+                    for epoch in self._folders(partition):
+                        yield epoch.removeprefix(self._prefix).strip("/")
 
     def names(self, log_id: str) -> Iterator[str]:
         """Yield the names of a log's files; see the port."""
-        import obstore  # noqa: PLC0415
+        import obstore  # noqa: PLC0415  an optional extra
 
-        for page in obstore.list(self._store, f"{log_id}/"):
-            for each in page:
-                yield each["path"].removeprefix(f"{log_id}/")
+        base = f"{self._prefix}{log_id}/"
+        with _answering(base):
+            for page in obstore.list(self._bucket, prefix=base):
+                yield from (entry["path"].removeprefix(base) for entry in page)
+
+    def _folders(self, prefix: str) -> list[str]:
+        import obstore  # noqa: PLC0415  an optional extra
+
+        with _answering(prefix):
+            found = obstore.list_with_delimiter(self._bucket, prefix=prefix or None)
+        return sorted(f"{folder.strip('/')}/" for folder in found["common_prefixes"])
+
+
+@contextmanager
+def _answering(name: str) -> Iterator[None]:
+    from obstore.exceptions import BaseError  # noqa: PLC0415  an optional extra
+
+    try:
+        yield
+    except BaseError as error:
+        raise StoreDownError(f"{name or 'the bucket'} cannot be read: {error}") from error
 
 
 def open_published(place: str | Path) -> Published:
@@ -137,9 +160,17 @@ def open_published(place: str | Path) -> Published:
 
     Raises:
         NotFoundError: There is no such folder.
+        ConfigError: The extra for object stores is not installed.
     """
-    if str(place).startswith("s3://"):
-        return PublishedObjects(str(place))
+    parts = urlsplit(str(place))
+    if parts.scheme == "s3":
+        try:
+            from obstore.store import S3Store  # noqa: PLC0415  an optional extra
+        except ImportError as error:
+            hint = "pip install 'auditstream[objects]'"
+            raise ConfigError(f"{place} takes the extra `objects`", hint=hint) from error
+        prefix = f"{path}/" if (path := parts.path.strip("/")) else ""
+        return PublishedObjects(S3Store(parts.netloc), prefix)
     folder = Path(place)
     if not folder.is_dir():
         hint = "Run `auditstream seal`, or name an exported bundle: --bundle DIR."

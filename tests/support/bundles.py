@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from auditstream.ledger.cosignatures import CosignerSecretKey
 from auditstream.ledger.keys import SignerKey
 from auditstream.ledger.leaves import NO_EVENT_ID, LeafRun, StoredLeaves, value_hashes
 from auditstream.ledger.log_list import ListedLog, log_list, sign_log_list
+from auditstream.ledger.merkle import root_of
 from auditstream.ledger.notes import parse_note, sign_note
 from auditstream.ledger.policies import Policy, parse_policy
 from auditstream.ledger.vkeys import Vkeys
@@ -61,6 +63,15 @@ class _Leaves:
         return StoredLeaves(run, run.hashes())
 
 
+def listing(log_ids: Sequence[str]) -> bytes:
+    """Return a signed list of some of the logs."""
+    listed = []
+    for log_id in log_ids:
+        hashes = _Leaves(SIZES[log_id]).read(0, SIZES[log_id]).run.hashes()
+        listed.append(ListedLog(key_of(log_id).verifier, SIZES[log_id], root_of(hashes)))
+    return sign_log_list(log_list(DEPLOYMENT, 1_800_000_000, listed), DEPLOYMENT_KEY).to_bytes()
+
+
 def make_bundle(root: Path, memory: Path) -> None:
     """Make a bundle of two logs, with one statement."""
     listed = []
@@ -80,8 +91,7 @@ def make_bundle(root: Path, memory: Path) -> None:
             path.parent.mkdir(parents=True)
             values = map(value_of, range(first, min(size, first + FILE_LEAVES)))
             path.write_bytes(b"".join(encoded(values)))
-    listing = log_list(DEPLOYMENT, 1_800_000_000, listed)
-    (root / "logs").write_bytes(sign_log_list(listing, DEPLOYMENT_KEY).to_bytes())
+    (root / "logs").write_bytes(listing(list(SIZES)))
     (root / "vkeys.txt").write_bytes(vkeys().to_bytes())
     statement = "".join(
         f"checkpoint {log.line.split(' ')[0]} {' '.join(log.line.split(' ')[2:])}\n" for log in listed

@@ -121,6 +121,16 @@ class _Handler(BaseHTTPRequestHandler):
         prefix = self._query.get("prefix", [""])[0]
         after = self._query.get("continuation-token", [""])[0]
         keys = sorted(key for key in self.server.objects if key.startswith(prefix) and key > after)
+        if "delimiter" in self._query:
+            folders = sorted(
+                {prefix + key[len(prefix) :].partition("/")[0] for key in keys if "/" in key[len(prefix) :]}
+            )
+            listed = "".join(
+                f"<CommonPrefixes><Prefix>{escape(f)}/</Prefix></CommonPrefixes>" for f in folders
+            )
+            body = f"<ListBucketResult>{listed}</ListBucketResult>"
+            self._answer(200, {"Content-Type": "application/xml"}, body.encode())
+            return
         contents = "".join(
             f"<Contents><Key>{escape(key)}</Key><LastModified>{_MODIFIED}</LastModified>"
             f"<ETag>{escape(_tag(self.server.objects[key]))}</ETag>"
