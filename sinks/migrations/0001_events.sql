@@ -287,6 +287,8 @@ CREATE TABLE IF NOT EXISTS events
 
     INDEX event_time_range event_time TYPE minmax GRANULARITY 1,
     INDEX event_id_range event_id TYPE minmax GRANULARITY 1,
+    -- Within a tenant rows lie in order of time, so of index: a verifier reads ranges of a log from the rows themselves.
+    INDEX leaf_index_range leaf_index TYPE minmax GRANULARITY 1,
     INDEX trace_id_filter trace_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX conversation_id_filter conversation_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX actor_id_filter actor_id TYPE bloom_filter(0.01) GRANULARITY 4,
