@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditstream.core.clock import Clock
 from auditstream.core.errors import RetryableError
 from auditstream.ledger.checkpoints import Checkpoint, open_checkpoint, parse_checkpoint
-from auditstream.ledger.cosignatures import CosignerSecretKey, cosigned_at
+from auditstream.ledger.cosignatures import CosignerSecretKey
 from auditstream.ledger.keys import VerifierKey
 from auditstream.ledger.notes import Note, Signature
 from auditstream.ledger.tile_reader import HashReader, ReadFile
@@ -80,12 +80,6 @@ class Endorser:
         known = (self._cosigner.verifier, *self._panel.keys)
         opened = open_checkpoint(former.to_bytes(), *self._log_keys, cosigners=known)
         return _by_key([each.signature for each in opened.by_cosigners])
-
-
-def stated_at(data: bytes, log_keys: tuple[VerifierKey, ...], cosigner: VerifierKey) -> int | None:
-    """Return the seconds that the log's own cosigner states under a checkpoint; None where it does not."""
-    opened = open_checkpoint(data, *log_keys, cosigners=[cosigner])
-    return max((cosigned_at(each.signature) for each in opened.by_cosigners), default=None)
 
 
 def _by_key(signatures: list[Signature]) -> dict[tuple[str, bytes], Signature]:

@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -26,6 +27,7 @@ from auditstream.sealer.secret_file import KeyFileError, create_secret, read_sec
 _FORM = "auditstream-keys/v1"
 _SECRET_BYTES = 32
 _NONE = Vkeys()
+_CACHED = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +44,28 @@ class KeyRing:
 
     def signer(self, name: str) -> SignerKey:
         """Return the newest key of a log or of the deployment."""
-        return self._signers(name)[-1]
+        return self.signers(name)[-1]
 
     def signers(self, name: str) -> tuple[SignerKey, ...]:
         """Return every key of a log or of the deployment that can sign, oldest first."""
-        return self._signers(name)
+        return tuple(_signer(secret, name) for secret in self.generations)
 
     def cosigner(self, name: str) -> CosignerSecretKey:
         """Return the newest key with which a log states times."""
-        return self._cosigners(name)[-1]
+        return _cosigner(self.generations[-1], name)
 
     def verifiers(self, name: str) -> tuple[VerifierKey, ...]:
         """Return every public key of a log or of the deployment, oldest first, lost ones before all."""
-        return (*self.former.signers(name), *(key.verifier for key in self._signers(name)))
+        return (*self.former.signers(name), *(_signer_verifier(secret, name) for secret in self.generations))
 
     def cosigner_verifiers(self, name: str) -> tuple[VerifierKey, ...]:
         """Return every public key with which a log stated times, oldest first."""
         lost = (key for key in self.former.cosigners() if key.name == cosigner_name(name))
-        return (*lost, *(key.verifier for key in self._cosigners(name)))
+        return (*lost, *(_cosigner_verifier(secret, name) for secret in self.generations))
 
     def rotated(self) -> KeyRing:
         """Return the ring with one more generation."""
         return KeyRing((*self.generations, secrets.token_bytes(_SECRET_BYTES)), self.former)
-
-    def _signers(self, name: str) -> tuple[SignerKey, ...]:
-        return tuple(SignerKey(name, _seed(secret, "signer", name)) for secret in self.generations)
-
-    def _cosigners(self, name: str) -> tuple[CosignerSecretKey, ...]:
-        own = cosigner_name(name)
-        return tuple(CosignerSecretKey(own, _seed(secret, "cosigner", own)) for secret in self.generations)
 
 
 def cosigner_name(origin: str) -> str:
@@ -153,3 +148,25 @@ def _texts(document: dict[str, object], name: str) -> Iterable[str]:
 def _seed(secret: bytes, role: str, name: str) -> bytes:
     info = f"auditstream {role} v1\n{name}".encode()
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret)
+
+
+# Deriving a key takes some 0.1 ms, and a round over many logs asks for each several times.
+@lru_cache(maxsize=_CACHED)
+def _signer(secret: bytes, name: str) -> SignerKey:
+    return SignerKey(name, _seed(secret, "signer", name))
+
+
+@lru_cache(maxsize=_CACHED)
+def _cosigner(secret: bytes, name: str) -> CosignerSecretKey:
+    own = cosigner_name(name)
+    return CosignerSecretKey(own, _seed(secret, "cosigner", own))
+
+
+@lru_cache(maxsize=_CACHED)
+def _signer_verifier(secret: bytes, name: str) -> VerifierKey:
+    return _signer(secret, name).verifier
+
+
+@lru_cache(maxsize=_CACHED)
+def _cosigner_verifier(secret: bytes, name: str) -> VerifierKey:
+    return _cosigner(secret, name).verifier

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from auditstream.core.clock import Clock
 from auditstream.core.errors import AuditStreamError
 from auditstream.core.ports import PublishedCheckpoint
-from auditstream.ledger.checkpoints import open_checkpoint
+from auditstream.ledger.checkpoints import OpenedCheckpoint, open_checkpoint
+from auditstream.ledger.cosignatures import cosigned_at
 from auditstream.ledger.keys import VerifierKey
+from auditstream.ledger.merkle import EMPTY_ROOT
 from auditstream.ledger.tiles import CHECKPOINT
-from auditstream.sealer.endorsing import Endorser, stated_at
+from auditstream.sealer.endorsing import Endorser
 from auditstream.sealer.key_file import KeyRing
 from auditstream.sealer.leaf_source import LeafSource
 from auditstream.sealer.seal_memory import parse_head
@@ -39,11 +41,13 @@ class LogState:
     Attributes:
         key: The log's newest verifier key.
         size: Leaves under the published checkpoint, 0 when there is none.
+        root: Their root.
         stated_s: Seconds that the log's own cosigner states under it; None when there is none.
     """
 
     key: VerifierKey
     size: int
+    root: bytes
     stated_s: int | None
 
 
@@ -81,6 +85,7 @@ class LogSealer:
         self._panel = panel
         self._clock = clock
         self._fresh_s = fresh_s
+        self._opened: tuple[KeyRing, bytes, OpenedCheckpoint] | None = None
 
     def round(
         self,
@@ -129,17 +134,27 @@ class LogSealer:
             NoteError, CheckpointError: What is published is not a checkpoint of this log.
             StoreDownError: It cannot be read now.
         """
+        key = ring.verifiers(self.origin)[-1]
         data = self._store.read(CHECKPOINT)
-        keys = ring.verifiers(self.origin)
         if data is None:
-            return LogState(keys[-1], 0, None)
-        size = open_checkpoint(data, *keys).checkpoint.size
-        return LogState(keys[-1], size, stated_at(data, keys, ring.cosigner(self.origin).verifier))
+            return LogState(key, 0, EMPTY_ROOT, None)
+        opened = self._open(ring, data)
+        own = ring.cosigner_verifiers(self.origin)[-1]
+        times = (cosigned_at(each.signature) for each in opened.by_cosigners if each.key == own)
+        return LogState(key, opened.checkpoint.size, opened.checkpoint.root, max(times, default=None))
 
     def published(self, ring: KeyRing) -> PublishedCheckpoint | None:
         """Return the published checkpoint, None before the first; see `state` for what is raised."""
         data = self._store.read(CHECKPOINT)
         return None if data is None else self._described(ring, data)
+
+    def _open(self, ring: KeyRing, data: bytes) -> OpenedCheckpoint:
+        """Return a checkpoint once it is verified; the same one again at no cost."""
+        if self._opened is None or self._opened[:2] != (ring, data):
+            cosigners = (ring.cosigner_verifiers(self.origin)[-1], *self._panel.keys)
+            opened = open_checkpoint(data, *ring.verifiers(self.origin), cosigners=cosigners)
+            self._opened = ring, data, opened
+        return self._opened[2]
 
     def _round(
         self,
@@ -205,7 +220,8 @@ class LogSealer:
         return 0 if data is None else parse_head(data).size
 
     def _described(self, ring: KeyRing, data: bytes) -> PublishedCheckpoint:
-        opened = open_checkpoint(data, *ring.verifiers(self.origin), cosigners=self._panel.keys)
+        opened = self._open(ring, data)
+        witnesses = set(self._panel.keys)
         return PublishedCheckpoint(
             origin=self.origin,
             log_id=self.log_id,
@@ -213,5 +229,5 @@ class LogSealer:
             root=opened.checkpoint.root,
             note=data,
             signed_at=datetime.fromtimestamp(self._clock.now_s(), UTC),
-            witnesses=tuple(each.key.name for each in opened.by_cosigners),
+            witnesses=tuple(each.key.name for each in opened.by_cosigners if each.key in witnesses),
         )

@@ -17,7 +17,6 @@ from auditstream.core.ports import PublishedCheckpoint
 from auditstream.ledger.keys import VerifierKey
 from auditstream.ledger.leaves import MissingLeafError
 from auditstream.ledger.log_list import ListedLog, LogList
-from auditstream.ledger.merkle import EMPTY_ROOT
 from auditstream.sealer.key_file import KeyRing
 from auditstream.sealer.leaf_source import LeafSource
 from auditstream.sealer.listing import Listing
@@ -220,14 +219,10 @@ class Sealer:
     def _listed(self, ring: KeyRing) -> Iterable[ListedLog]:
         for sealer in self._sealers.values():
             try:
-                published = sealer.published(ring)
+                state = sealer.state(ring)
             except VerificationError:
                 continue  # told of by the log's own round; the list keeps what it says
-            key = ring.signer(sealer.origin).verifier
-            if published is None:
-                yield ListedLog(key, 0, EMPTY_ROOT)
-            else:
-                yield ListedLog(key, published.size, published.root)
+            yield ListedLog(state.key, state.size, state.root)
 
     def _seal_all(self, ring: KeyRing, ends: Mapping[str, int] | None, done: Round) -> None:
         lock = Lock()
