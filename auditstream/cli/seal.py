@@ -45,7 +45,8 @@ def seal(
     """Keep every log sealed until SIGTERM: a checkpoint at most 10 s behind the rows, never older than 60 s.
 
     Settings come from AUDITSTREAM_* variables, `evidence` among them. A second sealer does no harm: each
-    checkpoint is published by one of them. With --once, ends with 3 when rows, tiles and checkpoints
+    checkpoint is published by one of them. What is refused becomes a finding, and so does what the watch over
+    the tables sees. With --once, ends with 3 when rows, tiles and checkpoints
     contradict each other, and with 6 when something did not answer; what could be sealed is sealed.
     """
     if context.invoked_subcommand is not None:
@@ -58,6 +59,8 @@ def seal(
     from auditstream.cli.wiring import load_settings
     from auditstream.core import logs
     from auditstream.core.metrics import process_metrics
+    from auditstream.emit.seal_findings import told_findings
+    from auditstream.emit.store_watching import watching_store
 
     if once:
         _seal_once(context.obj)
@@ -67,7 +70,12 @@ def seal(
     metrics = process_metrics()
     if settings.evidence.metrics_port:
         start_http_server(settings.evidence.metrics_port, addr="127.0.0.1")
-    with new_sealer(settings, metrics) as sealer, _told_to_stop(sealer.stop):
+    with (
+        watching_store(settings),
+        told_findings(settings) as findings,
+        new_sealer(settings, metrics, on_trouble=findings) as sealer,
+        _told_to_stop(sealer.stop),
+    ):
         sealer.run()
 
 

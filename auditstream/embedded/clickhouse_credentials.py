@@ -16,7 +16,7 @@ StatementList = Literal["owner", "writer", "sealer", "reader"]
 WRITERS: frozenset[StatementList] = frozenset({"writer", "sealer"})
 """Who may insert."""
 
-SEALER_TABLES = ("checkpoints",)
+SEALER_TABLES = ("checkpoints", "findings")
 """Tables that a sealer may insert into."""
 
 
@@ -28,7 +28,7 @@ class Credential:
         user: Name to sign in with.
         token: Secret to sign in with: the password, or a bearer token.
         statements: `owner` may run everything; `writer` may insert into `tables` and select; `sealer` may
-            insert into the table of checkpoints and select; `reader` may
+            insert checkpoints and findings, and select; `reader` may
             run one SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN at a time, read-only and with limits.
         tables: Tables that a writer may insert into, as `table` or `database.table`; every table of the
             front's databases when empty.

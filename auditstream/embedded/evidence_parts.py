@@ -67,7 +67,7 @@ def start_evidence(settings: Settings, sealer_settings: Settings, *, say: Say) -
     """
     folder = settings.data_dir
     own_policy = settings.evidence.policy_file is None
-    settings, sealer_settings = with_evidence(settings), with_evidence(sealer_settings)
+    settings, sealer_settings = with_evidence(settings), _without_watch(with_evidence(sealer_settings))
     key_file, policy_file = settings.evidence.key_file, settings.evidence.policy_file
     assert key_file is not None
     assert policy_file is not None
@@ -98,6 +98,11 @@ def start_evidence(settings: Settings, sealer_settings: Settings, *, say: Say) -
             )
         )
         yield EvidenceParts(settings, sealer, witness, url)
+
+
+def _without_watch(settings: Settings) -> Settings:
+    """Return the settings under which the sealer leaves the watch over the store to the deployment."""
+    return settings.model_copy(update={"evidence": settings.evidence.model_copy(update={"watch_s": 0.0})})
 
 
 def _ring(path: Path) -> KeyRing:

@@ -12,7 +12,7 @@ SQL
 
 statements() {
     statement worker "$WORKER_PASSWORD" audit_writer default
-    statement sealer "$SEALER_PASSWORD" audit_sealer default
+    statement sealer "$SEALER_PASSWORD" audit_sealer,audit_watcher default
     statement operator "$OPERATOR_PASSWORD" audit_operator default
     statement analyst "$ANALYST_PASSWORD" audit_analyst readers
     statement security "$SECURITY_PASSWORD" audit_security readers

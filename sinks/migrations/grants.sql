@@ -30,13 +30,15 @@ GRANT SELECT ON ${database}.currency_rates TO audit_writer;
 GRANT SELECT ON ${database}.reference_revisions TO audit_writer;
 GRANT SYSTEM SYNC REPLICA ON ${database}.events TO audit_writer;
 
--- Sealers: read what a leaf commits to and hash the values that were received, append published checkpoints.
+-- Sealers: read what a leaf commits to and hash the values that were received, append published checkpoints and
+-- what they refuse.
 CREATE ROLE IF NOT EXISTS audit_sealer;
 GRANT SELECT(log_id, leaf_index, leaf_kind, leaf_hash, event_id, kafka_offset, kafka_timestamp, ingest_day, raw,
     raw_null) ON ${database}.events TO audit_sealer;
 GRANT SELECT ON ${database}.segment_ranges TO audit_sealer;
 GRANT SELECT ON ${database}.checkpoints TO audit_sealer;
 GRANT INSERT ON ${database}.checkpoints TO audit_sealer;
+GRANT INSERT ON ${database}.findings TO audit_sealer;
 
 -- Platform owners: append reference data and adjustments, read everything but contents.
 CREATE ROLE IF NOT EXISTS audit_operator;

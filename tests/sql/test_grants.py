@@ -159,7 +159,7 @@ def test_secrets_of_credentials_are_not_for_analysts(open_as: OpenAs) -> None:
 
 INSERTS = {
     "audit_writer": {"events", "findings"},
-    "audit_sealer": {"checkpoints"},
+    "audit_sealer": {"checkpoints", "findings"},
     "audit_operator": {kind.table for kind in KINDS.values()}
     | {"reference_revisions", "cost_adjustments", "exports"},
     "audit_analyst": set(),

@@ -32,12 +32,13 @@ def test_readers_select_and_writers_insert_in_the_products_databases_only(tmp_pa
     ]
 
 
-def test_a_sealer_inserts_into_the_table_of_checkpoints_only(tmp_path: Path) -> None:
+def test_a_sealer_inserts_checkpoints_and_findings_only(tmp_path: Path) -> None:
     write_config(tmp_path, ["default"])
 
     assert grants(tmp_path, engine_role("sealer")) == [
         "GRANT SELECT, SHOW, dictGet ON `default`.*",
         "GRANT INSERT ON `default`.`checkpoints`",
+        "GRANT INSERT ON `default`.`findings`",
     ]
 
 

@@ -212,8 +212,9 @@ def test_a_writer_inserts_into_no_other_table(sql: str) -> None:
     assert refused(sql, WRITER) == 497
 
 
-def test_a_sealer_inserts_into_the_table_of_checkpoints_only() -> None:
+def test_a_sealer_inserts_checkpoints_and_findings_only() -> None:
     assert refused("INSERT INTO checkpoints VALUES (1)", SEALER) == 0
+    assert refused("INSERT INTO findings VALUES (1)", SEALER) == 0
     assert refused("SELECT leaf_hash FROM events", SEALER) == 0
     for sql in ("INSERT INTO events VALUES (1)", "INSERT INTO other.checkpoints VALUES (1)", "DROP TABLE x"):
         assert refused(sql, SEALER) == 497
