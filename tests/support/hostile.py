@@ -10,8 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 
 from auditstream.ledger.checkpoints import Checkpoint, CheckpointError, parse_checkpoint, sign_checkpoint
+from auditstream.ledger.completeness import (
+    Completeness,
+    CompletenessError,
+    Counted,
+    Missing,
+    Numbered,
+    OfLog,
+    RestsOn,
+    Unnumbered,
+    parse_completeness,
+)
 from auditstream.ledger.cosignatures import CosignerKey, CosignerSecretKey
 from auditstream.ledger.keys import KeyTextError, SignerKey, VerifierKey
 from auditstream.ledger.log_list import ListedLog, LogListError, log_list, parse_log_list
@@ -52,6 +64,21 @@ VKEY, COSIGNER_VKEY = LOG.verifier.text, WITNESS.verifier.text
 POLICY_TEXT = f"log {VKEY}\nwitness w {COSIGNER_VKEY}\ngroup g 1 w\nquorum g\n"
 POLICY = parse_policy(POLICY_TEXT.encode())
 LOGS = log_list("audit.example/demo", 1_790_000_000, [ListedLog(LOG.verifier, 2, CHECKPOINT.root)])
+STATEMENT = Completeness(
+    deployment="audit.example/demo",
+    day=date(2026, 1, 31),
+    time_s=1_790_000_000,
+    scope="urn:a b",
+    state="open",
+    logs=(RestsOn(LOG.name, 2, CHECKPOINT.root, 2),),
+    numbered=(Numbered("urn:a b", "", -1, 8, 7, 6, 5),),
+    missing=(Missing("urn:a b", "", 3, 4),),
+    more_missing=(Counted("urn:a b", "", 1),),
+    reused=(Counted("urn:a b", "", 1),),
+    unnumbered=(Unnumbered("urn:b", "-", 3, 2, 1),),
+    rejected=(OfLog("events/0/5f3759df", 1),),
+    unsealed=(OfLog("events/0/5f3759df", 1),),
+)
 VKEYS = f"{LOG.name} {VKEY}\n{WITNESS.name} {COSIGNER_VKEY}\n".encode()
 REQUEST = WitnessRequest(1, (SIBLING,), NOTE).to_bytes()
 ANSWER = f"{WITNESS.cosign(CHECKPOINT, 1).line}\n".encode()
@@ -106,6 +133,11 @@ def _policy(data: bytes) -> None:
 def _log_list(data: bytes) -> None:
     with suppress(LogListError):
         assert parse_log_list(text_of(data)).text == text_of(data)
+
+
+def _completeness(data: bytes) -> None:
+    with suppress(CompletenessError):
+        assert parse_completeness(text_of(data)).text == text_of(data)
 
 
 def _vkeys(data: bytes) -> None:
@@ -198,6 +230,7 @@ def _proof_seed(numbers: tuple[int, int, int], *hashes: bytes) -> bytes:
 TARGETS = {
     "bundle": Target(_bundle, (b"\0" + entries_bundle([b"one"]), b"\2" + entries_bundle([b"", b"a", b"bc"]))),
     "checkpoint": Target(_checkpoint, (CHECKPOINT.text.encode(),)),
+    "completeness": Target(_completeness, (STATEMENT.text.encode(),)),
     "frontier": Target(_frontier, (Frontier().to_bytes(), Frontier().extend([LEAF] * 21).to_bytes())),
     "log_id": Target(_log_id, (b"audit.events.v1/0/0a1b2c3d",)),
     "log_list": Target(_log_list, (LOGS.text.encode(),)),
