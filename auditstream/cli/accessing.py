@@ -12,6 +12,7 @@ command only says who it is. Before any other store the command tells, since nob
 from __future__ import annotations
 
 import getpass
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Reading:
         tenant: Whose events alone.
         purpose: What for.
         destination: Where an export goes.
+        whole: Whether it reads whole tables, by many statements, which one event then covers.
     """
 
     command: str
@@ -49,6 +51,7 @@ class Reading:
     tenant: str = ""
     purpose: str = ""
     destination: str = ""
+    whole: bool = False
 
 
 @contextmanager
@@ -135,6 +138,7 @@ def claims(settings: Settings, reading: Reading) -> Claims:
         tenant=reading.tenant,
         purpose=reading.purpose,
         destination=reading.destination,
+        act=secrets.token_hex(8) if reading.whole else "",
     )
 
 

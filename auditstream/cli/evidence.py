@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditstream.cli.statement import statement
+
 if TYPE_CHECKING:
     from auditstream.cli.accessing import Reading
     from auditstream.core.settings import Settings
@@ -22,6 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(name="evidence", help="What is handed to an auditor.", no_args_is_help=True)
     group.command("export")(export)
+    group.command("statement")(statement)
     app.add_typer(group)
 
 
@@ -63,7 +66,7 @@ def export(
     trust = Trust(known_keys(published, vkey), policy_of(settings, None), deployment_name(settings))
     by, narrowed = actor(settings), " ".join(log or ())
     asked = Reading(
-        "evidence export", narrowed, ("events",), purpose=purpose, destination=str(out.absolute())
+        "evidence export", narrowed, ("events",), purpose=purpose, destination=str(out.absolute()), whole=True
     )
 
     def record(exported: Exported) -> None:

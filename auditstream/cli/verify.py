@@ -131,7 +131,8 @@ class _Run:
         with _as_report() as damaged:
             keys = known_keys(published, self.vkey)
             trust = Trust(keys, self.policy, deployment_name(deployment.settings))
-            asked = Reading("verify", f"{'deep ' if deep else ''}{' '.join(self.scope.logs)}", ("events",))
+            extent = f"{'deep ' if deep else ''}{' '.join(self.scope.logs)}"
+            asked = Reading("verify", extent, ("events",), whole=True)
             engine = deployment.settings.clickhouse.engine
             run = Verification(published, trust, self.seen, self.scope)
             with (

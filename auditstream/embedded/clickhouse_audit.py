@@ -37,6 +37,9 @@ _BY = "clickhouse"
 _SIGN_IN_S = 3_600.0
 """A client that is seen again within this time has not signed in anew: HTTP signs in with every request."""
 
+_ACT_S = 600.0
+"""How long an act may pause; then its next statement is told of again."""
+
 _MOST_CLIENTS = 10_000
 _MOST_REFUSALS = 1_000
 """Refusals that wait to be told of; they are told of after the fact, since nothing was done."""
@@ -68,6 +71,7 @@ class Audit:
         self._refusals: deque[Event] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._seen: dict[tuple[str, str, str], float] = {}
+        self._acts: dict[tuple[str, str, str], tuple[frozenset[str], float]] = {}
 
     async def tell(self, http: web.Request, call: Call, statement: Statement, reach: Reach) -> None:
         """Return once an event tells of a statement that is about to run, where there has to be one.
@@ -75,7 +79,7 @@ class Audit:
         Raises:
             QueryError: 210, none does: the statement must not run.
         """
-        if call.credential.is_service or not reach.is_told:
+        if call.credential.is_service or not reach.is_told or self._is_covered(http, call, reach):
             return
         events = [*self._sign_in(http, call), self._event(http, call, statement, reach, "SUCCESS")]
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -87,6 +91,7 @@ class Audit:
             self._forget(http, call)
             _LOG.warning("access_not_recorded", query_id=call.query_id, reason=error.message)
             raise refusal(ErrorNumber.NETWORK_ERROR, error.message) from error
+        self._cover(http, call, reach)
 
     def tell_refused(self, http: web.Request, call: Call, statement: Statement, reach: Reach) -> None:
         """Have an event tell of a statement that was refused; nobody waits for it."""
@@ -103,6 +108,27 @@ class Audit:
         while self._sending is not None:
             await asyncio.wait([self._sending])
         self._thread.shutdown(wait=False)
+
+    def _is_covered(self, http: web.Request, call: Call, reach: Reach) -> bool:
+        """Return whether an event says already that all of these tables are read, by this act."""
+        key = _act_of(http, call)
+        covered, seen_s = self._acts.get(key, (frozenset(), 0.0))
+        if not covered or reach.changes or not covered.issuperset(reach.tables) or not reach.tables:
+            return False
+        now_s = self._now_s()
+        if now_s - seen_s > _ACT_S:
+            return False
+        self._acts[key] = covered, now_s
+        return True
+
+    def _cover(self, http: web.Request, call: Call, reach: Reach) -> None:
+        key = _act_of(http, call)
+        if not key[-1] or reach.changes:
+            return
+        if len(self._acts) >= _MOST_CLIENTS:
+            self._acts.clear()
+        covered, _ = self._acts.get(key, (frozenset(), 0.0))
+        self._acts[key] = covered | set(reach.tables), self._now_s()
 
     def _sign_in(self, http: web.Request, call: Call) -> list[Event]:
         """Return the event of a sign-in, unless the client was seen lately."""
@@ -124,7 +150,7 @@ class Audit:
     ) -> dict[str, Any]:
         actor, claims = _actor(http, call)
         said = Said(by=_BY, actor=actor, at=datetime.now(UTC), outcome=outcome)
-        named = query_hmac(self._key, statement.text)
+        named = query_hmac(self._key, _query_of(call, statement))
         fields = {"credential_id": call.credential.user, **_client(http)}
         if not reach.changes:
             access = Access(
@@ -136,6 +162,8 @@ class Audit:
                 details=(
                     ("query_id", call.query_id),
                     ("tenant", claims.tenant),
+                    ("act", claims.act),
+                    ("extent", "all rows, by any statement of the act" if claims.act else ""),
                     ("actor_is", "claimed" if claims.actor else "signed in"),
                 ),
             )
@@ -200,6 +228,17 @@ def audit_of(settings: AuditSettings) -> Audit:
 def _actor(http: web.Request, call: Call) -> tuple[str, Claims]:
     claims = claims_of(http.headers.get(HEADER, ""))
     return short(claims.actor or call.credential.user), claims
+
+
+def _act_of(http: web.Request, call: Call) -> tuple[str, str, str]:
+    actor, claims = _actor(http, call)
+    return call.credential.user, actor, claims.act
+
+
+def _query_of(call: Call, statement: Statement) -> bytes:
+    """Return a query with its parameters: another value is another query."""
+    given = [f"\n{name}={value}" for name, value in sorted(call.parameters.items())]
+    return statement.text + "".join(given).encode()
 
 
 def _client(http: web.Request) -> dict[str, str]:

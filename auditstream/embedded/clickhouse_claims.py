@@ -24,6 +24,8 @@ class Claims:
         tenant: Whose events alone are asked for.
         purpose: What the answer is for.
         destination: Where an export goes.
+        act: Id of a command that reads whole tables by many statements: its event says that it reads all of
+            them, and covers the others. So a claim can only make more of what is recorded, never less.
     """
 
     actor: str = ""
@@ -31,6 +33,7 @@ class Claims:
     tenant: str = ""
     purpose: str = ""
     destination: str = ""
+    act: str = ""
 
     @property
     def headers(self) -> dict[str, str]:

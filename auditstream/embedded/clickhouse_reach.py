@@ -58,7 +58,10 @@ def reach_of(statement: Statement, tables: Collection[str], table_functions: Col
         tables: Names of all tables and views outside the database `system`.
         table_functions: Lower-case names of all table functions of the engine.
     """
-    names = {token.name for token in statement.tokens if token.is_name}
+    found = statement.tokens
+    # What stands after a brace is the name of a parameter.
+    parameters = {id(token) for brace, token in pairwise(found) if brace.is_mark("{")}
+    names = {token.name for token in found if token.is_name and id(token) not in parameters}
     named = sorted(names & set(tables))
     return Reach(tuple(named), _reads_history(statement, named, table_functions), _changes(statement))
 

@@ -101,7 +101,7 @@ def start_evidence(settings: Settings, sealer_settings: Settings, *, say: Say) -
 
 
 def _without_watch(settings: Settings) -> Settings:
-    """Return the settings under which the sealer leaves the watch over the store to the deployment."""
+    """Return the settings of a sealer that leaves the watch to the deployment: its user sees no rights."""
     return settings.model_copy(update={"evidence": settings.evidence.model_copy(update={"watch_s": 0.0})})
 
 

@@ -136,6 +136,7 @@ class _Count:
         logs = self._ask(_LOGS)
         numbered, reused = self._numbered()
         missing, more = self._missing(numbered)
+        rejected = tuple(OfLog(log, count) for log, _, count, _ in logs if count)
         unsealed = tuple(OfLog(log, count) for log, _, _, count in logs if count)
         return Completeness(
             deployment=self._question.deployment,
@@ -149,8 +150,9 @@ class _Count:
             more_missing=more,
             reused=reused,
             unnumbered=tuple(self._unnumbered()),
-            rejected=tuple(OfLog(log, count) for log, _, count, _ in logs if count),
-            unsealed=unsealed,
+            # Of whom a dead letter is, nobody knows; one source's own numbers say what it lacks.
+            rejected=() if self._question.source else rejected,
+            unsealed=() if self._question.source else unsealed,
         )
 
     def _state(self, unsealed: tuple[OfLog, ...]) -> State:

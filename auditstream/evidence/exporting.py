@@ -138,6 +138,8 @@ class Export:
 
     def _statements(self) -> None:
         for name in sorted(self._published.names(STATEMENTS)):
+            if name.startswith("."):  # of whoever writes there
+                continue
             data = self._published.read(f"{STATEMENTS}/{name}")
             if data is not None:
                 self._put(f"{STATEMENTS}/{name}", data)

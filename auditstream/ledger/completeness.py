@@ -20,7 +20,8 @@ A signed note (c2sp.org/signed-note) by the deployment's key. Text, a line each,
 
 Lines of a kind stand together, in that order, each kind in order of its items. PRODUCED is LAST - FIRST + 1:
 a source counts its events without a gap. Events without a number can be counted, but nobody can say how many
-there should be. Source and instance are percent-encoded; `-` stands for an empty one.
+there should be. A statement about one source has no `rejected` and no `unsealed`. Source and instance are
+percent-encoded; `-` stands for an empty one.
 """
 
 from __future__ import annotations

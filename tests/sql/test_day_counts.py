@@ -167,6 +167,7 @@ def test_a_day_that_is_not_over_or_may_get_more_is_open(day: Day) -> None:
 def test_a_statement_may_be_about_one_source(day: Day) -> None:
     day.add([1, 3])
     day.add([1, 2], source="urn:b b")
+    day.add([None], source="", kind=1)
 
     found = day.count(source="urn:b b")
 

@@ -96,6 +96,6 @@ def test_rows_of_reference_data_are_told_of_by_who_applies_them() -> None:
 
 
 def test_the_tables_that_stand_in_a_statement_are_named() -> None:
-    sql = b"SELECT * FROM usage_1m JOIN events ON 1 WHERE x = 'logs'"
+    sql = b"SELECT * FROM usage_1m JOIN events ON 1 WHERE x = 'logs' AND y = {tenants:String}"
 
     assert reach_of(read_statement(sql), TABLES, FUNCTIONS).tables == ("events", "usage_1m")

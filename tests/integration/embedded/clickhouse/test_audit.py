@@ -181,6 +181,40 @@ def test_an_unmodified_client_is_told_of(running: RunningClickHouse, topic: Topi
     assert [event["event_type"] for event in topic.new()][-1] == "ai.data_access"
 
 
+def test_an_act_that_reads_whole_tables_is_one_event_for_all_its_statements(ask: Asker, topic: Topic) -> None:
+    headers = authorization("default") | Claims(actor="ada", command="verify", act="a1").headers
+    ask("SELECT count() FROM events", headers=headers)
+    topic.new()
+
+    ask("SELECT max(n) FROM events", headers=headers)
+    assert topic.new() == []
+
+    for others, sql in (
+        (headers, "SELECT count() FROM merge('default', 'events')"),  # reads what no event names
+        (headers, "ALTER TABLE events UPDATE n = 2 WHERE 0"),
+        (authorization("default") | Claims(actor="ada", act="a2").headers, "SELECT count() FROM events"),
+        (authorization("analyst") | Claims(actor="ada", act="a1").headers, "SELECT count() FROM events"),
+    ):
+        ask(sql, headers=others)
+        assert topic.new(), sql
+
+
+def test_an_acts_event_says_that_all_rows_are_read(ask: Asker, topic: Topic) -> None:
+    ask("SELECT 1 FROM events", headers=authorization("default") | Claims(act="b1").headers)
+
+    event = topic.new()[-1]
+    assert event["attributes"]["act"] == "b1"
+    assert event["attributes"]["extent"].startswith("all rows")
+
+
+def test_another_value_of_a_parameter_is_another_query(ask: Asker, topic: Topic) -> None:
+    for value in (1, 2, 1):
+        ask("SELECT count() FROM events WHERE n = {x:UInt8}", user="analyst", param_x=value)
+
+    named = [e["data_access"]["query_hmac"] for e in topic.new() if e["event_type"] == "ai.data_access"]
+    assert named[0] == named[2] != named[1]
+
+
 def test_many_queries_at_once_are_one_event_each(ask: Asker, topic: Topic) -> None:
     asking = [threading.Thread(target=ask, args=("SELECT count() FROM events",)) for _ in range(20)]
     for each in asking:

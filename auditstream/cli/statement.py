@@ -1,0 +1,175 @@
+"""`auditstream evidence statement`: whether a day is complete, signed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditstream.cli.context import Context
+from auditstream.core.errors import PartialResultError, RequestError
+
+if TYPE_CHECKING:
+    from auditstream.core.settings import Settings
+    from auditstream.ledger.checkpoints import Checkpoint
+    from auditstream.ledger.completeness import Completeness
+    from auditstream.sealer.key_file import KeyRing
+
+_ANSWER_WITHIN_S = 600.0
+_COLUMNS = ("source", "instance", "produced", "recorded", "sealed", "queryable", "difference")
+
+
+def statement(
+    context: typer.Context,
+    *,
+    day: Annotated[str, typer.Option(help="Day as 2026-01-31 (UTC, by the broker's clock), or `today`.")],
+    source: Annotated[str, typer.Option(help="One source alone; all when not given.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write the signed statement to.")
+    ] = None,
+    publish: Annotated[
+        bool,
+        typer.Option("--publish", help="Put it beside the published logs, in place of the day's former one."),
+    ] = False,
+) -> int:
+    """State how many of a day's events were produced, recorded, sealed and can be queried; signed.
+
+    Produced is what a source's own numbers (source_seq) say. Prints a line a source instance; with --out,
+    also writes the signed note, which names the checkpoints that it rests on. Exit code 7 when there is a
+    difference: missing numbers, leaves that are not sealed yet, dead letters (whose source nobody knows, so
+    that one source's statement leaves them out). A day that is not over, or of which Kafka may still hold
+    something, is stated as open.
+    """
+    from datetime import UTC, datetime
+
+    from auditstream.cli import running
+    from auditstream.cli.accessing import Reading, told_reader
+    from auditstream.cli.sealing import deployment_name, key_path, published_place
+    from auditstream.evidence.completeness import Question, completeness
+    from auditstream.ledger.completeness import sign_completeness
+    from auditstream.sealer.key_file import load_ring
+
+    if publish and source:
+        raise RequestError("--publish: only without --source; what is published is about the whole day")
+    deployment = running.find(context.obj)
+    settings = deployment.settings
+    now = datetime.now(UTC)
+    question = Question(
+        deployment_name(settings), _day(day, now.date()), now, source, behind=_behind(settings)
+    )
+    ring = load_ring(key_path(settings))
+    asked = Reading(
+        "evidence statement", f"{question.day} {source}", ("events", "events_current"), whole=True
+    )
+    with told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader, _waiting(context.obj):
+        found = completeness(reader, question, _checkpoints(settings, ring, question.deployment))
+    note = sign_completeness(found, *ring.signers(question.deployment)[-1:])
+    if out is not None:
+        _write(out, note.to_bytes())
+    if publish:
+        register = published_place(settings).register(f"statements/{question.day}")
+        register.replace(register.read(), note.to_bytes())
+    _print(context.obj, found)
+    return 0 if found.is_complete else PartialResultError.exit_code
+
+
+def _day(text: str, today: date) -> date:
+    if text == "today":
+        return today
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise RequestError(f"--day: {text!r} is not a day as 2026-01-31") from error
+
+
+def _behind(settings: Settings) -> int | None:
+    """Return how many records Kafka holds that are not recorded; None when it does not say."""
+    from auditstream.core.errors import RetryableError
+    from auditstream.query.lag import partition_lags
+    from streams.kafka_security import librdkafka_settings
+
+    kafka = settings.kafka
+    topics = (kafka.events_topic, *kafka.direct_topics)
+    try:
+        lags = partition_lags(librdkafka_settings(kafka), settings.worker.app_id, topics)
+    except RetryableError:
+        return None
+    return sum(each.lag for each in lags)
+
+
+def _checkpoints(settings: Settings, ring: KeyRing, deployment: str) -> dict[str, Checkpoint]:
+    """Return the published checkpoint of every listed log, verified."""
+    from auditstream.cli.sealing import published_place
+    from auditstream.core.clock import SystemClock
+    from auditstream.ledger.checkpoints import open_checkpoint
+    from auditstream.ledger.tiles import CHECKPOINT
+    from auditstream.sealer.listing import Listing
+
+    place = published_place(settings)
+    listed = Listing(place, deployment, SystemClock(), settings.evidence.fresh_s).published(ring)
+    found: dict[str, Checkpoint] = {}
+    for log in listed.logs if listed is not None else ():
+        log_id = log.origin.removeprefix(f"{deployment}/")
+        published = place.store(log_id).read(CHECKPOINT)
+        if published is not None:
+            found[log_id] = open_checkpoint(published, *ring.verifiers(log.origin)).checkpoint
+    return found
+
+
+def _print(context: Context, found: Completeness) -> None:
+    from auditstream.cli.printing import print_rows
+
+    missing: dict[tuple[str, str], list[str]] = {}
+    for m in found.missing:
+        missing.setdefault((m.source, m.instance), []).append(
+            f"missing {m.first}" if m.first == m.last else f"missing {m.first} to {m.last}"
+        )
+    for c in found.more_missing:
+        missing.setdefault((c.source, c.instance), []).append(f"missing {c.count} more")
+    for c in found.reused:
+        missing.setdefault((c.source, c.instance), []).append(f"{c.count} under numbers of others")
+    rows: list[tuple[object, ...]] = []
+    for n in found.numbered:
+        said = list(missing.get((n.source, n.instance), ()))
+        said += [f"{n.recorded - n.sealed} not sealed"] if n.sealed < n.recorded else []
+        said += [f"{n.recorded - n.queryable} not found"] if n.queryable < n.recorded else []
+        rows.append((n.source, n.instance, n.produced, n.recorded, n.sealed, n.queryable, "; ".join(said)))
+    rows += [
+        (u.source, u.instance, None, u.recorded, u.sealed, u.queryable, "without numbers")
+        for u in found.unnumbered
+    ]
+    print_rows(context, _COLUMNS, rows)
+    for line in _remarks(found):
+        if not context.quiet:
+            typer.echo(line, err=True)
+
+
+def _remarks(found: Completeness) -> list[str]:
+    lines = [f"{each.log_id}: {each.count} dead letters" for each in found.rejected]
+    lines += [f"{each.log_id}: {each.count} leaves are not sealed" for each in found.unsealed]
+    verdict = "complete" if found.is_complete else "not complete"
+    return [*lines, f"{found.day.isoformat()} is {found.state}, and {verdict}"]
+
+
+def _write(path: Path, note: bytes) -> None:
+    try:
+        path.write_bytes(note)
+    except OSError as error:
+        raise RequestError(f"--out: {error.strerror}: {path}") from error
+
+
+@contextmanager
+def _waiting(context: Context) -> Iterator[None]:
+    """Show on stderr, where that is a terminal, that the store counts, and for how long."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, no_color=not context.color)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=context.quiet, transient=True) as progress:
+        progress.add_task("counting", total=None)
+        yield
