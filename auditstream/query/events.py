@@ -76,7 +76,8 @@ FROM events_current
 WHERE {conditions.sql}
 ORDER BY event_time DESC, event_id DESC
 LIMIT {limit}"""  # noqa: S608  columns are ours, values are parameters
-    return reader.table(sql, conditions.parameters, doing="search")
+    found = reader.table(sql, conditions.parameters, doing="search")
+    return found if found.rows else Table(LIST_COLUMNS, ())  # over HTTP an empty answer names no columns
 
 
 def show(reader: Reader, wanted: str, *, tenant: str | None = None) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from auditstream.core.errors import NotFoundError, RequestError
 from auditstream.query import events
 from auditstream.query.grammar import parse
 from auditstream.query.periods import Period
-from auditstream.query.reader import Reader
+from auditstream.query.reader import Reader, Table
 from sinks.clients import ClientPool
 from tests.support.blocks import LOG, NOON, block_of, event_id_at
 from tests.support.stores import ClickHouseStore, OpenClient
@@ -127,6 +127,14 @@ def test_a_period_holds_its_start_and_not_its_end(reader: Reader) -> None:
     hours = Period(NOON + timedelta(hours=1), NOON + timedelta(hours=3))
 
     assert found(reader, period=hours) == [2, 1]
+
+
+def test_a_search_that_finds_nothing_has_its_columns_all_the_same(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "table", lambda *_, **__: Table((), ()))  # as over HTTP
+
+    assert events.search(reader, events.Search(())).columns == events.LIST_COLUMNS
 
 
 @pytest.mark.usefixtures("recorded")
