@@ -71,7 +71,7 @@ bench: $(READY) ## Measure throughput and latency; writes benchmarks/results/lat
 
 .PHONY: fuzz
 fuzz: $(READY) ## Fuzz every parser of evidence for ten minutes each
-	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+	PYTHONPATH=verify $(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 .PHONY: verify-dist
 verify-dist: $(READY) ## Build the wheel of the verifier that auditors run by itself
 	cd verify && ../$(BIN)/python -m hatchling build -t wheel

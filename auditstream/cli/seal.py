@@ -46,9 +46,9 @@ def seal(
 
     Settings come from AUDITSTREAM_* variables, `evidence` among them. A second sealer does no harm: each
     checkpoint is published by one of them. What is refused becomes a finding, and so does what is not as it
-    was in the store's tables and rights, at which it looks every `evidence.watch_s` seconds. With --once, ends
-    with 3 when rows, tiles and checkpoints contradict each other, and with 6 when something did not answer;
-    what could be sealed is sealed.
+    was in the store's tables and rights, at which it looks every `evidence.watch_s` seconds. With --once,
+    ends with 3 when rows, tiles and checkpoints contradict each other, and with 6 when something did not
+    answer; what could be sealed is sealed.
     """
     if context.invoked_subcommand is not None:
         if once:

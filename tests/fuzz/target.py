@@ -7,7 +7,7 @@ import sys
 import atheris
 
 # What is imported here tells the fuzzer which branches an input takes.
-with atheris.instrument_imports(include=["auditstream"]):
+with atheris.instrument_imports(include=["auditstream", "auditstream_verify"]):
     from tests.support.hostile import TARGETS
 
 

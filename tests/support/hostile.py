@@ -12,7 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
-from auditstream.ledger.checkpoints import Checkpoint, CheckpointError, parse_checkpoint, sign_checkpoint
+from auditstream.core.errors import VerificationError
+from auditstream.ledger.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    open_checkpoint,
+    parse_checkpoint,
+    sign_checkpoint,
+)
 from auditstream.ledger.completeness import (
     Completeness,
     CompletenessError,
@@ -51,6 +58,14 @@ from auditstream.ledger.witnessing import (
 )
 from auditstream.sealer.places import LogIdError, checked_log_id
 from auditstream.sealer.seal_memory import TreeHead, parse_head
+from auditstream_verify.notes import BrokenError
+from auditstream_verify.notes import open_checkpoint as open_checkpoint_apart
+from auditstream_verify.notes import open_log_list as open_log_list_apart
+from auditstream_verify.notes import open_note as open_note_apart
+from auditstream_verify.notes import parse_key as parse_key_apart
+from auditstream_verify.notes import parse_policy as parse_policy_apart
+from auditstream_verify.notes import parse_vkeys as parse_vkeys_apart
+from auditstream_verify.receipts import check_receipt as check_receipt_apart
 
 LOG = SignerKey("audit.example/demo/events/0/5f3759df", b"l" * 32)
 WITNESS = CosignerSecretKey("witness.example/w1", b"w" * 32)
@@ -227,7 +242,39 @@ def _proof_seed(numbers: tuple[int, int, int], *hashes: bytes) -> bytes:
     return b"".join(number.to_bytes(9, "big") for number in numbers) + b"".join(hashes)
 
 
+def _apart_note(data: bytes) -> None:
+    """Check that the verifier of its own distribution takes the notes that ours takes, and no other."""
+    keys = [parse_key_apart(VKEY), parse_key_apart(COSIGNER_VKEY)]
+    assert _takes(lambda: verify_note(data, [LOG.verifier, WITNESS.verifier]), NoteError) == _takes(
+        lambda: open_note_apart(data, keys), BrokenError
+    )
+    assert _takes(
+        lambda: open_checkpoint(data, LOG.verifier, cosigners=[WITNESS.verifier]), VerificationError
+    ) == _takes(lambda: open_checkpoint_apart(data, LOG.name, keys), BrokenError)
+
+
+def _takes(call: Callable[[], object], refusal: type[Exception]) -> bool:
+    try:
+        call()
+    except refusal:
+        return False
+    return True
+
+
+def _apart_texts(data: bytes) -> None:
+    with suppress(BrokenError):
+        parse_policy_apart(data)
+    with suppress(BrokenError):
+        parse_vkeys_apart(data)
+    with suppress(BrokenError):
+        open_log_list_apart(data, [parse_key_apart(VKEY)])
+    with suppress(BrokenError):
+        check_receipt_apart(data, [parse_key_apart(VKEY)])
+
+
 TARGETS = {
+    "apart_note": Target(_apart_note, (NOTE,)),
+    "apart_texts": Target(_apart_texts, (POLICY_TEXT.encode(), VKEYS, RECEIPT, NOTE, LOGS.text.encode())),
     "bundle": Target(_bundle, (b"\0" + entries_bundle([b"one"]), b"\2" + entries_bundle([b"", b"a", b"bc"]))),
     "checkpoint": Target(_checkpoint, (CHECKPOINT.text.encode(),)),
     "completeness": Target(_completeness, (STATEMENT.text.encode(),)),
