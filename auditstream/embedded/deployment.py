@@ -171,7 +171,7 @@ def start_deployment(
             clickhouse=_described(clickhouse, settings.clickhouse, users.analyst),
             evidence=_described_evidence(evidence),
         )
-        parts.enter_context(watching_store(settings))
+        parts.enter_context(watching_store(settings, say=say))
         write_runtime(folder, runtime)
         parts.callback(remove_runtime, folder)
         yield Deployment(runtime, evidence.settings, kafka, clickhouse, worker, evidence)

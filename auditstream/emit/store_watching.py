@@ -12,7 +12,7 @@ from auditstream.emit.findings import publish_findings
 from auditstream.query.reader import Reader
 from auditstream.query.watches.store_watch import StoreWatch
 from auditstream.query.watches.table_memory import FILE_NAME, TableMemory
-from auditstream.query.watches.watch_loop import watch_until
+from auditstream.query.watches.watch_loop import Say, watch_until
 from sinks.clients import ClientPool, http_client
 
 _END_S = 30.0
@@ -24,10 +24,14 @@ def memory_of(settings: Settings) -> TableMemory:
 
 
 @contextmanager
-def watching_store(settings: Settings) -> Iterator[None]:
+def watching_store(settings: Settings, *, say: Say | None = None) -> Iterator[None]:
     """Watch the store for the length of the block, every `evidence.watch_s` seconds; 0 watches nothing.
 
-    What fails is logged, and tried again: the watch never ends the service that it runs beside.
+    What fails is told of, and tried again: the watch never ends the service that it runs beside.
+
+    Args:
+        settings: Where store, Kafka and registry are, and how often to look.
+        say: Takes lines for a person, in a process that keeps no log.
     """
     if not settings.evidence.watch_s:
         yield
@@ -38,7 +42,7 @@ def watching_store(settings: Settings) -> Iterator[None]:
     thread = Thread(
         target=watch_until,
         args=(stopping, watch, lambda findings: publish_findings(settings, clients, findings)),
-        kwargs={"every_s": settings.evidence.watch_s},
+        kwargs={"every_s": settings.evidence.watch_s, "say": say},
         name="store-watch",
         daemon=True,
     )

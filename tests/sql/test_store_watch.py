@@ -207,6 +207,17 @@ def test_what_nobody_was_told_of_is_said_again(store: ClickHouseStore, watch: St
     assert look_once(watch, away) == []
 
 
+def test_what_was_taken_for_right_during_a_look_stays_so(
+    store: ClickHouseStore, reader: Reader, memory: TableMemory, watch: StoreWatch
+) -> None:
+    store.client.command("ALTER TABLE tenants ADD COLUMN wanted String")
+    assert len(watch.look()) == 1
+    remember(reader, memory)
+    watch.told()
+
+    assert looked(watch) == []
+
+
 def test_a_second_change_of_the_same_table_is_a_second_finding(
     store: ClickHouseStore, watch: StoreWatch
 ) -> None:

@@ -17,6 +17,10 @@ Publish = Callable[[Sequence[Finding]], object]
 """Makes findings known, and returns when they are; raises `RetryableError` when they may not be."""
 
 
+Say = Callable[[str], object]
+"""Takes a line for a person, who is told where nothing else is logged."""
+
+
 def look_once(watch: StoreWatch, publish: Publish) -> list[Finding]:
     """Look, make known what is new, and return it.
 
@@ -28,18 +32,36 @@ def look_once(watch: StoreWatch, publish: Publish) -> list[Finding]:
     if found:
         publish(found)
     watch.told()
-    for each in found:
-        _LOG.warning(
-            "store_finding", rule=each.rule_id, status=each.status, scope=each.scope, title=each.title
-        )
     return found
 
 
-def watch_until(stopping: Event, watch: StoreWatch, publish: Publish, *, every_s: float = EVERY_S) -> None:
-    """Look now and then until told to stop; what fails is logged, and tried again at the next look."""
+def watch_until(
+    stopping: Event, watch: StoreWatch, publish: Publish, *, every_s: float = EVERY_S, say: Say | None = None
+) -> None:
+    """Look now and then until told to stop; what fails is logged, and tried again at the next look.
+
+    Args:
+        stopping: Set to end.
+        watch: What looks.
+        publish: Makes known what was found.
+        every_s: Seconds between looks.
+        say: Takes lines for a person instead of the log, where a process has none.
+    """
     while not stopping.is_set():
         try:
-            look_once(watch, publish)
+            for each in look_once(watch, publish):
+                _tell(each, say)
         except AuditStreamError as error:
-            _LOG.warning("store_not_watched", code=error.code, reason=error.message, hint=error.hint)
+            if say is None:
+                _LOG.warning("store_not_watched", code=error.code, reason=error.message, hint=error.hint)
+            elif not stopping.is_set():
+                say(f"the store is not watched: {error.message}")
         stopping.wait(every_s)
+
+
+def _tell(finding: Finding, say: Say | None) -> None:
+    if say is not None:
+        say(f"finding {finding.rule_id} ({finding.status}): {finding.title}")
+        return
+    about = {"rule": finding.rule_id, "status": str(finding.status), "scope": finding.scope}
+    _LOG.warning("store_finding", **about, title=finding.title)
