@@ -243,6 +243,10 @@ def parse_completeness(text: str) -> Completeness:
     """
     if len(text) > MAX_NOTE_BYTES:
         raise CompletenessError(f"a statement has at most {MAX_NOTE_BYTES} bytes")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise CompletenessError(f"a statement is UTF-8: {error}") from error
     lines = text.split("\n")
     if lines.pop() or len(lines) < 7 or lines[0] != _FIRST_LINE:
         raise CompletenessError(f"a statement begins with {_FIRST_LINE} and ends in a newline")

@@ -20,6 +20,8 @@ PIECES = st.binary(max_size=12) | st.sampled_from(
 # Valid in form, of what is forbidden: an empty log with a root, numbers at their bounds.
 SPECIAL = {
     "checkpoint": [b"log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"],
+    # Bytes that were no UTF-8, found by fuzzing.
+    "completeness": [TARGETS["completeness"].seeds[0].replace(b" urn:a%20b - ", b" \xf2 - ")],
     "proof": [
         b"".join(number.to_bytes(9, "big") for number in numbers) + bytes(32 * hashes)
         for numbers in [(0, 0, 0), (2**63 - 1, 2**63, 2**64), (2**63 - 2, 2**63 - 1, 2**63 - 1)]
