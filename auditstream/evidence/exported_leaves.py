@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from auditstream.evidence.raw_values import FILE_LEAVES, RawFileError, hashes_of_file, raw_path
-from auditstream.evidence.tree_files import TreeFiles, fold
+from auditstream.evidence.tree_files import TreeFiles, files_digest, fold
 from auditstream.ledger.leaves import ENTRY_BYTES
 from auditstream.ledger.merkle import leaf_hash
 from auditstream.ledger.tiles import FULL_WIDTH, entries_bundle
@@ -41,8 +40,7 @@ class ExportedLeaves:
                 found[tile] = TileDigest(
                     tile,
                     len(entries),
-                    hashlib.sha256(b"".join(hashes)).digest(),
-                    hashlib.sha256(entries_bundle(entries)).digest(),
+                    files_digest(b"".join(hashes), entries_bundle(entries)) or b"",
                     fold(hashes),
                 )
         return found

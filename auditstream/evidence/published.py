@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """More than the largest bundle has: 256 entries of 65,535 bytes."""
 
+_SMALL_BYTES = 32 * 1024
 _PLAINLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _NO_LOGS = frozenset({"raw", "statements"})  # folders beside the logs
@@ -67,10 +68,17 @@ class PublishedFolder:
 
     def read(self, name: str) -> bytes | None:
         """Return a whole file; see the port."""
-        path = self._root / name
+        path = f"{self._root}/{name}"
         try:
-            with os.fdopen(os.open(path, _PLAINLY), "rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
+            descriptor = os.open(path, _PLAINLY)
+            try:
+                if os.fstat(descriptor).st_size <= _SMALL_BYTES:  # nearly all: no more calls than it takes
+                    data = os.read(descriptor, _SMALL_BYTES + 1)
+                else:
+                    with os.fdopen(os.dup(descriptor), "rb") as file:
+                        data = file.read(MAX_FILE_BYTES + 1)
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from auditstream.evidence.findings import Finding
 from auditstream.evidence.published import Published, PublishedError
 from auditstream.ledger.checkpoints import Checkpoint
 from auditstream.ledger.leaves import ENTRY_BYTES
-from auditstream.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash, node_hash, root_of
+from auditstream.ledger.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, leaf_hash, node_hash, root_of
 from auditstream.ledger.tile_edge import TileEdge
 from auditstream.ledger.tiles import (
     FULL_WIDTH,
@@ -158,6 +161,17 @@ def read_trunk(files: TreeFiles) -> Trunk:
 def root_over(tile_roots: Sequence[bytes], edge: Sequence[bytes]) -> bytes:
     """Return the root over full tiles of level 0 and the leaf hashes behind them."""
     return _grown(tile_roots, edge)[1]
+
+
+def files_digest(tile: bytes, bundle: bytes) -> bytes | None:
+    """Return the digest over a tile and its bundle, as of `TileDigest`; None when they do not fit."""
+    width = len(tile) // HASH_BYTES
+    if len(bundle) != width * _ENTRY_ROOM:
+        return None
+    leaves = np.empty((width, _ENTRY_ROOM + HASH_BYTES), np.uint8)
+    leaves[:, :_ENTRY_ROOM] = np.frombuffer(bundle, np.uint8).reshape(width, _ENTRY_ROOM)
+    leaves[:, _ENTRY_ROOM:] = np.frombuffer(tile, np.uint8).reshape(width, HASH_BYTES)
+    return hashlib.sha256(leaves.data).digest()
 
 
 def fold(hashes: Sequence[bytes]) -> bytes:

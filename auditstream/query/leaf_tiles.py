@@ -21,7 +21,7 @@ _U64 = "reinterpretAsFixedString(byteSwap({}))"
 _ENTRY = f"""toFixedString(concat('\\x01', char(leaf_kind), {_U64.format("leaf_index")},
         {_U64.format("toUInt64(kafka_offset)")},
         {_U64.format("toUInt64(toUnixTimestamp64Milli(kafka_timestamp))")}, UUIDToNum(event_id),
-        if(raw_null, toFixedString('', 32), SHA256(raw))), 74)"""
+        if(raw_null AND empty(raw), toFixedString('', 32), SHA256(raw))), 74)"""
 
 _WHERE = """log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}
     AND ingest_day IN {days:Array(Date)}"""
@@ -30,20 +30,23 @@ _DAYS = """
 SELECT DISTINCT ingest_day FROM events
 WHERE log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}"""
 
+_ROW = f"""
+    SELECT leaf_index, leaf_hash, {_ENTRY} AS entry, SHA256(concat('\\0', entry)) AS hash
+    FROM events WHERE {_WHERE}"""
+# Of each leaf the entry as a bundle has it, with its length, and the leaf hash; in the order of indexes.
 _LEAVES = f"""
-    SELECT intDiv(leaf_index, {TILE_LEAVES}) AS tile,
-        arraySort(leaf -> leaf.1, groupArray((leaf_index, entry, leaf_hash))) AS leaves
-    FROM (SELECT leaf_index, leaf_hash, {_ENTRY} AS entry FROM events WHERE {_WHERE})
-    GROUP BY tile"""
+    SELECT intDiv(leaf_index, {TILE_LEAVES}) AS tile, count() AS leaves,
+        countIf(hash != leaf_hash) = 0 AS as_recorded,
+        arrayMap(leaf -> leaf.2, arraySort(
+            leaf -> leaf.1, groupArray((leaf_index, concat('\\0\\x4a', entry, hash))))) AS rows
+    FROM ({_ROW}) GROUP BY tile"""
 _BASE = f"""
-    SELECT tile, length(leaves) AS count,
-        arrayMap(leaf -> leaf.2, leaves) AS entries,
-        arrayMap(entry -> SHA256(concat('\\0', entry)), entries) AS hashes,
-        arrayMap(leaf -> leaf.3, leaves) = hashes AS as_recorded
+    SELECT tile, leaves, as_recorded, SHA256(arrayStringConcat(rows)) AS digest,
+        arrayMap(row -> substring(row, 77, 32), arrayResize(rows, {TILE_LEAVES})) AS nodes
     FROM ({_LEAVES})"""
 # A level of the tree a step; a subquery each, since names in one SELECT would be written out again and again.
 _FOLD = """
-    SELECT tile, count, as_recorded, tile_sha256, bundle_sha256, arrayMap(
+    SELECT tile, leaves, as_recorded, digest, arrayMap(
         (left, right) -> SHA256(concat('\\x01', left, right)),
         arrayFilter((node, at) -> bitAnd(at, 1) = 1, nodes, arrayEnumerate(nodes)),
         arrayFilter((node, at) -> bitAnd(at, 1) = 0, nodes, arrayEnumerate(nodes))) AS nodes
@@ -51,15 +54,10 @@ _FOLD = """
 
 
 def _tiles_query() -> str:
-    query = f"""
-    SELECT tile, count, as_recorded, SHA256(arrayStringConcat(hashes)) AS tile_sha256,
-        SHA256(arrayStringConcat(arrayMap(entry -> concat('\\0\\x4a', entry), entries))) AS bundle_sha256,
-        arrayResize(hashes, {TILE_LEAVES}) AS nodes
-    FROM ({_BASE})"""
+    query = _BASE
     for _ in range(8):
         query = _FOLD.format(query)
-    columns = "tile, count, as_recorded, tile_sha256, bundle_sha256, nodes[1] AS root"
-    return f"SELECT {columns} FROM ({query}) {_AS_STORED}"
+    return f"SELECT tile, leaves, as_recorded, digest, nodes[1] AS root FROM ({query}) {_AS_STORED}"
 
 
 _TILES = _tiles_query()
@@ -78,16 +76,14 @@ class TileDigest:
     Attributes:
         tile: Index of the tile.
         leaves: Rows with an index under it; 256 in a full one.
-        tile_sha256: Hash of the tile's bytes, as rows give them.
-        bundle_sha256: Hash of the bundle's bytes, as rows give them.
+        digest: SHA-256 over the leaves: of each, entry with its length as in a bundle, then the leaf hash.
         root: Root over the tile; says something only of a full one.
         as_recorded: Whether each row still gives the leaf hash that it was recorded with.
     """
 
     tile: int
     leaves: int
-    tile_sha256: bytes
-    bundle_sha256: bytes
+    digest: bytes
     root: bytes
     as_recorded: bool = True
 
@@ -140,8 +136,8 @@ class StoredTiles:
         asked = self._asked(first_tile * TILE_LEAVES, tiles * TILE_LEAVES)
         found = self._reader.table(_TILES, asked, doing=f"digests of {self._log_id}")
         return {
-            int(tile): TileDigest(int(tile), int(count), tile_sha, bundle_sha, root, bool(as_recorded))
-            for tile, count, as_recorded, tile_sha, bundle_sha, root in found.rows
+            int(tile): TileDigest(int(tile), int(leaves), digest, root, bool(as_recorded))
+            for tile, leaves, as_recorded, digest, root in found.rows
         }
 
     def leaves(self, first_index: int, count: int) -> list[RowLeaf]:

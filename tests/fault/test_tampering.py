@@ -95,6 +95,12 @@ def test_an_edited_column_of_a_leaf_is_named_with_its_index(
     assert finding_at(report, 300).log == origin_of(FIRST)
 
 
+def test_bytes_put_into_a_null_value_are_seen(sealed: Sealed) -> None:
+    harm(sealed, f"ALTER TABLE events UPDATE raw = 'x' WHERE {HERE} AND leaf_index = 323 {SYNC}")
+
+    assert places(sealed.verify()) == [("323", "value_sha256")]
+
+
 def test_values_of_two_rows_that_change_places_are_both_named(sealed: Sealed) -> None:
     a, b = (
         sealed.store.value(f"SELECT hex(raw) FROM events WHERE {HERE} AND leaf_index = {i}") for i in (5, 9)

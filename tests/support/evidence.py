@@ -157,10 +157,14 @@ class Sealed:
 
 @contextmanager
 def sealed_deployment(
-    open_client: OpenClient, folder: Path, *, blocks: Mapping[LogId, Sequence[Block]] | None = None
+    open_client: OpenClient,
+    folder: Path,
+    *,
+    blocks: Mapping[LogId, Sequence[Block]] | None = None,
+    keep: bool = False,
 ) -> Iterator[Sealed]:
-    """Yield a sealed deployment in a database of its own."""
-    with new_store(open_client) as store:
+    """Yield a sealed deployment in a database of its own, which is dropped afterwards unless it is kept."""
+    with new_store(open_client, keep=keep) as store:
         recorded = blocks or {log: blocks_of(log, size) for log, size in zip(LOGS, SIZES, strict=True)}
         for block in itertools.chain.from_iterable(recorded.values()):
             store.insert(block)

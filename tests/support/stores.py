@@ -163,8 +163,10 @@ class ClickHouseStore:
 
 
 @contextmanager
-def new_store(open_client: OpenClient, *, upto: int | None = None) -> Iterator[ClickHouseStore]:
-    """Yield a database of its own, migrated up to a version, with a sink on it; drop it afterwards."""
+def new_store(
+    open_client: OpenClient, *, upto: int | None = None, keep: bool = False
+) -> Iterator[ClickHouseStore]:
+    """Yield a database of its own, migrated up to a version, with a sink on it; drop it unless it is kept."""
     database = f"test_{uuid.uuid4().hex[:12]}"
     with open_client("default") as admin:
         create_database(admin, database)
@@ -174,4 +176,5 @@ def new_store(open_client: OpenClient, *, upto: int | None = None) -> Iterator[C
             sink = ClickHouseSink(clients)
             yield ClickHouseStore(client, sink)
             sink.close()
-        admin.command(f"DROP DATABASE {database}")
+        if not keep:
+            admin.command(f"DROP DATABASE {database}")

@@ -1,0 +1,111 @@
+"""Tiles as the store derives them, against hashlib over the same leaves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+
+from auditstream.ledger.leaves import LeafRun, value_hashes
+from auditstream.ledger.merkle import root_of
+from auditstream.query.leaf_tiles import StoredTiles, log_totals
+from auditstream.query.reader import Reader
+from auditstream.query.segment_rows import rows_below, segment_rows
+from auditstream.query.value_rows import places_of, values_of
+from sinks.clients import ClientPool
+from tests.support.blocks import LOG, NOON, OTHER_LOG, block_of
+from tests.support.stores import ClickHouseStore, OpenClient
+
+COUNT = 1500
+STAMP_MS = int(NOON.timestamp() * 1000)
+
+
+def value_of(index: int) -> bytes | None:
+    return None if index % 5 == 4 else b"value %d" % index
+
+
+RUN = LeafRun(
+    kinds=[index % 2 for index in range(COUNT)],
+    first_index=0,
+    offsets=[index * 2**30 for index in range(COUNT)],
+    timestamps_ms=[STAMP_MS] * COUNT,
+    event_ids=[hashlib.md5(b"%d" % index).digest() for index in range(COUNT)],
+    value_sha256=value_hashes(map(value_of, range(COUNT))),
+)
+
+
+@pytest.fixture
+def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
+    clients = ClientPool(lambda: engine(str(store.client.database)))
+    yield Reader(clients)
+    clients.close()
+
+
+@pytest.fixture
+def recorded(store: ClickHouseStore) -> ClickHouseStore:
+    fields = {
+        "leaf_kind": RUN.kinds,
+        "leaf_hash": RUN.hashes(),
+        "event_id": RUN.event_ids,
+        "kafka_offset": RUN.offsets,
+        "raw": [value_of(index) or b"" for index in range(COUNT)],
+        "raw_null": [value_of(index) is None for index in range(COUNT)],
+    }
+    store.insert(block_of(rows=COUNT, **fields))
+    store.insert(block_of(OTHER_LOG, rows=5))
+    return store
+
+
+def test_every_digest_of_a_tile_is_that_of_its_leaves(reader: Reader, recorded: ClickHouseStore) -> None:
+    hashes, entries = RUN.hashes(), RUN.entries()
+    assert any(each.endswith(b"\0") for each in hashes), "zeros at the end must not get lost"
+
+    found = StoredTiles(reader, str(LOG), COUNT).digests(0, 8)
+
+    assert sorted(found) == [0, 1, 2, 3, 4, 5]
+    for tile, digest in found.items():
+        span = slice(256 * tile, min(256 * tile + 256, COUNT))
+        assert digest.leaves == len(hashes[span])
+        assert digest.as_recorded
+        leaves = b"".join(b"\0\x4a" + e + h for e, h in zip(entries[span], hashes[span], strict=True))
+        assert digest.digest == hashlib.sha256(leaves).digest()
+        if digest.leaves == 256:
+            assert digest.root == root_of(hashes[span])
+
+
+def test_leaves_behind_the_checkpoint_are_not_read(reader: Reader, recorded: ClickHouseStore) -> None:
+    tiles = StoredTiles(reader, str(LOG), 260)
+
+    assert [digest.leaves for digest in tiles.digests(0, 2).values()] == [256, 4]
+    assert [row.index for row in tiles.leaves(256, 256)] == [256, 257, 258, 259]
+
+
+def test_rows_give_their_entries_and_what_was_recorded(reader: Reader, recorded: ClickHouseStore) -> None:
+    rows = StoredTiles(reader, str(LOG), COUNT).leaves(300, 3)
+
+    assert [row.entry for row in rows] == RUN.entries()[300:303]
+    assert [row.recorded_hash for row in rows] == RUN.hashes()[300:303]
+
+
+def test_a_log_is_counted_and_its_segments_told(reader: Reader, recorded: ClickHouseStore) -> None:
+    (segment,) = segment_rows(reader, str(LOG))
+
+    assert [(each.log_id, each.leaves) for each in log_totals(reader)] == [
+        (str(LOG), COUNT),
+        (str(OTHER_LOG), 5),
+    ]
+    assert rows_below(reader, str(LOG), 100) == 100
+    assert (segment.segment_id, segment.first_index, segment.last_index, segment.rows) == (
+        f"{LOG}/0-{COUNT - 1}",
+        0,
+        COUNT - 1,
+        COUNT,
+    )
+    assert (segment.elsewhere, segment.days) == (0, 1)
+
+
+def test_a_value_is_found_by_its_hash_and_read_back(reader: Reader, recorded: ClickHouseStore) -> None:
+    assert places_of(reader, hashlib.sha256(b"value 77").digest()) == [(str(LOG), 77)]
+    assert places_of(reader, bytes(32)) == []
+    assert list(values_of(reader, str(LOG), 3, 2)) == [(3, b"value 3"), (4, None)]
