@@ -15,10 +15,10 @@ from pathlib import Path
 from clickhouse_connect.driver.client import Client
 
 from auditstream.core.errors import StoreSchemaError
-from auditstream.core.ports import Block, LogId, Plan, StoredRange, offsets_of
+from auditstream.core.ports import Block, LogId, Lost, Plan, StoredRange, offsets_of
 from auditstream.core.settings import ClickHouseSettings
 from sinks.clients import ClientPool, embedded_client, http_client, is_local
-from sinks.columns import ingest_day_of
+from sinks.columns import GAP, ingest_day_of
 from sinks.feeds import feeds_lacking
 from sinks.history import ClickHouseHistory
 from sinks.payload import Compression, encode
@@ -58,7 +58,10 @@ WHERE inserted_at >= {since:DateTime64(3, 'UTC')} AND segment_id != {first:Strin
 _LAST_SEGMENT = """
 SELECT segment_id, ingest_day FROM events WHERE log_id = {log:String} ORDER BY leaf_index DESC LIMIT 1"""
 _SEGMENT = """
-SELECT min(leaf_index), any(reference_revision), any(enricher_version) FROM events
+SELECT
+    min(leaf_index), any(reference_revision), any(enricher_version),
+    any(leaf_kind), any(reject_reason), any(toUnixTimestamp64Milli(kafka_timestamp))
+FROM events
 WHERE ingest_day = {day:Date} AND segment_id = {segment:String}"""
 _ENGINE = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'events'"
 _WINDOW = re.compile(r"\b(?:non_)?replicated_deduplication_window = (\d+)")
@@ -138,9 +141,12 @@ class ClickHouseSink:
                 return None
             segment_id, day = found[0]
             where = {"segment": segment_id, "day": day}
-            first_index, revision, enricher = client.query(_SEGMENT, where).result_rows[0]
+            first_index, revision, enricher, kind, reason, stamp = client.query(_SEGMENT, where).result_rows[
+                0
+            ]
         lo, hi = offsets_of(segment_id)
-        return Plan(lo, hi, first_index, day, revision, enricher)
+        lost = Lost(reason, stamp) if kind == GAP else None
+        return Plan(lo, hi, first_index, day, revision, enricher, lost)
 
     def views_lacking(self, segment_id: str) -> list[str]:
         """Return the tables that views feed and that lack the segment; see the port."""

@@ -56,6 +56,9 @@ REQUIRED = frozenset({
 })  # fmt: skip
 """Columns without which a row is no leaf."""
 
+GAP = 2
+"""`leaf_kind` of the one row that stands for a segment of lost offsets."""
+
 _SIZES = {"event_id": 16, "leaf_hash": 32}
 
 

@@ -10,8 +10,8 @@ import polars as pl
 
 from auditstream.core.clock import Clock
 from auditstream.core.errors import LeaseExpiredError, StoreSchemaError
-from auditstream.core.ports import Block, LogId, Plan, StoredRange, offsets_of
-from sinks.columns import ingest_day_of
+from auditstream.core.ports import Block, LogId, Lost, Plan, StoredRange, offsets_of
+from sinks.columns import GAP, ingest_day_of
 
 
 class TokenWindow:
@@ -101,6 +101,9 @@ class MemorySink:
         rows = max(mine, key=lambda rows: rows["leaf_index"][-1])
         first = rows.row(0, named=True)
         lo, hi = offsets_of(first["segment_id"])
+        lost = None
+        if first["leaf_kind"] == GAP:
+            lost = Lost(first["reject_reason"], rows["kafka_timestamp"].dt.epoch("ms")[0])
         return Plan(
             lo=lo,
             hi=hi,
@@ -108,6 +111,7 @@ class MemorySink:
             day=first["ingest_day"],
             reference_revision=first.get("reference_revision", 0),
             enricher_version=first.get("enricher_version", 1),
+            lost=lost,
         )
 
     def views_lacking(self, segment_id: str) -> list[str]:

@@ -53,6 +53,11 @@ class Gathering:
             return self._arrived_s[0]
         return -math.inf if self.next_offset > self._taken_to else None
 
+    @property
+    def oldest_ms(self) -> int | None:
+        """Broker timestamp of the oldest record that is held, in milliseconds; None without any."""
+        return next((slab.timestamps_ms[0] for slab in self._slabs if slab.timestamps_ms), None)
+
     def add(self, slab: Slab, now_s: float) -> None:
         """Hold the part of the slab that is not here yet.
 

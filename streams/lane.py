@@ -11,15 +11,17 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
-from auditstream.core.errors import FatalError, InvariantError
+from auditstream.core.errors import FatalError, OffsetGapError
 from auditstream.core.logs import get_logger
 from auditstream.core.ports import Block, LogId, Plan, Segment, Slab
 from streams.dead_letter_limit import PROBE_ROWS, DeadLetterLimit
 from streams.gathering import Batch, Gathering
 from streams.lane_services import Fenced, LaneServices, Membership
+from streams.lane_start import LaneStart
+from streams.lost_offsets import lost_batch
 from streams.pause_notice import publish_trip
 from streams.plan import Closed, State, next_offset_of
-from streams.recovery import start_closed, start_open
+from streams.recovery import first_needed, is_beyond_replay
 from streams.segment_writer import SegmentWriter
 
 log = get_logger(__name__)
@@ -56,12 +58,15 @@ class Lane:
         self._services = services
         self._log_start = log_start
         self._draining = False
+        # Whether Kafka has gone on at a later offset than the one that must come next.
+        self._was_skipped = False
         self._more = asyncio.Event()
         self._full = False
         self._limit = DeadLetterLimit(services.dead_letter_ratio, services.dead_letter_run)
         self._labels = {"topic": log_id.topic, "partition": str(log_id.partition)}
-        self._gathering = Gathering(next_offset_of(state))
+        self._gathering = Gathering(first_needed(state, log_start))
         self._writer = SegmentWriter(self, services)
+        self._start = LaneStart(self, self._writer, services, log_start)
 
     @property
     def next_offset(self) -> int:
@@ -74,6 +79,11 @@ class Lane:
         return next_offset_of(self.state)
 
     @property
+    def oldest_ms(self) -> int | None:
+        """Broker timestamp of the oldest record that is gathered, in milliseconds; None without any."""
+        return self._gathering.oldest_ms
+
+    @property
     def busy(self) -> bool:
         """Whether records are gathered, or a plan is open."""
         return self._gathering.rows > 0 or isinstance(self.state, Plan)
@@ -82,11 +92,20 @@ class Lane:
         """Take a slab. Never waits: one full lane must not hold up the agent, hence the other lanes.
 
         Raises:
-            OffsetGapError: Records between the last slab and this one are missing.
+            OffsetGapError: Records between the last slab and this one are missing, and are not to be recorded
+                as lost.
         """
-        if self._draining or self.dead:
+        if self._draining or self.dead or self._was_skipped:
             return
-        self._gathering.add(slab, time.monotonic())
+        try:
+            self._gathering.add(slab, time.monotonic())
+        except OffsetGapError as gap:
+            if self._services.lost_offsets == "stop":
+                raise
+            log.warning("offsets_skipped", log=str(self.log), gap=str(gap))
+            self._was_skipped = True  # what is held is recorded first; then all begins again
+            self._more.set()
+            return
         metrics = self._services.metrics
         metrics.count("auditstream_slabs_total", **self._labels)
         metrics.count("auditstream_records_total", len(slab.values), **self._labels)
@@ -105,6 +124,14 @@ class Lane:
         self._draining = True
         self._more.set()
 
+    async def rest(self, for_s: float) -> bool:
+        """Do nothing for a while; return False at once when the lane is drained meanwhile."""
+        until = time.monotonic() + for_s
+        self.committed_at = until  # a rest is no stall
+        while not self._draining and time.monotonic() < until:
+            await self._wait_for_more(until)
+        return not self._draining
+
     async def run(self) -> None:
         """Work until drained or fenced; an error that must stop the worker goes to `services.crash`."""
         try:
@@ -112,6 +139,8 @@ class Lane:
             if isinstance(self.state, Plan):
                 await self._finish_open_plan(self.state)
                 await self._pause_while_tripped()
+            if not self._draining:
+                await self._account_for_lost()
             while (batch := await self._gather()) is not None:
                 await self._record(batch)
                 await self._pause_while_tripped()
@@ -127,26 +156,26 @@ class Lane:
 
     async def _check_start(self) -> None:
         """Hold the committed state against the store before anything is written."""
-        state, writer = self.state, self._writer
-        whole = await writer.stored(0)
-        try:
-            if isinstance(state, Closed):
-                start_closed(self.log, state, whole, self._log_start)
-            else:
-                stored = await writer.stored(state.lo)
-                start_open(self.log, state, stored=stored, whole=whole, log_start=self._log_start)
-        except InvariantError:
-            # The group may have moved on since the state was read; then the new owner's rows are in order.
-            await writer.confirm_ownership()
-            raise
+        await self._start.check()
+
+    async def _account_for_lost(self) -> None:
+        """Record the offsets between what is recorded and what Kafka still has as one gap leaf, or stop."""
+        plan = await self._start.plan_over_lost()
+        if plan is not None:
+            await self._commit_plan(plan)
+            await self._write(plan, lost_batch(self.log, plan))
 
     async def _finish_open_plan(self, plan: Plan) -> None:
         """Write the predecessor's plan again, whole and under its own token."""
-        while self._gathering.next_offset <= plan.hi:
+        if is_beyond_replay(plan, self._log_start):
+            return  # told to drain before it was clear what became of it
+        while plan.lost is None and self._gathering.next_offset <= plan.hi:
             if self._draining:
                 return
+            if self._was_skipped:
+                await self._begin_again()
             await self._wait_for_more(None)
-        batch = self._gathering.take_through(plan.hi)
+        batch = lost_batch(self.log, plan) if plan.lost else self._gathering.take_through(plan.hi)
         self._press()
         log.info("plan_replayed", log=str(self.log), lo=plan.lo, hi=plan.hi)
         self._services.metrics.count("auditstream_replayed_segments_total", **self._labels)
@@ -164,6 +193,10 @@ class Lane:
             held = self._gathering
             if held.rows >= max_rows or held.size_bytes >= services.segment_bytes:
                 break
+            if self._was_skipped:
+                if held.oldest_s is not None:
+                    break
+                await self._begin_again()
             until = None if held.oldest_s is None else held.oldest_s + services.pacing.delay_s
             if until is not None and time.monotonic() >= until:
                 break
@@ -183,10 +216,19 @@ class Lane:
         if not self._limit.tripped:
             return
         log.error("partition_paused", log=str(self.log), state=repr(self.state), for_s=services.pause_s)
-        until = time.monotonic() + services.pause_s
-        self.committed_at = until  # a pause is no stall
-        while not self._draining and time.monotonic() < until:
-            await self._wait_for_more(until)
+        await self.rest(services.pause_s)
+
+    async def _begin_again(self) -> None:
+        """Leave this generation: where Kafka's log begins now is asked for at the beginning of the next.
+
+        Raises:
+            Fenced: Always.
+        """
+        committer = self._services.committer
+        if self.state != self.sent:
+            await committer.commit(self)
+        await committer.rejoin()
+        raise Fenced(f"Kafka no longer has offset {self._gathering.next_offset}")
 
     async def _wait_for_more(self, until: float | None) -> None:
         self._more.clear()
@@ -211,14 +253,19 @@ class Lane:
             day=datetime.fromtimestamp(services.clock.now_s(), UTC).date(),
             reference_revision=services.reference_revision(),
         )
+        begun = time.monotonic()
+        await self._commit_plan(plan)
+        await self._write(plan, batch)
+        services.metrics.observe("auditstream_fetch_to_insert_seconds", time.monotonic() - begun)
+
+    async def _commit_plan(self, plan: Plan) -> None:
+        services = self._services
         self.state = plan
         services.checkpoint("gather")
         begun = time.monotonic()
         await services.committer.commit(self)
         services.metrics.observe("auditstream_plan_commit_seconds", time.monotonic() - begun)
         services.checkpoint("plan")
-        await self._write(plan, batch)
-        services.metrics.observe("auditstream_fetch_to_insert_seconds", time.monotonic() - begun)
 
     async def _write(self, plan: Plan, batch: Batch, *, replayed: bool = False) -> None:
         services = self._services
@@ -226,7 +273,10 @@ class Lane:
         block = await self._writer.write(segment, replayed=replayed)
         self.state = Closed(plan.hi + 1, plan.first_index + len(block))
         self._count(block)
-        self._limit.note(block)
+        if plan.lost is None:
+            self._limit.note(block)
+        else:
+            self._tell_of_lost(plan)
         services.checkpoint("close")
         await self._leave_if_worn_out()
 
@@ -252,7 +302,16 @@ class Lane:
 
     def _needs_more(self) -> bool:
         """Whether an open plan waits for records: it may be larger than this worker's own segments."""
-        return isinstance(self.state, Plan) and self._gathering.next_offset <= self.state.hi
+        plan = self.state
+        if not isinstance(plan, Plan) or is_beyond_replay(plan, self._log_start):
+            return False
+        return self._gathering.next_offset <= plan.hi
+
+    def _tell_of_lost(self, plan: Plan) -> None:
+        assert plan.lost is not None
+        count = plan.hi - plan.lo + 1
+        log.error("offsets_lost", log=str(self.log), lo=plan.lo, hi=plan.hi, reason=plan.lost.reason)
+        self._services.metrics.count("auditstream_lost_offsets_total", count, **self._labels)
 
     def _count(self, block: Block) -> None:
         metrics = self._services.metrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from auditstream.core.clock import Clock, SystemClock
 from auditstream.core.metrics import Metrics
@@ -42,6 +42,10 @@ class Committer(Protocol):
         Raises:
             Fenced: The lane's membership has passed, its partition is no longer ours, or an answer was lost.
         """
+        ...
+
+    async def rejoin(self) -> None:
+        """Leave the group and join it anew, so that every lane of the worker begins again."""
         ...
 
 
@@ -88,6 +92,8 @@ class LaneServices:
         dead_letter_ratio: Share of a partition's newest records that may be dead letters before it is paused.
         dead_letter_run: How many dead letters may come in a row before it is paused.
         pause_s: How long a paused partition is left alone.
+        lost_offsets: What to do about offsets that Kafka lost before they were recorded.
+        quiet_s: How long every lease of an earlier owner must be left to run out.
         checkpoint: Called with the name of each numbered step as it is reached; fault runs kill here.
     """
 
@@ -109,5 +115,7 @@ class LaneServices:
     dead_letter_ratio: float = 0.5
     dead_letter_run: int = 10_000
     pause_s: float = 60.0
+    lost_offsets: Literal["stop", "record"] = "stop"
+    quiet_s: float = 41.0
     reference_revision: Callable[[], int] = no_reference_data
     checkpoint: Callable[[str], None] = no_checkpoint

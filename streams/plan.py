@@ -14,9 +14,12 @@ from datetime import date
 from typing import Any
 
 from auditstream.core.errors import InvariantError
-from auditstream.core.ports import Plan
+from auditstream.core.ports import Lost, Plan
 
-VERSION = 1
+VERSION = 2
+"""Newest version that is read: plans over lost offsets have it. Everything else is written as version 1,
+which releases without such plans read, too."""
+_PLAIN = 1
 # Kafka refuses metadata above 4,096 bytes and Faust crashes on the refusal; ours stays far below.
 METADATA_LIMIT_BYTES = 200
 
@@ -40,17 +43,18 @@ def next_offset_of(state: State) -> int:
 def to_commit(state: State) -> tuple[int, str]:
     """Return the state as `(offset, metadata)` of an offset commit."""
     if isinstance(state, Closed):
-        return state.next_offset, _dump({"v": VERSION, "i": state.next_index})
-    return state.lo, _dump(
-        {
-            "v": VERSION,
-            "h": state.hi,
-            "i": state.first_index,
-            "d": state.day.isoformat(),
-            "r": state.reference_revision,
-            "e": state.enricher_version,
-        }
-    )
+        return state.next_offset, _dump({"v": _PLAIN, "i": state.next_index})
+    fields: dict[str, int | str] = {
+        "v": _PLAIN,
+        "h": state.hi,
+        "i": state.first_index,
+        "d": state.day.isoformat(),
+        "r": state.reference_revision,
+        "e": state.enricher_version,
+    }
+    if state.lost is not None:
+        fields |= {"v": VERSION, "g": state.lost.reason, "t": state.lost.noticed_ms}
+    return state.lo, _dump(fields)
 
 
 def from_commit(offset: int, metadata: str) -> State | None:
@@ -78,6 +82,7 @@ def from_commit(offset: int, metadata: str) -> State | None:
         day=date.fromisoformat(fields["d"]),
         reference_revision=fields["r"],
         enricher_version=fields["e"],
+        lost=Lost(fields["g"], fields["t"]) if "g" in fields else None,
     )
 
 

@@ -89,6 +89,13 @@ class SegmentWriter:
             lambda: self._on(services.inserters, services.sink.stored, self._lane.log, from_offset),
         )
 
+    async def views_lacking(self, segment_id: str) -> list[str]:
+        """Return the views that lack a segment which the store has."""
+        services = self._services
+        return await self._patiently(
+            "read_back", lambda: self._on(services.inserters, services.sink.views_lacking, segment_id)
+        )
+
     async def _build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         services = self._services
         begun = time.monotonic()

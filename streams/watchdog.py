@@ -29,7 +29,7 @@ class Watchdog:
         self._at_rest: dict[Lane, float] = {}
 
     def look(self, lanes: Iterable[tuple[Lane, int | None]]) -> None:
-        """Publish each lane's lag.
+        """Publish each lane's lag, and how old what it holds is.
 
         Args:
             lanes: Each lane with the end offset of its partition, None while that is unknown.
@@ -40,6 +40,12 @@ class Watchdog:
         now = self._monotonic()
         at_rest: dict[Lane, float] = {}
         for lane, end_offset in lanes:
+            self._metrics.set(
+                "auditstream_oldest_gathered_time_seconds",
+                (lane.oldest_ms or 0) / 1000,
+                topic=lane.log.topic,
+                partition=str(lane.log.partition),
+            )
             lag = 0 if end_offset is None else max(0, end_offset - lane.durable_offset)
             self._metrics.set(
                 "auditstream_lag_records", lag, topic=lane.log.topic, partition=str(lane.log.partition)

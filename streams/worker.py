@@ -84,7 +84,7 @@ def new_worker_app(settings: Settings, parts: WorkerParts) -> LaneApp:
     )
     app.lanes = Lanes(_lane_services(settings, parts, app), drain_s=worker.drain_s)
     app.epochs = _epochs(kafka)
-    app.quiet_s = worker.lease_s + settings.clickhouse.timeout_s + worker.clock_skew_s
+    app.quiet_s = _quiet_s(settings)
     add_record_agent(app, *topics)
     _add_watchdog(app, Watchdog(stall_s=worker.stall_s, metrics=parts.metrics))
     return app
@@ -123,15 +123,21 @@ def _lane_services(settings: Settings, parts: WorkerParts, app: LaneApp) -> Lane
         dead_letter_ratio=worker.dead_letter_ratio,
         dead_letter_run=worker.dead_letter_run,
         pause_s=worker.dead_letter_pause_s,
+        lost_offsets=worker.lost_offsets,
+        quiet_s=_quiet_s(settings),
         reference_revision=parts.reference_revision,
         checkpoint=parts.checkpoint,
     )
 
 
+def _quiet_s(settings: Settings) -> float:
+    """Return how long an insert of an earlier owner may still be on its way."""
+    return settings.worker.lease_s + settings.clickhouse.timeout_s + settings.worker.clock_skew_s
+
+
 def _request_timeout_s(settings: Settings) -> float:
     """Faust bounds its recovery, hence the wait for old leases, by the request timeout."""
-    quiet_s = settings.worker.lease_s + settings.clickhouse.timeout_s + settings.worker.clock_skew_s
-    return max(90.0, 2 * quiet_s + 30.0, settings.worker.session_timeout_s)
+    return max(90.0, 2 * _quiet_s(settings) + 30.0, settings.worker.session_timeout_s)
 
 
 def _epochs(kafka: KafkaSettings) -> Callable[..., dict[str, str]]:

@@ -148,7 +148,10 @@ class OffsetGapError(FatalError):
     """Kafka no longer has a range of offsets that was never recorded."""
 
     code = "offset_gap"
-    hint = "Events in the range are lost to retention. Lengthen the topic's retention."
+    hint = (
+        "Lengthen the topic's retention. AUDITSTREAM_WORKER__LOST_OFFSETS=record writes the range into the"
+        " log as one gap leaf, which is signed like any other, and goes on after it; its events stay lost."
+    )
 
 
 class StoreSchemaError(FatalError):

@@ -29,6 +29,8 @@ CounterName = Literal[
     "auditstream_duplicates_total",
     # Insert attempts that were refused, timed out or cut (label: reason).
     "auditstream_insert_retries_total",
+    # Kafka offsets that a gap leaf stands for: Kafka lost them before they were recorded.
+    "auditstream_lost_offsets_total",
     # Lanes that were stopped because the group had moved on.
     "auditstream_fenced_lanes_total",
     # Events without a price (label: none; the models are in the table).
@@ -53,6 +55,8 @@ GaugeName = Literal[
     "auditstream_lag_records",
     # Records gathered but not yet written.
     "auditstream_gathered_records",
+    # Broker timestamp of the oldest of them, Unix time; 0 without any. Near retention it may be lost.
+    "auditstream_oldest_gathered_time_seconds",
     # 1 while a partition is paused because too many of its records were dead letters.
     "auditstream_partition_paused",
     # Leaves under the published checkpoint of the partition's newest log.

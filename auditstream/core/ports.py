@@ -69,6 +69,24 @@ class Slab:
     membership: tuple[str, int] | None = None
 
 
+LostReason = Literal["never_planned", "never_written"]
+"""How far lost offsets had come: no segment was ever planned over them, or the first of them were in a plan
+whose insert never happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """That a plan's offsets are gone from Kafka before they were recorded, so that its one leaf says so.
+
+    Attributes:
+        reason: How far they had come.
+        noticed_ms: When they were found missing, milliseconds since the epoch; the leaf's timestamp.
+    """
+
+    reason: LostReason
+    noticed_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the next segment will be, committed to Kafka before it is written.
@@ -82,6 +100,7 @@ class Plan:
         day: Ingest day, the table partition that the whole block goes to.
         reference_revision: Revision of the reference data (credentials, prices) to enrich with.
         enricher_version: Version of the enrichment code's rules.
+        lost: Set where Kafka no longer has any of the offsets: the segment is one leaf of kind 2.
     """
 
     lo: int
@@ -90,6 +109,7 @@ class Plan:
     day: date
     reference_revision: int = 0
     enricher_version: int = 1
+    lost: Lost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +338,8 @@ class Recorder(Protocol):
     def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         """Return the segment's block, one row a record. Blocks; runs on an executor thread.
 
-        A record that cannot be decoded becomes a row of kind 1 and a dead letter.
+        A record that cannot be decoded becomes a row of kind 1 and a dead letter. The one record of a plan
+        over lost offsets is the text that names them; it becomes a row of kind 2.
 
         Args:
             segment: What to build from.

@@ -13,9 +13,9 @@ from streams.recording.decoded import Decoded
 def provenance(segment: Segment, decoded: Decoded) -> pl.DataFrame:
     """Return the provenance columns of `events`, one row a record of the segment."""
     count = len(segment)
-    kinds = np.full(count, int(LeafKind.EVENT), dtype=np.uint8)
-    kinds[list(decoded.rejections)] = int(LeafKind.DEAD_LETTER)
     plan = segment.plan
+    kinds = np.full(count, int(LeafKind.EVENT if plan.lost is None else LeafKind.GAP), dtype=np.uint8)
+    kinds[list(decoded.rejections)] = int(LeafKind.DEAD_LETTER)
     indexes = range(plan.first_index, plan.first_index + count)
     stamps = pl.Series(segment.timestamps_ms, dtype=pl.Int64)
     return pl.DataFrame(

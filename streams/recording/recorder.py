@@ -16,6 +16,7 @@ from streams.recording.dead_letters import dead_letters, rejection_columns
 from streams.recording.decoded import Decoded
 from streams.recording.disputes import disputes
 from streams.recording.duplicates import DuplicateMarker
+from streams.recording.gaps import gap_block
 from streams.recording.outlets import Outlets
 from streams.recording.pauses import pause_of
 from streams.recording.provenance import provenance
@@ -84,7 +85,7 @@ class SegmentRecorder:
         self._outlets = outlets
 
     def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
-        """Return the segment's block, one row a record.
+        """Return the segment's block, one row a record; lost offsets are one row.
 
         Args:
             segment: What to build from.
@@ -93,6 +94,8 @@ class SegmentRecorder:
         Raises:
             RetryableError: The registry or the store does not answer; the segment waits.
         """
+        if segment.plan.lost is not None:
+            return gap_block(segment, self._outlets)
         stages, revision = self._stages, segment.plan.reference_revision
         decoded = stages.decoder.decode(segment).without(refused)
         marks = stages.marker.mark(segment, decoded)

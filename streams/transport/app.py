@@ -98,6 +98,10 @@ class ConsumerLink:
         """Commit a lane's state."""
         await self._consumer.commit_lane(lane)
 
+    async def rejoin(self) -> None:
+        """Leave the group and join it anew."""
+        await self._consumer.rejoin()
+
     def full(self, log: LogId) -> None:
         """Stop fetching a partition."""
         self._consumer.on_buffer_full(TP(log.topic, log.partition))

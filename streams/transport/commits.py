@@ -64,6 +64,10 @@ class LaneCommits:
             self._sender = asyncio.create_task(self._send_waiting())
         await done
 
+    async def rejoin(self) -> None:
+        """Leave the group and join it anew."""
+        await _leave(self._consumer()._coordinator)
+
     async def membership(self) -> Membership:
         """Return the present place in the group."""
         return membership_of(self._consumer()._coordinator)

@@ -16,7 +16,7 @@ from streams.lane import Lane
 from streams.lane_services import Membership
 from streams.lanes import Lanes
 from streams.plan import Closed, State, next_offset_of
-from streams.recovery import require_in_views, start_from_store, was_never_written
+from streams.recovery import first_needed, require_in_views, start_from_store, was_never_written
 from streams.transport.consumer import BatchConsumer, as_aiokafka
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class LaneConsumer(BatchConsumer):
     async def commit_lane(self, lane: Lane) -> None:
         """Commit a lane's state; see `LaneCommits.commit`."""
         await self._thread.run_here(self._thread.commits.commit(lane))
+
+    async def rejoin(self) -> None:
+        """Leave the group and join it anew; see `LaneCommits.rejoin`."""
+        await self._thread.run_here(self._thread.commits.rejoin())
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         """Ask the timer to look at every partition that has a lane, acked slabs or not."""
@@ -127,7 +131,7 @@ class LaneConsumer(BatchConsumer):
         if membership != await self._thread.run_here(self._thread.commits.membership()):
             return
         states: dict[LogId, State] = {logs[tp]: committed[as_aiokafka(tp)] or fresh[logs[tp]] for tp in tps}
-        await self._take_to({tp: next_offset_of(states[logs[tp]]) for tp in tps})
+        await self._take_to({tp: first_needed(states[logs[tp]], begins[tp]) for tp in tps})
         begun = self.lanes.begin(membership, states, {logs[tp]: begins[tp] for tp in tps})
         # So that the next assignment need not wait again.
         await asyncio.gather(*(self.commit_lane(lane) for lane in begun if lane.log in fresh))

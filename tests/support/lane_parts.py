@@ -256,6 +256,9 @@ class LaneBench:
         self.steps.append(f"commit {type(state).__name__}")
         lane.accepted(state, sent_at_s)
 
+    async def rejoin(self) -> None:
+        self.steps.append("rejoin")
+
     async def publish(self, messages: list[Outbound]) -> None:
         self.steps.append(f"publish {len(messages)}")
 

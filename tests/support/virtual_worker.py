@@ -145,6 +145,9 @@ class VirtualWorker:
     async def commit(self, lane: Any) -> None:
         await self._commits.commit(lane)
 
+    async def rejoin(self) -> None:
+        await self._commits.rejoin()
+
     def full(self, log: LogId) -> None:
         self._full.add(log.partition)
 

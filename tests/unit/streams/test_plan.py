@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditstream.core.errors import InvariantError
-from auditstream.core.ports import Plan
+from auditstream.core.ports import Lost, Plan
 from streams.plan import METADATA_LIMIT_BYTES, VERSION, Closed, from_commit, next_offset_of, to_commit
 
 BIGGEST = 2**63 - 1
@@ -23,6 +24,7 @@ PLANS = st.builds(
     day=st.dates(),
     reference_revision=OFFSETS,
     enricher_version=st.integers(0, 2**31),
+    lost=st.none() | st.builds(Lost, st.sampled_from(["never_planned", "never_written"]), OFFSETS),
 )
 STATES = PLANS | st.builds(Closed, next_offset=OFFSETS, next_index=OFFSETS)
 
@@ -40,7 +42,8 @@ def test_a_commit_points_at_the_first_offset_that_may_not_be_durable(state: Plan
 
 def test_metadata_stays_small_with_the_largest_numbers() -> None:
     largest = Plan(BIGGEST, BIGGEST, BIGGEST, date.max, BIGGEST, 2**31)
-    for state in (largest, Closed(BIGGEST, BIGGEST)):
+    lost = replace(largest, lost=Lost("never_planned", BIGGEST))
+    for state in (largest, lost, Closed(BIGGEST, BIGGEST)):
         assert len(to_commit(state)[1].encode()) < METADATA_LIMIT_BYTES
 
 
@@ -49,6 +52,14 @@ def test_the_form_of_an_open_plan_is_fixed() -> None:
     plan = Plan(lo=7, hi=9, first_index=5, day=date(2026, 3, 1), reference_revision=4, enricher_version=2)
     assert to_commit(plan) == (7, '{"v":1,"h":9,"i":5,"d":"2026-03-01","r":4,"e":2}')
     assert to_commit(Closed(10, 8)) == (10, '{"v":1,"i":8}')
+
+
+def test_only_a_plan_over_lost_offsets_has_the_version_that_older_releases_refuse() -> None:
+    plan = Plan(
+        lo=7, hi=9, first_index=5, day=date(2026, 3, 1), lost=Lost("never_written", 1_772_323_200_000)
+    )
+    metadata = '{"v":2,"h":9,"i":5,"d":"2026-03-01","r":0,"e":1,"g":"never_written","t":1772323200000}'
+    assert to_commit(plan) == (7, metadata)
 
 
 @pytest.mark.parametrize("metadata", ["", "{", "null", "7", "[]", '"v"', "{}", '{"v":"1"}', "faust", "\x00"])

@@ -7,11 +7,16 @@ from datetime import date
 import pytest
 
 from auditstream.core.errors import InvariantError, OffsetGapError
-from auditstream.core.ports import LogId, Plan, StoredRange
+from auditstream.core.ports import LogId, Lost, Plan, StoredRange
 from streams.plan import Closed
 from streams.recovery import (
+    close_without_replay,
+    first_needed,
+    is_beyond_replay,
     is_remembered,
     require_in_views,
+    require_nothing_lost,
+    require_replayable,
     start_closed,
     start_from_store,
     start_open,
@@ -25,11 +30,15 @@ NOTHING = StoredRange(0)
 # The segment before it: offset 99 had no record.
 LAST_PLAN = Plan(lo=90, hi=99, first_index=31, day=date(2026, 3, 1))
 BELOW = StoredRange(rows=40, first_index=0, last_index=39, last_offset=98)
+# Offsets 100..104 were lost; leaf 40 says so.
+LOST_PLAN = Plan(
+    lo=100, hi=104, first_index=40, day=date(2026, 3, 1), lost=Lost("never_planned", 1_772_323_200_000)
+)
 WHOLE_BLOCK = StoredRange(rows=16, first_index=40, last_index=55, last_offset=118)
 
 
-def check(stored: StoredRange = NOTHING, whole: StoredRange = BELOW, *, log_start: int = 0) -> None:
-    start_open(LOG, PLAN, stored=stored, whole=whole, log_start=log_start)
+def check(stored: StoredRange = NOTHING, whole: StoredRange = BELOW) -> None:
+    start_open(LOG, PLAN, stored=stored, whole=whole)
 
 
 class TestALogWithoutCommittedState:
@@ -60,9 +69,13 @@ class TestALogWithoutCommittedState:
         with pytest.raises(InvariantError, match=r"41 rows with leaf indexes 0\.\.39"):
             start_from_store(LOG, StoredRange(41, 0, 39, 98), LAST_PLAN, log_start=0)
 
-    def test_is_refused_when_kafka_lost_what_is_not_stored(self) -> None:
-        with pytest.raises(OffsetGapError, match=r"100\.\.100 were never recorded"):
-            start_from_store(LOG, BELOW, LAST_PLAN, log_start=101)
+    def test_closes_below_what_kafka_lost_and_the_store_does_not_have(self) -> None:
+        assert start_from_store(LOG, BELOW, LAST_PLAN, log_start=101) == Closed(100, 40)
+
+    def test_takes_a_last_gap_for_an_open_plan_whatever_kafka_has(self) -> None:
+        # It needs nothing from Kafka, and its finding may be unpublished.
+        whole = StoredRange(rows=41, first_index=0, last_index=40, last_offset=100)
+        assert start_from_store(LOG, whole, LOST_PLAN, log_start=200) == LOST_PLAN
 
 
 class TestASegmentThatNoReplayReaches:
@@ -78,10 +91,15 @@ class TestASegmentThatNoReplayReaches:
 class TestAClosedState:
     @pytest.mark.parametrize("next_offset", [99, 120])
     def test_agrees_with_a_store_that_ends_below_it(self, next_offset: int) -> None:
-        start_closed(LOG, Closed(next_offset, 40), BELOW, log_start=0)
+        start_closed(LOG, Closed(next_offset, 40), BELOW)
 
     def test_agrees_with_an_empty_store_at_the_beginning(self) -> None:
-        start_closed(LOG, Closed(17, 0), NOTHING, log_start=17)
+        start_closed(LOG, Closed(17, 0), NOTHING)
+
+    def test_agrees_with_a_store_that_ends_with_a_gap_below_it(self) -> None:
+        start_closed(
+            LOG, Closed(105, 41), StoredRange(rows=41, first_index=0, last_index=40, last_offset=100)
+        )
 
     @pytest.mark.parametrize(
         ("state", "whole"),
@@ -95,14 +113,15 @@ class TestAClosedState:
     )
     def test_is_refused_when_the_store_says_otherwise(self, state: Closed, whole: StoredRange) -> None:
         with pytest.raises(InvariantError, match="the store holds up to offset"):
-            start_closed(LOG, state, whole, log_start=0)
+            start_closed(LOG, state, whole)
 
     def test_is_refused_when_kafka_lost_what_comes_next(self) -> None:
-        with pytest.raises(OffsetGapError, match=r"99\.\.104 were never recorded"):
-            start_closed(LOG, Closed(99, 40), BELOW, log_start=105)
+        with pytest.raises(OffsetGapError, match=r"99\.\.104 were never recorded") as refusal:
+            require_nothing_lost(LOG, Closed(99, 40), 105)
+        assert "AUDITSTREAM_WORKER__LOST_OFFSETS=record" in refusal.value.hint
 
     def test_may_begin_exactly_where_kafka_begins(self) -> None:
-        start_closed(LOG, Closed(99, 40), BELOW, log_start=99)
+        require_nothing_lost(LOG, Closed(99, 40), 99)
 
 
 class TestAnOpenPlan:
@@ -114,14 +133,25 @@ class TestAnOpenPlan:
 
     def test_agrees_with_an_empty_store_at_the_beginning(self) -> None:
         plan = Plan(lo=0, hi=3, first_index=0, day=PLAN.day)
-        start_open(LOG, plan, stored=NOTHING, whole=NOTHING, log_start=0)
+        start_open(LOG, plan, stored=NOTHING, whole=NOTHING)
 
-    def test_whose_records_kafka_lost_goes_on_when_the_store_has_them(self) -> None:
-        check(WHOLE_BLOCK, log_start=120)
+    @pytest.mark.parametrize(("log_start", "expected"), [(100, False), (101, True), (120, True), (130, True)])
+    def test_is_beyond_replay_once_kafka_lacks_its_first_offset(self, log_start: int, expected: bool) -> None:
+        assert is_beyond_replay(PLAN, log_start) is expected
+
+    def test_over_lost_offsets_can_always_be_replayed(self) -> None:
+        assert not is_beyond_replay(LOST_PLAN, 10_000)
+
+    def test_beyond_replay_closes_at_its_end_when_the_store_has_its_block(self) -> None:
+        assert close_without_replay(PLAN, WHOLE_BLOCK) == Closed(120, 56)
+
+    def test_beyond_replay_closes_at_its_beginning_when_the_store_has_nothing_of_it(self) -> None:
+        assert close_without_replay(PLAN, NOTHING) == Closed(100, 40)
 
     def test_is_refused_when_neither_kafka_nor_the_store_has_its_records(self) -> None:
         with pytest.raises(OffsetGapError, match=r"100\.\.101 were planned but never recorded"):
-            check(log_start=102)
+            require_replayable(LOG, PLAN, 102)
+        require_replayable(LOG, PLAN, 100)
 
     @pytest.mark.parametrize(
         "whole", [NOTHING, StoredRange(39, 0, 38, 97), StoredRange(41, 0, 40, 99)], ids=repr
@@ -149,3 +179,18 @@ class TestAnOpenPlan:
 def test_a_token_counts_as_remembered_within_half_the_window(later: int, expected: bool) -> None:
     stored = StoredRange(16, 40, 55, 118, later_segments=later)
     assert is_remembered(stored, 100) is expected
+
+
+@pytest.mark.parametrize(
+    ("state", "log_start", "expected"),
+    [
+        pytest.param(Closed(99, 40), 50, 99, id="what comes next"),
+        pytest.param(Closed(99, 40), 105, 105, id="what kafka still has"),
+        pytest.param(PLAN, 50, 100, id="all of an open plan"),
+        pytest.param(PLAN, 110, 110, id="what is left of an open plan"),
+        pytest.param(LOST_PLAN, 50, 105, id="nothing of what was given up"),
+        pytest.param(LOST_PLAN, 300, 300, id="nothing of what was lost since"),
+    ],
+)
+def test_a_lane_needs_first(state: Closed | Plan, log_start: int, expected: int) -> None:
+    assert first_needed(state, log_start) == expected
