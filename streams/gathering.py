@@ -104,6 +104,14 @@ class Gathering:
             )
         return self._joined(slabs, hi + 1)
 
+    def skip_to(self, offset: int) -> None:
+        """Let go of everything below `offset`, which is recorded already; it need not be here yet."""
+        if offset <= self._taken_to:
+            return
+        self.take_through(min(offset, self.next_offset) - 1)
+        self._taken_to = offset
+        self.next_offset = max(offset, self.next_offset)
+
     def _pop(self, max_rows: int | None) -> Slab:
         """Remove the oldest slab, or its first `max_rows` records where it has more."""
         slab = self._slabs.popleft()

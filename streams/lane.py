@@ -157,6 +157,8 @@ class Lane:
     async def _check_start(self) -> None:
         """Hold the committed state against the store before anything is written."""
         await self._start.check()
+        if isinstance(self.state, Closed):
+            self._gathering.skip_to(self.state.next_offset)
 
     async def _account_for_lost(self) -> None:
         """Record the offsets between what is recorded and what Kafka still has as one gap leaf, or stop."""

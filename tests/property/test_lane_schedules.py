@@ -18,6 +18,7 @@ from auditstream.core.ports import LogId, Plan, StoredRange
 from streams.gathering import Batch
 from streams.lane import Lane
 from streams.lane_services import LaneServices
+from streams.lane_start import LaneStart
 from streams.plan import Closed, State
 from streams.recovery import start_from_store
 from streams.segment_writer import SegmentWriter
@@ -27,9 +28,14 @@ from tests.support.lane_schedules import Conditions, Verdict, quiet_logs, run_sc
 
 SCHEDULES = 1_500
 FORGETFUL_SCHEDULES = 500
+EXPIRING_SCHEDULES = 500
 # The store remembers tokens for at least twice the time that an insert may be on its way, which is what it
 # must be set to, and no longer: other logs' inserts push them out.
 FORGETFUL = Conditions(window=350, foreign_per_s=20.0, answers_get_lost=True)
+
+
+# Retention takes what was not recorded yet, while workers are away, plans open and inserts on their way.
+EXPIRING = Conditions(expires=True, lost_offsets="record")
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +79,38 @@ def test_every_record_is_stored_once_when_the_store_forgets_tokens() -> None:
     bad, counts = run_all(range(FORGETFUL_SCHEDULES), FORGETFUL)
     assert not bad, told(bad)
     assert counts["forgotten_tokens"] > FORGETFUL_SCHEDULES
+
+
+def test_every_record_is_stored_once_or_in_one_gap_when_kafka_loses_some() -> None:
+    bad, counts = run_all(range(EXPIRING_SCHEDULES), EXPIRING)
+    assert not bad, told(bad)
+    assert counts["gaps"] > EXPIRING_SCHEDULES / 4
+    assert counts["gaps_of_plans"] > EXPIRING_SCHEDULES / 50
+
+
+def test_a_worker_that_must_not_record_losses_stops_at_them_and_writes_nothing_wrong() -> None:
+    stops = 0
+    for seed in range(EXPIRING_SCHEDULES // 2):
+        verdict = run_schedule(seed, Conditions(expires=True))
+        assert not verdict.stored_wrong, verdict
+        assert not verdict.dropped, verdict
+        assert not verdict.counts["gaps"], verdict
+        assert all("OffsetGapError" in error for error in verdict.stopped), verdict
+        assert verdict.stopped or not verdict.lost, verdict
+        stops += bool(verdict.stopped)
+    assert stops > EXPIRING_SCHEDULES / 20
+
+
+def test_a_worker_that_gives_a_plan_up_while_its_insert_may_be_on_its_way_stores_wrong() -> None:
+    with mock.patch.object(Lane, "rest", rest_not):
+        found = first_bad(EXPIRING, lambda verdict: verdict.stored_wrong)
+    assert found is not None
+
+
+def test_a_worker_that_goes_on_after_lost_offsets_without_a_leaf_loses_them() -> None:
+    with mock.patch.object(LaneStart, "plan_over_lost", skip_lost):
+        found = first_bad(EXPIRING, lambda verdict: verdict.lost)
+    assert found is not None
 
 
 def test_a_store_that_ignores_leases_and_forgets_tokens_doubles() -> None:
@@ -141,6 +179,16 @@ def skip_plan_commits(services: LaneServices) -> None:
 def close_what_is_stored(log: LogId, whole: StoredRange, last: Plan | None, log_start: int) -> State:
     state = start_from_store(log, whole, last, log_start)
     return Closed(state.hi + 1, whole.last_index + 1) if isinstance(state, Plan) else state
+
+
+async def rest_not(_lane: Lane, _for_s: float) -> bool:
+    return True
+
+
+async def skip_lost(start: LaneStart) -> None:
+    lane = start._lane
+    assert isinstance(lane.state, Closed)
+    lane.state = Closed(max(lane.state.next_offset, start._log_start), lane.state.next_index)
 
 
 async def never(*_: Any) -> bool:

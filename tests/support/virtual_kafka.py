@@ -34,10 +34,19 @@ Answer = Callable[[Any], None]
 
 @dataclass(slots=True)
 class VirtualLog:
-    """A partition: offsets that carry a record, and the end, which markers without a record also move."""
+    """A partition: offsets that carry a record, and the end, which markers without a record also move.
+
+    Attributes:
+        offsets: Offset of every record that was ever produced.
+        end: Offset that comes next.
+        start: Offset below which retention has taken everything.
+        begun_at: Offset at which a worker began the log, of which nothing was recorded or committed.
+    """
 
     offsets: list[int] = field(default_factory=list)
     end: int = 0
+    start: int = 0
+    begun_at: int = 0
 
     def produce(self, records: int, rng: random.Random, holes: float) -> None:
         """Append records; before each, with probability `holes`, up to three offsets without one."""
@@ -48,6 +57,10 @@ class VirtualLog:
             self.end += 1
         if rng.random() < holes:
             self.end += 1
+
+    def expire(self, rng: random.Random) -> None:
+        """Let retention take the oldest records, or all of them."""
+        self.start = rng.choice([self.end, rng.randint(self.start, self.end)])
 
     def slab(self, partition: int, first: int, to: int, membership: tuple[str, int]) -> Slab:
         """Return the records of offsets `[first, to)`, each with its offset as its value."""

@@ -16,7 +16,7 @@ from datetime import date
 from typing import Any
 
 from auditstream.core.errors import LeaseExpiredError, StoreBusyError, StoreTimeoutError
-from auditstream.core.ports import Block, LogId, Plan, StoredRange, offsets_of
+from auditstream.core.ports import Block, LogId, Lost, Plan, StoredRange, offsets_of
 from tests.support.virtual_time import OnItsWayError, VirtualTime
 
 Rows = list[tuple[int, int]]  # (offset, leaf index)
@@ -53,6 +53,7 @@ class _Written:
     number: int
     rows: Rows
     day: date
+    lost: Lost | None = None
     in_view: bool = False
 
 
@@ -62,6 +63,7 @@ class VirtualStore:
     Attributes:
         window: Of how many of the newest inserts the token is remembered.
         rows: Offset and index of every row, by log, in the order of writing.
+        gaps: First and last offset of every gap leaf, by log; its row is among `rows`.
         misused: Tokens that were sent with other rows than the first time: a silent loss in ClickHouse.
         down_until: Every request is refused before this time.
         checks_lease: False for a negative control.
@@ -86,6 +88,7 @@ class VirtualStore:
         self.window = window
         self.faults = faults or StoreFaults()
         self.rows: dict[str, Rows] = collections.defaultdict(list)
+        self.gaps: dict[str, list[tuple[int, int]]] = collections.defaultdict(list)
         self.misused: list[str] = []
         self.down_until = 0.0
         self.checks_lease = True
@@ -129,11 +132,16 @@ class VirtualStore:
         last = max(self._segments[log], key=lambda segment: segment.rows[-1][1], default=None)
         if last is None:
             return None
-        return Plan(*offsets_of(last.token), last.rows[0][1], last.day)
+        return Plan(*offsets_of(last.token), last.rows[0][1], last.day, lost=last.lost)
 
     def missed_by_view(self) -> list[str]:
         """Return the tokens of the segments that the view lacks."""
         return [each.token for log in self._segments.values() for each in log if not each.in_view]
+
+    def gaps_of_plans(self) -> int:
+        """Return how many gap leaves stand for offsets that were planned already."""
+        written = [each for log in self._segments.values() for each in log if each.lost is not None]
+        return sum(each.lost.reason == "never_written" for each in written if each.lost is not None)
 
     def forgotten(self) -> int:
         """Return how many tokens are no longer remembered."""
@@ -171,7 +179,7 @@ class VirtualStore:
         if self._inserts() - self._tokens.get(block.segment_id, -self.window) < self.window:
             self.dropped += 1
         else:
-            self._keep(block.segment_id, rows, day)
+            self._keep(block, rows, day)
         if self.rng.random() < self.faults.half_done:
             self.time.after(self._way(), answer, StoreTimeoutError("the view failed"))
             return
@@ -188,12 +196,17 @@ class VirtualStore:
         self.healed += not written.in_view and written.number < self._inserts()
         written.in_view = True
 
-    def _keep(self, token: str, rows: Rows, day: date) -> None:
-        log = token.rpartition("/")[0]
+    def _keep(self, block: Block, rows: Rows, day: date) -> None:
+        token = block.segment_id
+        log, lost = token.rpartition("/")[0], None
+        if "leaf_kind" in block.frame.columns:
+            reason, stamp = block.frame.row(0, named=True)["reject_reason"], block.frame["kafka_timestamp"][0]
+            lost = Lost(reason, stamp)
+            self.gaps[log].append(offsets_of(token))
         self.written += 1
         self.rows[log] += rows
         self._tokens[token] = self._inserts()
-        self._segments[log].append(_Written(token, self._inserts(), rows, day))
+        self._segments[log].append(_Written(token, self._inserts(), rows, day, lost))
 
     def _inserts(self) -> int:
         """Return how many inserts into the table there were, foreign ones included."""

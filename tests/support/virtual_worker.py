@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 from aiokafka import TopicPartition
@@ -26,8 +26,8 @@ from auditstream.core.ports import NOTHING_REFUSED, Block, LogId, Outbound, Segm
 from streams.lane_services import Fenced, LaneServices, Membership
 from streams.lanes import Lanes
 from streams.pacing import Pacing
-from streams.plan import Closed, State, next_offset_of
-from streams.recovery import start_from_store, was_never_written
+from streams.plan import Closed, State
+from streams.recovery import first_needed, start_from_store, was_never_written
 from streams.transport.commits import LaneCommits
 from tests.support.virtual_kafka import TOPIC, VirtualGroup
 from tests.support.virtual_store import StoreClient, VirtualStore
@@ -61,6 +61,7 @@ class WorkerSetup:
     delay_s: float = 0.3
     seek_back: float = 0.05
     waits_for_leases: bool = True
+    lost_offsets: Literal["stop", "record"] = "stop"
     sabotage: Callable[[LaneServices], None] = lambda services: None
 
     @property
@@ -73,11 +74,16 @@ class OffsetRecorder:
     """Maps a record to a row; the value of a record of the model is its offset."""
 
     def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
+        plan = segment.plan
+        if plan.lost is not None:
+            gap = {"kafka_offset": [plan.lo], "leaf_index": [plan.first_index], "leaf_kind": [2]}
+            told = {"reject_reason": [plan.lost.reason], "kafka_timestamp": [plan.lost.noticed_ms]}
+            return Block(segment.id, pl.DataFrame(gap | told).with_columns(ingest_day=pl.lit(plan.day)))
         offsets = [int(value or b"-1") for value in segment.values]
         assert offsets == list(segment.offsets), f"{segment.id}: records and offsets are out of step"
-        indexes = range(segment.plan.first_index, segment.plan.first_index + len(offsets))
+        indexes = range(plan.first_index, plan.first_index + len(offsets))
         columns = {"kafka_offset": offsets, "leaf_index": list(indexes)}
-        return Block(segment.id, pl.DataFrame(columns).with_columns(ingest_day=pl.lit(segment.plan.day)))
+        return Block(segment.id, pl.DataFrame(columns).with_columns(ingest_day=pl.lit(plan.day)))
 
     def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
         raise AssertionError("no record of the model is a dead letter")
@@ -181,6 +187,8 @@ class VirtualWorker:
             store_timeout_s=setup.store_timeout_s,
             segment_rows=setup.segment_rows,
             segment_bytes=setup.segment_bytes,
+            lost_offsets=setup.lost_offsets,
+            quiet_s=setup.quiet_s,
             checkpoint=lambda step: self._on_step(self, step),
         )
         setup.sabotage(services)
@@ -250,25 +258,30 @@ class VirtualWorker:
         logs = {partition: LogId(TOPIC, partition, EPOCH) for partition in self._assigned}
         tps = {partition: TopicPartition(TOPIC, partition) for partition in self._assigned}
         committed = await self._commits.committed(set(tps.values()))
+        starts = {log: self._group.logs[partition].start for partition, log in logs.items()}
         fresh = await self._states_without_commit(
-            [logs[partition] for partition in logs if committed[tps[partition]] is None]
+            {log: starts[log] for partition, log in logs.items() if committed[tps[partition]] is None}
         )
         if membership != await self._commits.membership():
             return
         states: dict[LogId, State] = {log: committed[tps[p]] or fresh[log] for p, log in logs.items()}
-        self._positions = {log.partition: next_offset_of(state) for log, state in states.items()}
+        self._positions = {log.partition: first_needed(state, starts[log]) for log, state in states.items()}
         self._full.clear()
-        begun = self.lanes.begin(membership, states, dict.fromkeys(states, 0))
+        begun = self.lanes.begin(membership, states, starts)
         await asyncio.gather(*(self.commit(lane) for lane in begun if lane.log in fresh))
 
-    async def _states_without_commit(self, logs: list[LogId]) -> dict[LogId, State]:
-        written = [log for log in logs if not was_never_written(0, self._group.logs[log.partition].end)]
+    async def _states_without_commit(self, logs: dict[LogId, int]) -> dict[LogId, State]:
+        ends = {log: self._group.logs[log.partition].end for log in logs}
+        written = [log for log, start in logs.items() if not was_never_written(start, ends[log])]
         states: dict[LogId, State] = {log: Closed(0, 0) for log in logs if log not in written}
         if written:
             await asyncio.sleep(self._setup.quiet_s)
         for log in written:
             whole = await self._read(self._sink.stored, log, 0)
-            states[log] = start_from_store(log, whole, await self._read(self._sink.last_plan, log), 0)
+            last = await self._read(self._sink.last_plan, log)
+            states[log] = start_from_store(log, whole, last, logs[log])
+            if last is None:
+                self._group.logs[log.partition].begun_at = logs[log]
         return states
 
     async def _read(self, question: Callable[..., Any], *arguments: Any) -> Any:
@@ -301,7 +314,8 @@ class VirtualWorker:
 
     def _fetch_one(self, partition: int, membership: Membership, deliver_at: float) -> None:
         """Fetch what comes next; a fetch that is thrown away is followed by a seek to where the lane is."""
-        log, first = self._group.logs[partition], self._positions[partition]
+        log = self._group.logs[partition]
+        first = max(log.start, self._positions[partition])
         to = min(log.end, first + self._rng.randint(1, 12))
         lane = self.lanes.get(TOPIC, partition)
         if to <= first or lane is None:

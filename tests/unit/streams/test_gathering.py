@@ -213,3 +213,43 @@ class TestTakingAPlan:
         assert gathering.take_through(4).hi == 4
         assert (gathering.next_offset, gathering.oldest_s) == (9, -math.inf)
         assert take_all(gathering).lo == 5
+
+
+class TestSkipping:
+    @pytest.mark.parametrize("offset", [3, 4, 7, 10])
+    def test_lets_go_of_what_lies_below_and_keeps_the_rest(self, offset: int) -> None:
+        gathering = gathered(slab(0, 4), slab(4, 10, without=(7,), headers=True))
+        gathering.skip_to(offset)
+        gathering.add(slab(10, 12), 0.0)
+        batch = take_all(gathering)
+        assert (batch.lo, batch.hi) == (offset, 11)
+        assert list(batch.offsets) == [each for each in range(offset, 12) if each != 7]
+        assert_in_step(batch)
+        assert (gathering.rows, gathering.size_bytes) == (0, 0)
+
+    def test_may_go_beyond_what_is_here(self) -> None:
+        gathering = gathered(slab(0, 4))
+        gathering.skip_to(6)
+        gathering.add(slab(4, 9), 0.0)
+        batch = take_all(gathering)
+        assert (batch.lo, list(batch.offsets)) == (6, [6, 7, 8])
+
+    def test_does_not_go_back(self) -> None:
+        gathering = gathered(slab(0, 4))
+        take_all(gathering)
+        gathering.skip_to(2)
+        assert (gathering.next_offset, gathering.oldest_s) == (4, None)
+
+    def test_leaves_nothing_that_would_wait(self) -> None:
+        gathering = gathered(slab(0, 4))
+        gathering.skip_to(4)
+        assert gathering.oldest_s is None
+
+
+def test_the_oldest_timestamp_is_that_of_the_first_record_that_is_held() -> None:
+    gathering = gathered(slab(0, 2, without=(0, 1)), slab(2, 4), slab(4, 6))
+    assert gathering.oldest_ms == 1002
+    gathering.skip_to(5)
+    assert gathering.oldest_ms == 1005
+    gathering.skip_to(6)
+    assert gathering.oldest_ms is None

@@ -151,19 +151,23 @@ class TestAnOpenPlanBeyondReplay:
         assert lost is not None
         assert lost.reason == "never_written"
 
+    @pytest.mark.parametrize("log_start", [3, 5, 6])
     @pytest.mark.parametrize("setting", ["stop", "record"])
-    def test_is_closed_when_the_store_has_its_block(self, setting: str) -> None:
+    def test_is_closed_when_the_store_has_its_block(self, setting: str, log_start: int) -> None:
         bench = LaneBench(lost_offsets=setting)
         bench.sink.rows = [*STORED, (2, 2), (3, 3), (4, 4), (5, 5)]
 
         async def scenario() -> None:
-            lane, _ = bench.started(self.PLAN, log_start=6)
-            lane.put(slab(6, 8))
+            lane, _ = bench.started(self.PLAN, log_start=log_start)
+            lane.put(slab(log_start, 7))  # the rest of the plan, which must not be recorded again
             await asyncio.sleep(60)
+            lane.put(slab(7, 8))
+            await asyncio.sleep(1)
             assert lane.state == Closed(8, 8)
 
         bench.run(scenario)
-        assert bench.sink.tokens == ["6-7"]
+        assert bench.sink.rows == [*STORED, *((offset, offset) for offset in range(2, 8))]
+        assert bench.sink.tokens == ["6-6", "7-7"]
         assert bench.crashes == []
 
     def test_stops_the_worker_when_a_view_lacks_its_block(self) -> None:
