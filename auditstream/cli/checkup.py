@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from auditstream.cli.running import Deployment
-from auditstream.core.errors import AuditStreamError, NotFoundError, RetryableError, VerificationError
+from auditstream.core.errors import (
+    AuditStreamError,
+    NotFoundError,
+    OffsetGapError,
+    RetryableError,
+    VerificationError,
+)
 from auditstream.core.settings import RegistrySettings, Settings
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
+    from auditstream.query.backlog import Backlog
     from auditstream.query.reader import Reader
 
 State = Literal["ok", "warning", "failed"]
@@ -109,10 +116,67 @@ def _kafka(settings: Settings) -> tuple[int, list[Finding]]:
     read = (settings.kafka.events_topic, *settings.kafka.direct_topics)
     partitions = sum(len(topics[name].partitions) for name in read if name in topics)
     reachable = Finding("kafka", "ok", f"{settings.kafka.brokers}, {partitions} partitions of events")
-    return partitions, [
-        reachable,
-        *_topics(settings, admin, {n: len(t.partitions) for n, t in topics.items()}),
-    ]
+    checked = list(_topics(settings, admin, {n: len(t.partitions) for n, t in topics.items()}))
+    if not any(each.state == "warning" for each in checked):  # else the broker says nothing of its topics
+        checked += _attempt("backlog", lambda: _backlog(settings, [name for name in read if name in topics]))
+    return partitions, [reachable, *checked]
+
+
+def _backlog(settings: Settings, topics: list[str]) -> Finding:
+    """Return whether what is not recorded yet is in danger of being deleted."""
+    from auditstream.core.clock import SystemClock
+    from auditstream.query.backlog import backlogs, retention_ms
+    from streams.kafka_security import librdkafka_settings
+
+    if not topics:
+        return Finding("backlog", "ok", "there is no topic of events yet")
+    connection = librdkafka_settings(settings.kafka)
+    kept = retention_ms(connection, topics, timeout_s=_PATIENCE_S)
+    found = backlogs(
+        connection,
+        settings.worker.app_id,
+        {topic: kept.get(topic) for topic in topics},
+        now_ms=int(SystemClock().now_s() * 1000),
+        timeout_s=_PATIENCE_S,
+    )
+    return backlog_finding(found)
+
+
+def backlog_finding(backlogs: Sequence[Backlog]) -> Finding:
+    """Return whether Kafka has deleted, or may soon delete, what is not recorded.
+
+    Args:
+        backlogs: What is not recorded, by partition.
+    """
+    lost = [each for each in backlogs if each.lost]
+    if lost:
+        named = ", ".join(
+            f"{each.topic}/{each.partition} offsets {each.recorded_to}..{each.log_start - 1}" for each in lost
+        )
+        return wrong("backlog", f"Kafka has deleted what was never recorded: {named}", OffsetGapError.hint)
+    over = [each for each in backlogs if each.is_over]
+    half = [each for each in backlogs if each.is_half_over]
+    advice = (
+        "Start workers, see why they lag (`auditstream status`), or lengthen the topic's retention.ms now."
+    )
+    if over:
+        detail = f"older than the topic's retention, and may be deleted at any moment: {_places(over)}"
+        return wrong("backlog", f"not recorded, {detail}", advice)
+    if half:
+        detail = f"not recorded, and older than half of the topic's retention: {_places(half)}"
+        return Finding("backlog", "warning", detail, advice)
+    return Finding("backlog", "ok", "nothing older than half of its topic's retention waits to be recorded")
+
+
+def _places(backlogs: Iterable[Backlog]) -> str:
+    return ", ".join(
+        f"{each.topic}/{each.partition} from offset {each.recorded_to} (kept for {_hours(each.retention_ms)})"
+        for each in backlogs
+    )
+
+
+def _hours(duration_ms: int | None) -> str:
+    return "ever" if duration_ms is None else f"{duration_ms / 3_600_000:.4g} h"
 
 
 def _topics(settings: Settings, admin: AdminClient, partitions: dict[str, int]) -> Iterator[Finding]:

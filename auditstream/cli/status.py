@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from auditstream.query.recorded import Recorded
 
 _LOG_COLUMNS = (
-    "log_id", "recorded", "next_index", "dense", "segments", "dead_letters", "duplicates", "committed",
-    "end_offset", "lag", "last_inserted_at", "last_insert_age_s", "checkpoint_size",
+    "log_id", "recorded", "next_index", "dense", "segments", "dead_letters", "gaps", "duplicates",
+    "committed", "end_offset", "lag", "last_inserted_at", "last_insert_age_s", "checkpoint_size",
     "checkpoint_age_s",
 )  # fmt: skip
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(context: typer.Context) -> None:
-    """Show recorded counts and lag by log, dead letters, repeats, unpriced events, segments, checkpoints.
+    """Show recorded counts and lag by log, dead letters, gaps, repeats, unpriced events and checkpoints.
 
     Also when each log last got rows, and how long ago the last segment was committed. json and jsonl print
     one object; csv prints the logs.
@@ -52,12 +52,13 @@ def summary(state: Recorded, lags: list[PartitionLag] | None, remark: str = "") 
         remark: Why it did not.
     """
     leaves = state.total("recorded")
-    dead, duplicates = state.total("dead_letters"), state.total("duplicates")
+    dead, gaps, duplicates = (state.total(name) for name in ("dead_letters", "gaps", "duplicates"))
     return {
         "recorded": leaves,
-        "events": leaves - dead - duplicates,
+        "events": leaves - dead - gaps - duplicates,
         "duplicates": duplicates,
         "dead_letters": dead,
+        "gaps": gaps,
         "dead_letters_by_reason": state.reasons,
         "unpriced": state.unpriced,
         "segments": state.total("segments"),

@@ -10,7 +10,7 @@ from auditstream.query.reader import Reader
 _LOGS = """
 SELECT
     log_id, kafka_topic, kafka_partition, epoch, rows AS recorded, last_index + 1 AS next_index,
-    last_index - first_index + 1 = rows AS dense, segments, dead_letters, duplicates, last_offset,
+    last_index - first_index + 1 = rows AS dense, segments, dead_letters, gaps, duplicates, last_offset,
     last_timestamp, last_inserted_at,
     (toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(last_inserted_at)) / 1000 AS last_insert_age_s
 FROM logs ORDER BY kafka_topic, kafka_partition, log_id"""
@@ -32,7 +32,7 @@ class Recorded:
 
     Attributes:
         logs: One entry a log: `log_id, kafka_topic, kafka_partition, epoch, recorded, next_index, dense,
-            segments, dead_letters, duplicates, last_offset, last_timestamp, last_inserted_at,
+            segments, dead_letters, gaps, duplicates, last_offset, last_timestamp, last_inserted_at,
             last_insert_age_s`.
         reasons: Dead letters by reason.
         unpriced: Events that need a price and have none.

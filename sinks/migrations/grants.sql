@@ -16,7 +16,8 @@ GRANT INSERT ON ${database}.events TO audit_writer;
 GRANT INSERT ON ${database}.findings TO audit_writer;
 -- The last is what `duplicate_of IS NULL` reads.
 GRANT SELECT(log_id, segment_id, leaf_index, leaf_kind, duplicate_of, event_id, kafka_offset, kafka_timestamp,
-    ingest_day, inserted_at, `duplicate_of.null`) ON ${database}.events TO audit_writer;
+    ingest_day, inserted_at, reference_revision, enricher_version, reject_reason, `duplicate_of.null`)
+    ON ${database}.events TO audit_writer;
 GRANT SELECT ON ${database}.segment_ranges TO audit_writer;
 GRANT SELECT ON ${database}.tenants TO audit_writer;
 GRANT SELECT ON ${database}.credentials TO audit_writer;

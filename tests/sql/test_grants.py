@@ -85,6 +85,9 @@ def test_a_worker_records_recovers_and_reads_what_it_attributes_by(open_as: Open
     sink.insert(block_of(lo=100), insert_by_s=4e9, timeout_s=20)
 
     assert sink.stored(LOG, 100).rows == 3
+    plan = sink.last_plan(LOG)
+    assert plan is not None
+    assert plan.lo == 100
     assert sink.token_window() > 0
     assert sink.history().first_ids(LOG, 100, 103).height == 3
     assert set(sink.history().ids_at(LOG, [101])) == {101}

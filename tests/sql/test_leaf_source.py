@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from auditstream.core.errors import StoreSchemaError
+from auditstream.core.ports import Lost, Plan, Segment
 from auditstream.ledger.leaves import LeafError, LeafRun, value_hashes
 from auditstream.ledger.merkle import root_of
 from auditstream.sealer.sealing import seal_once
 from sinks.clients import ClientPool
 from sinks.leaf_source import ClickHouseLeaves
+from streams.lost_offsets import lost_batch
 from tests.support.blocks import LOG, OTHER_LOG, block_of
 from tests.support.logs import KEY, Place
+from tests.support.recorders import recorder_of
 from tests.support.stores import ClickHouseStore, OpenClient
 
 VALUES = [b"\0\0\0\0\1 value", b"", None]
@@ -73,6 +76,22 @@ def test_rows_give_the_entries_and_hashes_that_were_recorded(
     assert stored.run.entries() == run_of(4, 1_000).entries()
     assert stored.checked().hashes == run_of(4, 1_000).hashes()
     assert len(leaves.read(1_400, 1_000)) == 107
+
+
+def test_the_row_of_lost_offsets_gives_the_hash_that_it_was_recorded_with(
+    leaves: ClickHouseLeaves, store: ClickHouseStore
+) -> None:
+    plan = Plan(0, 6, 0, date(2026, 3, 1), lost=Lost("never_planned", 1_772_323_200_001))
+    batch = lost_batch(LOG, plan)
+    segment = Segment(LOG, plan, batch.offsets, batch.values, batch.timestamps_ms)
+    block = recorder_of().build(segment)
+    store.insert(block)
+
+    [hash_] = leaves.read(0, 10).checked().hashes
+
+    assert hash_ == block.frame["leaf_hash"][0]
+    value, kind = store.ask("SELECT raw, leaf_kind FROM events")[0]
+    assert (value, kind) == ((batch.values[0] or b"").decode(), 2)
 
 
 def test_there_are_no_leaves_behind_the_last_one(leaves: ClickHouseLeaves, store: ClickHouseStore) -> None:

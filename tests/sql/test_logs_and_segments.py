@@ -27,15 +27,15 @@ def test_a_segment_is_one_row_with_its_ranges(store: ClickHouseStore) -> None:
 
 def test_a_log_is_one_row_with_its_epoch_and_counts(store: ClickHouseStore) -> None:
     store.insert(block_of(LOG, lo=0, rows=3, leaf_kind=[0, 1, 0], duplicate_of=[None, None, 0]))
-    store.insert(block_of(LOG, lo=3, rows=2, day=date(2026, 1, 5)))
+    store.insert(block_of(LOG, lo=3, rows=2, leaf_kind=[2, 0], day=date(2026, 1, 5)))
     store.insert(block_of(OTHER_LOG, lo=0, rows=1))
 
     assert store.ask(
         "SELECT log_id, kafka_topic, kafka_partition, epoch, segments, first_index, last_index, rows, "
-        "dead_letters, duplicates, last_offset, first_day, last_day FROM logs ORDER BY log_id"
+        "dead_letters, gaps, duplicates, last_offset, first_day, last_day FROM logs ORDER BY log_id"
     ) == [
-        (str(LOG), "audit.events.v1", 0, "0a1b2c3d", 2, 0, 4, 5, 1, 1, 4, DAY, date(2026, 1, 5)),
-        (str(OTHER_LOG), "audit.events.v1", 1, "0a1b2c3d", 1, 0, 0, 1, 0, 0, 0, DAY, DAY),
+        (str(LOG), "audit.events.v1", 0, "0a1b2c3d", 2, 0, 4, 5, 1, 1, 1, 4, DAY, date(2026, 1, 5)),
+        (str(OTHER_LOG), "audit.events.v1", 1, "0a1b2c3d", 1, 0, 0, 1, 0, 0, 0, 0, DAY, DAY),
     ]
 
 

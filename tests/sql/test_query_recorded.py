@@ -44,7 +44,7 @@ def test_leaves_are_counted_by_log_and_kind(reader: Reader, store: ClickHouseSto
         )
     )
     store.insert(block_of(lo=5, rows=2))
-    store.insert(block_of(OTHER_LOG, rows=1))
+    store.insert(block_of(OTHER_LOG, rows=1, leaf_kind=2, reject_reason="never_planned"))
 
     state = recorded(reader)
 
@@ -52,7 +52,7 @@ def test_leaves_are_counted_by_log_and_kind(reader: Reader, store: ClickHouseSto
     assert (first["log_id"], second["log_id"]) == (str(LOG), str(OTHER_LOG))
     assert (first["recorded"], first["next_index"], first["segments"]) == (6, 7, 2)
     assert (first["dense"], second["dense"]) == (False, True)
-    assert (state.total("dead_letters"), state.total("duplicates")) == (2, 1)
+    assert [state.total(name) for name in ("dead_letters", "gaps", "duplicates")] == [2, 1, 1]
     assert state.reasons == {"contract": 1, "undecodable": 1}
     assert state.unpriced == 1
     assert 0 <= (state.last_insert_age_s or -1) < 60

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from auditstream.core.errors import StoreSchemaError
-from auditstream.core.ports import LogId, Plan, StoredRange
-from tests.support.blocks import LOG, OTHER_LOG, block_of
+from auditstream.core.ports import LogId, Lost, Plan, StoredRange
+from tests.support.blocks import DAY, LOG, OTHER_LOG, block_of
 from tests.support.stores import Store
 
 
@@ -97,6 +97,28 @@ def test_the_last_plan_is_told_as_it_was_made(store: Store) -> None:
     store.insert(block_of(OTHER_LOG, rows=2))
 
     assert store.sink.last_plan(LOG) == Plan(10, 19, 5, day, reference_revision=7, enricher_version=3)
+
+
+@pytest.mark.parametrize("stamp_ms", [0, 1_772_323_200_001])
+def test_the_last_plan_is_told_to_be_over_lost_offsets(store: Store, stamp_ms: int) -> None:
+    store.insert(block_of(lo=0, rows=5))
+    gap = {"leaf_kind": 2, "reject_reason": "never_written", "enricher_version": 1}
+    stamp = datetime.fromtimestamp(stamp_ms // 1000, UTC) + timedelta(milliseconds=stamp_ms % 1000)
+    store.insert(block_of(lo=5, rows=1, segment_id=f"{LOG}/5-11", kafka_timestamp=stamp, **gap))
+
+    assert store.sink.last_plan(LOG) == Plan(5, 11, 5, DAY, lost=Lost("never_written", stamp_ms))
+
+
+def test_a_gap_is_one_row_at_its_first_offset_and_no_event(store: Store) -> None:
+    store.insert(block_of(lo=0, rows=5))
+    store.insert(block_of(lo=5, rows=1, segment_id=f"{LOG}/5-11", leaf_kind=2))
+    store.insert(block_of(lo=12, rows=2, leaf_index=[6, 7]))
+
+    found = store.sink.stored(LOG, 0)
+    assert (found.rows, found.first_index, found.last_index, found.last_offset) == (8, 0, 7, 13)
+    above = store.sink.stored(LOG, 6)
+    assert (above.rows, above.first_index) == (2, 6)
+    assert store.counted_by_view() == 7
 
 
 def test_a_log_without_rows_has_no_last_plan(store: Store) -> None:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from auditstream.cli.checkup import Finding, failure_code, lease_findings, skew_finding, window_finding
+from auditstream.cli.checkup import (
+    Finding,
+    backlog_finding,
+    failure_code,
+    lease_findings,
+    skew_finding,
+    window_finding,
+)
 from auditstream.core.settings import ClickHouseSettings, Settings
+from auditstream.query.backlog import Backlog
 
 FED = ("events", "segment_ranges", "usage_1m", "usage_1h", "outcomes_1m", "latency_1m")
 
@@ -49,6 +57,33 @@ def test_clocks_may_differ_as_much_as_the_workers_assume(
     skew_s: float, uncertainty_s: float, state: str
 ) -> None:
     assert skew_finding(skew_s, uncertainty_s, 1.0).state == state
+
+
+YOUNG = Backlog("t", 0, recorded_to=5, log_start=0, retention_ms=7_200_000)
+HALF_OVER = Backlog("t", 1, 6, 0, 7_200_000, is_half_over=True)
+OVER = Backlog("t", 2, 7, 0, 7_200_000, is_half_over=True, is_over=True)
+LOST = Backlog("t", 3, 8, 11, None)
+
+
+@pytest.mark.parametrize(
+    ("backlogs", "state", "told"),
+    [
+        ([], "ok", "nothing older"),
+        ([YOUNG], "ok", "nothing older"),
+        ([YOUNG, HALF_OVER], "warning", "t/1 from offset 6 (kept for 2 h)"),
+        ([HALF_OVER, OVER], "failed", "at any moment: t/2 from offset 7"),
+        ([OVER, LOST], "failed", "t/3 offsets 8..10"),
+    ],
+)
+def test_what_is_not_recorded_is_younger_than_half_of_what_kafka_keeps(
+    backlogs: list[Backlog], state: str, told: str
+) -> None:
+    finding = backlog_finding(backlogs)
+
+    assert (finding.check, finding.state) == ("backlog", state)
+    assert told in finding.detail
+    assert bool(finding.advice) == (state != "ok")
+    assert bool(finding.exit_code) == (state == "failed")
 
 
 def test_a_service_that_is_away_decides_the_exit_code() -> None:

@@ -27,6 +27,7 @@ def log_of(epoch: str, minute: int, **fields: object) -> dict[str, Any]:
         "dense": True,
         "segments": 2,
         "dead_letters": 1,
+        "gaps": 0,
         "duplicates": 2,
         "last_offset": 9,
         "last_timestamp": datetime(2026, 3, 1, 12, minute, tzinfo=UTC),
@@ -37,7 +38,7 @@ def log_of(epoch: str, minute: int, **fields: object) -> dict[str, Any]:
 
 
 STATE = Recorded(
-    logs=[log_of("aa", 50), log_of("bb", 10, dense=False)],
+    logs=[log_of("aa", 50, gaps=3), log_of("bb", 10, dense=False)],
     reasons={"contract": 2},
     unpriced=1,
     checkpoints=[
@@ -50,8 +51,8 @@ LAGS = [PartitionLag(TOPIC, 0, committed=10, end=14, lag=4), PartitionLag(TOPIC,
 def test_the_logs_are_added_up_and_the_newest_counts_for_the_age() -> None:
     answer = status.summary(STATE, LAGS)
 
-    totals = ("recorded", "events", "duplicates", "dead_letters", "segments", "dense", "lag")
-    assert [answer[name] for name in totals] == [20, 14, 4, 2, 4, False, 7]
+    totals = ("recorded", "events", "duplicates", "dead_letters", "gaps", "segments", "dense", "lag")
+    assert [answer[name] for name in totals] == [20, 11, 4, 2, 3, 4, False, 7]
     assert answer["last_commit_age_s"] == 600.0
 
 
