@@ -112,6 +112,7 @@ class LaneStart:
             if lacking:
                 await self._writer.confirm_ownership()
             require_in_views(segment, lacking)
+            log.warning("segment_not_published_again", segment=segment)
         elif self._services.lost_offsets == "stop":
             await self._writer.confirm_ownership()
             require_replayable(log_id, plan, self._log_start)

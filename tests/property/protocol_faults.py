@@ -122,6 +122,13 @@ class Faults:
             self._network.inserts.remove(send)
             self._world.note("store killed in mid-insert", send.insert)
 
+    def expire(self) -> None:
+        """Retention takes the oldest records of a partition, recorded or not."""
+        partition = self._chance.randrange(len(self._world.logs))
+        start, end = self._world.starts[partition], len(self._world.logs[partition])
+        self._world.starts[partition] = self._chance.choice([end, self._chance.randint(start, end)])
+        self._world.note("records lost")
+
     def jump(self) -> None:
         """Nothing happens for a while."""
         self._world.now += self._chance.randint(5, 25)

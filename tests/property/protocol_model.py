@@ -8,6 +8,8 @@ request to Kafka or to the store, or just a point at which the worker may die. T
 - Token: the segment's range; the store drops a block whose token it remembers.
 - Read-back: ask the store what it holds of the plan's range.
 - Close: the lane's state becomes (hi + 1; next index), and the next commit carries it.
+- Gap: offsets that Kafka lost first are one row, planned and written like a segment. A plan whose records are
+  lost is closed, once no lease under it can be running, at its end or at its beginning, as the store has it.
 """
 
 from __future__ import annotations
@@ -58,6 +60,10 @@ class Rules:
         skew: Largest real difference between clocks.
         rejoins_when_unsure: After a commit whose answer was given up the lane takes a new generation: the
             commit may arrive after a later one, over another connection.
+        records_lost: Offsets that Kafka lost become a gap; else the worker stops.
+        waits_for_lost: A plan whose records are lost is given up only once no lease under it can be running.
+        plans_lost: The plan of a gap is committed before it is written.
+        skips_stored: What is left in Kafka of a plan that the store has is not recorded again.
     """
 
     plans: bool = True
@@ -78,6 +84,10 @@ class Rules:
     view_window: int = MARGIN + 4
     skew: int = SKEW
     rejoins_when_unsure: bool = True
+    records_lost: bool = True
+    waits_for_lost: bool = True
+    plans_lost: bool = True
+    skips_stored: bool = True
 
 
 class Closed(NamedTuple):
@@ -88,12 +98,13 @@ class Closed(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """State with an open segment: offsets lo to hi are being written as one block."""
+    """State with an open segment: offsets lo to hi are being written as one block; of a gap, as one row."""
 
     lo: int
     hi: int
     first_index: int
     day: int
+    is_gap: bool = False
 
     @property
     def offset(self) -> int:
@@ -120,6 +131,10 @@ class InvariantError(Exception):
     """Plan, log and store disagree in a way that the protocol cannot produce: the worker stops."""
 
 
+class LostOffsetsError(Exception):
+    """Kafka lost offsets that are not recorded, and the worker may not record that."""
+
+
 class HalfDoneError(InvariantError):
     """The view missed a segment whose token is forgotten: the worker stops until the view is mended."""
 
@@ -144,9 +159,21 @@ class Pause(Step):
 
 @dataclass(slots=True, eq=False)
 class Gather(Step):
-    """Wait until the log has records at or above `offset`; the answer is the log's end."""
+    """Wait until the log has records at or above `offset`; the answer is its end, None when that is lost."""
 
     offset: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class ReadStart(Step):
+    """Ask Kafka for the earliest offset that it still has."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Read(Step):
+    """Read a plan's records from Kafka; the answer is their offsets, None when some are lost."""
+
+    plan: Plan
 
 
 @dataclass(slots=True, eq=False)
@@ -219,6 +246,14 @@ class Surroundings(Protocol):
         """Take a new generation soon."""
         ...
 
+    def leave_messages(self, partition: int, plan: Plan) -> None:
+        """Note that a segment's messages cannot be published any more, where they were not."""
+        ...
+
+    def begin_log(self, partition: int, offset: int) -> None:
+        """Note that a log of which nothing is recorded begins at an offset."""
+        ...
+
 
 class Lane:
     """One partition in one generation of its worker.
@@ -245,15 +280,13 @@ class Lane:
     def run(self) -> Steps:
         """Recover, then plan, write, publish and close one segment after the other."""
         yield from self._recover()
+        start: int = yield ReadStart()
         if isinstance(self.state, Plan):
-            yield from self._finish(self.state, is_replay=True)
+            yield from self._replay(self.state, start)
+        yield from self._account_for_lost(start)
         while True:
-            self.state = yield from self._gather()
-            if self._rules.plans:
-                yield from self._commit()
-            yield from self._finish(self.state, is_replay=False)
-            if not self._rules.plans:
-                yield from self._commit()
+            plan = yield from self._gather()
+            yield from self._record(plan, self.worker.leaves(self.partition, plan.lo, plan.hi))
 
     def sign(self) -> Commit:
         """Return a commit of the lane's state as of now."""
@@ -290,17 +323,74 @@ class Lane:
         """The store's own highest segment decides; it is replayed, for a view may have missed it."""
         highest: Plan | None = yield ReadHighest()
         if highest is None:
-            self._become(Closed(0, 0))
+            start: int = yield ReadStart()
+            self.worker.begin_log(self.partition, start)
+            self._become(Closed(start, 0))
         elif self._rules.replays_highest and self._rules.plans:
             self._become(highest)
         else:
             count = len(self.worker.leaves(self.partition, highest.lo, highest.hi))
             self._become(Closed(highest.hi + 1, highest.first_index + count))
 
+    def _replay(self, plan: Plan, start: int) -> Steps:
+        """Write the plan again, or close it where Kafka no longer has its records."""
+        if plan.is_gap:
+            yield from self._finish(plan, [plan.lo], is_replay=True)
+        elif plan.lo < start:
+            yield from self._close_without_replay(plan, start)
+        else:
+            offsets = yield Read(plan=plan)
+            if offsets is None:
+                self._begin_again()
+            yield from self._finish(plan, offsets, is_replay=True)
+
+    def _close_without_replay(self, plan: Plan, start: int) -> Steps:
+        if self._rules.waits_for_lost:
+            yield Wait(ticks=LEASE + MAX_EXECUTION + SKEW)
+        held: Held = yield ReadBack(offset=plan.lo)
+        if held.rows == 0:
+            self._become(Closed(plan.lo, plan.first_index))
+            return
+        if held.first_index != plan.first_index or held.last_offset > plan.hi:
+            yield from self._alarm(InvariantError(f"{held} for {plan}"))
+        if not held.in_view:
+            yield from self._alarm(HalfDoneError(f"{held} for {plan}"))
+        self.worker.leave_messages(self.partition, plan)
+        end = plan.hi + 1 if self._rules.skips_stored else start
+        self._become(Closed(end, plan.first_index + held.rows))
+
+    def _account_for_lost(self, start: int) -> Steps:
+        """Record what Kafka lost as a gap."""
+        assert isinstance(self.state, Closed)
+        lo, index = self.state
+        if lo >= start:
+            return
+        if not self._rules.records_lost:
+            raise LostOffsetsError(f"{lo} to {start - 1}")
+        plan = Plan(lo, start - 1, index, day_of(self.worker.clock()), is_gap=True)
+        yield from self._record(plan, [lo], is_planned=self._rules.plans_lost)
+
+    def _begin_again(self) -> None:
+        self.worker.leave_and_rejoin()
+        raise FencedError
+
+    def _record(self, plan: Plan, offsets: Sequence[int], *, is_planned: bool = True) -> Steps:
+        before, self.state = self.state, plan
+        if self._rules.plans and is_planned:
+            yield from self._commit()
+        elif not is_planned:
+            self.state = before
+        yield from self._finish(plan, offsets, is_replay=False)
+        if not self._rules.plans:
+            yield from self._commit()
+
     def _gather(self) -> Generator[Step, Any, Plan]:
         assert isinstance(self.state, Closed)
         lo = self.state.offset
-        end: int = yield Gather(offset=lo)
+        end: int | None = yield Gather(offset=lo)
+        if end is None:
+            self._begin_again()
+            raise AssertionError
         hi = self.worker.chance.randint(lo, min(end, lo + SEGMENT) - 1)
         return Plan(lo, hi, self.state.next_index, day_of(self.worker.clock()))
 
@@ -318,8 +408,7 @@ class Lane:
                 self.worker.leave_and_rejoin()
                 raise FencedError
 
-    def _finish(self, plan: Plan, *, is_replay: bool) -> Steps:
-        offsets = self.worker.leaves(self.partition, plan.lo, plan.hi)
+    def _finish(self, plan: Plan, offsets: Sequence[int], *, is_replay: bool) -> Steps:
         if offsets:
             yield from self._write(plan, offsets, may_be_there=is_replay)
             yield Pause()

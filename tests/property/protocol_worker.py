@@ -54,13 +54,21 @@ class Worker:
 
     def publish(self, partition: int, plan: Plan) -> None:
         """Note that the segment's messages went out; twice is no harm."""
-        offsets = self.leaves(partition, plan.lo, plan.hi)
+        offsets = [plan.lo] if plan.is_gap else self.leaves(partition, plan.lo, plan.hi)
         self.world.published.update((partition, offset) for offset in offsets)
 
     def leave_and_rejoin(self) -> None:
         """Leave the group; the next `hear` joins it again."""
         self.world.group.remove(self.member)
         self.timer.clear()
+
+    def leave_messages(self, partition: int, plan: Plan) -> None:
+        """Note that what is not published of a segment cannot be any more: Kafka lost its records."""
+        self.world.unpublishable.update((partition, offset) for offset in range(plan.lo, plan.hi + 1))
+
+    def begin_log(self, partition: int, offset: int) -> None:
+        """Note that a log of which nothing is recorded begins at an offset."""
+        self.world.begun[partition] = max(offset, self.world.begun[partition])
 
     def is_behind(self) -> bool:
         """Whether the group has moved on without this worker."""

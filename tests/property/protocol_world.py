@@ -22,9 +22,13 @@ from tests.property.protocol_model import (
     HalfDoneError,
     InvariantError,
     Lane,
+    LostOffsetsError,
     Pause,
+    Plan,
+    Read,
     ReadBack,
     ReadHighest,
+    ReadStart,
     Rules,
     Send,
     State,
@@ -47,23 +51,27 @@ class Outcome:
     """What a run came to.
 
     Attributes:
-        lost: Records without a row.
-        doubled: Rows too many.
+        lost: Records without a row that are in no gap.
+        doubled: Rows too many, and records in a gap that have a row or are in another gap.
+        given_up: Gaps over records that Kafka still has.
         not_dense: Partitions whose indexes are not 0, 1, 2, … in offset order.
         view_wrong: Rows that the view has not counted once.
         unpublished: Rows whose messages never went out.
         stopped: Why a worker stopped itself for good, "" when none did.
         is_stuck: Whether the calm ended before everything was recorded.
+        has_halted: Whether a worker stopped, as it had to, for offsets that Kafka lost.
         seen: How often each kind of thing happened.
     """
 
     lost: int = 0
     doubled: int = 0
+    given_up: int = 0
     not_dense: int = 0
     view_wrong: int = 0
     unpublished: int = 0
     stopped: str = ""
     is_stuck: bool = False
+    has_halted: bool = False
     seen: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -72,6 +80,7 @@ class Outcome:
         counts = {
             "lost": self.lost,
             "doubled": self.doubled,
+            "given_up": self.given_up,
             "not_dense": self.not_dense,
             "view_wrong": self.view_wrong,
             "unpublished": self.unpublished,
@@ -87,7 +96,10 @@ class World:
     Attributes:
         now: The store's clock, in ticks.
         logs: Whether each offset of each partition has a record.
+        starts: The earliest offset of each partition that Kafka still has.
+        begun: Where each log begins, of which nothing was recorded when it was begun.
         published: Places whose messages went out.
+        unpublishable: Places whose messages cannot go out any more, as Kafka lost the records meanwhile.
     """
 
     def __init__(
@@ -97,6 +109,7 @@ class World:
         *,
         weather: Weather | None = None,
         steps: int = 320,
+        expiry: float = 0.0,
         trace: list[str] | None = None,
     ) -> None:
         """Make a world.
@@ -106,6 +119,7 @@ class World:
             rules: The protocol, or a control.
             weather: What goes wrong; drawn by the seed when None.
             steps: Random steps before the calm.
+            expiry: Weight of retention taking records, against 100 for everything else.
             trace: Gets a line for each thing that happens, to explain a failure.
         """
         self.chance = chance = Random(seed)
@@ -113,7 +127,10 @@ class World:
         self.weather = weather or Weather.draw(chance)
         self.now = 100
         self.logs: list[list[bool]] = [[] for _ in range(chance.randint(1, 3))]
+        self.starts = [0] * len(self.logs)
+        self.begun = [0] * len(self.logs)
         self.published: set[tuple[int, int]] = set()
+        self.unpublishable: set[tuple[int, int]] = set()
         self.workers: list[Worker] = []
         self.outcome = Outcome()
         self.group: ModelGroup[State] = ModelGroup(len(self.logs), chance.shuffle)
@@ -127,6 +144,7 @@ class World:
         self.network = Network(self.group, self.store, rules, self.weather, chance, self.note)
         self.faults = Faults(self)
         self._steps = steps
+        self._expiry = expiry
         self._trace = trace
         self._started = 0
         self._members = 0
@@ -139,7 +157,7 @@ class World:
         actions = self._actions()
         for action in self.chance.choices(list(actions), list(actions.values()), k=self._steps):
             action()
-            if self.outcome.stopped:
+            if self._is_over():
                 break
         else:
             self._calm_down()
@@ -151,6 +169,9 @@ class World:
         self.outcome.seen[what] += 1
         if self._trace is not None:
             self._trace.append(f"{self.now:4} {what} {' '.join(map(_describe, about))}")
+
+    def _is_over(self) -> bool:
+        return bool(self.outcome.stopped) or self.outcome.has_halted
 
     def new_member(self) -> str:
         """Return a member id that was never used."""
@@ -168,7 +189,8 @@ class World:
             faults.evict_dead: 1,
             faults.resume: weather.resumes,
         }
-        return regular | {getattr(faults, kind): weight for kind, weight in weather.faults.items()}
+        drawn = {getattr(faults, kind): weight for kind, weight in weather.faults.items()}
+        return regular | drawn | {faults.expire: self._expiry}
 
     def _start(self) -> None:
         if len(self.workers) < _MOST_WORKERS:
@@ -225,7 +247,8 @@ class World:
         if step.is_answered:
             return True
         if isinstance(step, Gather):
-            return len(self.logs[run.lane.partition]) > step.offset
+            partition = run.lane.partition
+            return max(len(self.logs[partition]), self.starts[partition]) > step.offset
         if isinstance(step, Wait):
             return self.now >= step.since + step.ticks
         return not isinstance(step, Commit | Send) or self._gives_up(step)
@@ -250,7 +273,12 @@ class World:
     def _answer(self, partition: int, step: Step) -> None:
         """Answer what can be answered at once; a request in flight is given up."""
         if isinstance(step, Gather):
-            step.settle(len(self.logs[partition]))
+            is_lost = step.offset < self.starts[partition]
+            step.settle(None if is_lost else len(self.logs[partition]))
+        elif isinstance(step, ReadStart):
+            step.settle(self.starts[partition])
+        elif isinstance(step, Read):
+            step.settle(self._offsets(partition, step.plan))
         elif isinstance(step, Wait | Pause):
             step.settle(None)
         elif isinstance(step, Fetch):
@@ -262,12 +290,21 @@ class World:
         else:
             step.settle(Answer.UNKNOWN)
 
+    def _offsets(self, partition: int, plan: Plan) -> list[int] | None:
+        """Return the offsets of a plan that have a record, None when Kafka lost some of them."""
+        if plan.lo < self.starts[partition]:
+            return None
+        return [offset for offset in range(plan.lo, plan.hi + 1) if self.logs[partition][offset]]
+
     def _resume_lane(self, worker: Worker, run: Run) -> None:
         try:
             run.step = step = run.steps.send(run.step.answer)
         except FencedError:
             self.note("lane fenced", run.lane)
             worker.runs.remove(run)
+        except LostOffsetsError as error:
+            self.note("halted for lost offsets", run.lane, error)
+            self.outcome.has_halted = True
         except InvariantError as error:
             self._stop_worker(worker, run.lane, error)
         else:
@@ -301,11 +338,11 @@ class World:
             self.faults.evict_dead()
         for _ in range(CALM_STEPS):
             is_busy = self._go_on()
-            if self.outcome.stopped or (not is_busy and self._is_drained()):
+            if self._is_over() or (not is_busy and self._is_drained()):
                 break
         else:
             self.outcome.is_stuck = True
-        while self.network.inserts and not self.outcome.stopped:
+        while self.network.inserts and not self._is_over():
             self._deliver_insert(self.network.inserts[0])
 
     def _is_drained(self) -> bool:
@@ -324,15 +361,24 @@ class World:
         outcome = self.outcome
         for partition, log in enumerate(self.logs):
             rows = sorted(self.store.rows.get(partition, ()))
+            gaps = [each for each in self.store.segments(partition) if isinstance(each, Plan) and each.is_gap]
+            at = {(gap.lo, gap.first_index) for gap in gaps}
             counts = Counter(row.offset for row in rows)
-            outcome.doubled += len(rows) - len(counts)
+            times = Counter(row.offset for row in rows if (row.offset, row.leaf_index) not in at)
+            for gap in gaps:
+                times.update(offset for offset in range(gap.lo, gap.hi + 1) if log[offset])
+            outcome.doubled += len(rows) - len(counts) + sum(number - 1 for number in times.values())
+            outcome.given_up += sum(gap.hi >= self.starts[partition] for gap in gaps)
             outcome.seen["records"] += sum(log)
-            if outcome.stopped:
+            outcome.seen["gaps"] += len(gaps)
+            if self._is_over():
                 continue  # what is not there yet is not lost: the log has it
-            outcome.lost += sum(log) - len(counts)
+            produced = {offset for offset, is_record in enumerate(log) if is_record}
+            outcome.lost += sum(offset >= self.begun[partition] for offset in produced - times.keys())
             outcome.not_dense += [row.leaf_index for row in rows] != list(range(len(rows)))
             outcome.view_wrong += sum(self.store.view[partition, offset] != 1 for offset in counts)
-            outcome.unpublished += sum((partition, offset) not in self.published for offset in counts)
+            told = self.published | self.unpublishable
+            outcome.unpublished += sum((partition, offset) not in told for offset in counts)
 
 
 def _describe(thing: object) -> str:

@@ -91,6 +91,21 @@ CONTROLS: list[tuple[str, dict[str, Any], Weather | None, str]] = [
 ]
 
 
+# Retention that takes records now and then, whether they are recorded or not.
+EXPIRY = 1.0
+RUNS_WITH_LOSSES = 1_000
+
+# (name, what is off, weather, what must break)
+CONTROLS_OF_LOSSES: list[tuple[str, dict[str, Any], Weather | None, str]] = [
+    ("plan given up while its insert may be on its way", {"waits_for_lost": False}, IN_FLIGHT, "doubled"),
+    ("gap written without a plan", {"plans_lost": False}, MIXED, "doubled"),
+    ("stored plan recorded again", {"skips_stored": False}, MIXED, "doubled"),
+    ("offsets forgotten, no wait", {"waits": False}, FORGOTTEN, "doubled"),
+    ("no token", {"tokens": False}, IN_FLIGHT, "doubled"),
+    ("no lease", {"leases": False}, FORGOTTEN, "doubled"),
+]
+
+
 def explain(seed: int, rules: Rules, **world: Any) -> str:
     """Return the last lines of what happened in a run."""
     lines: list[str] = []
@@ -163,6 +178,38 @@ def test_without_one_safety_element_some_run_breaks_the_promise(
     rules = replace(Rules(), **change)
     worlds = (
         World(seed, rules, weather=weather, steps=STEPS_OF_A_CONTROL)
+        for seed in range(MOST_RUNS_OF_A_CONTROL)
+    )
+    assert any(breaks in world.run().broken for world in worlds)
+
+
+def test_every_record_is_stored_once_or_in_one_gap_when_kafka_loses_some() -> None:
+    seen = run_all(range(RUNS_WITH_LOSSES), Rules(), expiry=EXPIRY)
+    assert seen["gaps"] > RUNS_WITH_LOSSES // 2
+    assert min(seen[what] for what in ("killed", "lane fenced", "view failed")) > RUNS_WITH_LOSSES // 100
+
+
+@pytest.mark.parametrize("weather", [IN_FLIGHT, FORGOTTEN, ZOMBIES, LATE_INSERTS, STALLED_COMMITS])
+def test_losses_do_no_harm_in_the_weather_that_breaks_the_controls(weather: Weather) -> None:
+    run_all(range(100), Rules(), weather=weather, steps=STEPS_OF_A_CONTROL, expiry=EXPIRY)
+
+
+def test_workers_that_may_not_record_losses_halt_and_have_written_nothing_wrong() -> None:
+    seen = run_all(range(RUNS_WITH_LOSSES // 2), Rules(records_lost=False), expiry=EXPIRY)
+    assert seen["halted for lost offsets"] > RUNS_WITH_LOSSES // 8
+    assert not seen["gaps"]
+
+
+@pytest.mark.parametrize(
+    ("change", "weather", "breaks"),
+    [pytest.param(change, weather, breaks, id=name) for name, change, weather, breaks in CONTROLS_OF_LOSSES],
+)
+def test_with_losses_and_without_one_safety_element_some_run_breaks_the_promise(
+    change: dict[str, Any], weather: Weather | None, breaks: str
+) -> None:
+    rules = replace(Rules(), **change)
+    worlds = (
+        World(seed, rules, weather=weather, steps=STEPS_OF_A_CONTROL, expiry=EXPIRY)
         for seed in range(MOST_RUNS_OF_A_CONTROL)
     )
     assert any(breaks in world.run().broken for world in worlds)

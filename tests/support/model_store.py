@@ -161,6 +161,10 @@ class ModelStore:
         segments = self._segments.get(partition)
         return segments[max(segments)] if segments else None
 
+    def segments(self, partition: int) -> list[Hashable]:
+        """Return what the rows of a partition say about their segments."""
+        return list(self._segments.get(partition, {}).values())
+
     def mend_view(self, partition: int) -> None:
         """Count each row of a partition once, as an operator's rebuild does."""
         for row in self.rows.get(partition, ()):

@@ -281,7 +281,8 @@ class VirtualWorker:
             last = await self._read(self._sink.last_plan, log)
             states[log] = start_from_store(log, whole, last, logs[log])
             if last is None:
-                self._group.logs[log.partition].begun_at = logs[log]
+                known = self._group.logs[log.partition]
+                known.begun_at = max(known.begun_at, logs[log])
         return states
 
     async def _read(self, question: Callable[..., Any], *arguments: Any) -> Any:
