@@ -8,10 +8,10 @@ from datetime import date
 import polars as pl
 from polars.datatypes import DataType, DataTypeClass
 
-from auditstream.core.ports import Headers, LogId, Plan, Segment, offsets_of
+from auditstream.core.ports import Headers, LogId, Lost, Plan, Segment, offsets_of
 from schemas.framing import HEADER_NAMES, MAGIC_GUID, MAGIC_ID, framing_of
 from sinks.clients import ClientPool
-from sinks.columns import TABLE_SCHEMA
+from sinks.columns import GAP, TABLE_SCHEMA
 from sinks.refusals import translated
 
 UNSTORABLE = "unstorable"
@@ -89,6 +89,8 @@ def _recorded(log: LogId, segment_id: str, frame: pl.DataFrame) -> RecordedSegme
     rows = frame.with_columns(pl.col("raw").str.decode("base64"), _as_printed(frame.get_column("event_id")))
     first = rows.row(0, named=True)
     lo, hi = offsets_of(segment_id)
+    stamps_ms = rows["kafka_timestamp"].dt.epoch("ms").to_list()
+    is_gap = first["leaf_kind"] == GAP and rows.height == 1
     plan = Plan(
         lo,
         hi,
@@ -96,6 +98,7 @@ def _recorded(log: LogId, segment_id: str, frame: pl.DataFrame) -> RecordedSegme
         first["ingest_day"],
         reference_revision=first["reference_revision"],
         enricher_version=first["enricher_version"],
+        lost=Lost(first["reject_reason"], stamps_ms[0]) if is_gap else None,
     )
     values = [None if is_null else value for value, is_null in rows.select("raw", "raw_null").iter_rows()]
     headers = [
@@ -112,7 +115,7 @@ def _recorded(log: LogId, segment_id: str, frame: pl.DataFrame) -> RecordedSegme
         plan,
         rows["kafka_offset"].to_list(),
         values,
-        rows["kafka_timestamp"].dt.epoch("ms").to_list(),
+        stamps_ms,
         headers if any(headers) else None,
     )
     by_header = frozenset(

@@ -12,6 +12,7 @@ from auditstream.ledger.leaves import NO_EVENT_ID
 from schemas.flatten import FRAME_SCHEMA
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
+from streams.lost_offsets import lost_batch
 from streams.recording.decoded import Decoded
 from streams.recording.finding_ids import finding_id
 from streams.recording.outlets import Outlets
@@ -32,7 +33,9 @@ def gap_block(segment: Segment, outlets: Outlets) -> Block:
     """
     plan = segment.plan
     assert plan.lost is not None
-    nothing = Decoded(pl.DataFrame(schema=FRAME_SCHEMA), [], {}, [""] * len(segment))
+    batch = lost_batch(segment.log, plan)
+    segment = Segment(segment.log, plan, batch.offsets, batch.values, batch.timestamps_ms)
+    nothing = Decoded(pl.DataFrame(schema=FRAME_SCHEMA), [], {}, [""])
     frame = provenance(segment, nothing).with_columns(
         event_id=pl.lit(NO_EVENT_ID, dtype=pl.Binary),
         reject_reason=pl.lit(plan.lost.reason),
