@@ -77,6 +77,8 @@ def auditor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditor]:
         file.chmod(0o755)
     with start_clickhouse(base / "clickhouse") as running, start_registry(base / "registry") as registry:
         settings = {"AUDITSTREAM_REGISTRY__URL": registry.url}
+        # There is no Kafka here to tell of readings.
+        settings |= {"AUDITSTREAM_ACCESS__WHEN_KAFKA_IS_AWAY": "spool", "AUDITSTREAM_ACCESS__WITHIN_S": "0.5"}
 
         def open_client(database: str):
             return http_client(settings_of(running, database))
