@@ -64,3 +64,18 @@ def test_every_room_is_on_the_map():
     rooms |= {"schemas", "streams", "sinks", "sdk"}
 
     assert {room for room in rooms if f"{room}/`" not in map_of_rooms} == set()
+
+
+TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`|`::(\w+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_test_that_a_page_names_is_there(page):
+    path, missing = "", []
+    for named, test, further in TEST.findall(page.read_text(encoding="utf-8")):
+        path = named or path  # `::name` alone is of the file named before
+        there = (ROOT / path).is_file() and f"def {test or further}(" in (ROOT / path).read_text()
+        if not there and (test or further or not (ROOT / path).is_file()):
+            missing.append(f"{path}::{test or further}")
+
+    assert missing == []
