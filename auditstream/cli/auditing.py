@@ -22,11 +22,6 @@ def evidence_place(settings: Settings) -> str | Path:
     return settings.evidence.store or settings.data_dir / "evidence"
 
 
-def deployment_name(settings: Settings) -> str:
-    """Return the name of the deployment's key: `<host>/<deployment>`."""
-    return f"{settings.evidence.host}/{settings.evidence.deployment}"
-
-
 def known_keys(published: Published, file: Path | None) -> Vkeys:
     """Return the keys of a file of the auditor's, else those that are published beside the logs.
 

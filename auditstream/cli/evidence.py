@@ -49,7 +49,6 @@ def export(
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, actor, tell_result, told_reader
     from auditstream.cli.auditing import (
-        deployment_name,
         evidence_place,
         known_keys,
         policy_of,
@@ -63,7 +62,7 @@ def export(
     deployment = running.find(context.obj)
     settings = deployment.settings
     published = open_published(evidence_place(settings))
-    trust = Trust(known_keys(published, vkey), policy_of(settings, None), deployment_name(settings))
+    trust = Trust(known_keys(published, vkey), policy_of(settings, None), settings.evidence.deployment_name)
     by, narrowed = actor(settings), " ".join(log or ())
     asked = Reading(
         "evidence export", narrowed, ("events",), purpose=purpose, destination=str(out.absolute()), whole=True

@@ -53,7 +53,7 @@ def prove(
     """
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
-    from auditstream.cli.auditing import deployment_name, evidence_place, known_keys, policy_of
+    from auditstream.cli.auditing import evidence_place, known_keys, policy_of
     from auditstream.evidence import proving
     from auditstream.evidence.listing import Trust
     from auditstream.evidence.published import open_published
@@ -63,7 +63,7 @@ def prove(
     deployment = running.find(context.obj)
     settings = deployment.settings
     published = open_published(evidence_place(settings))
-    trust = Trust(known_keys(published, vkey), policy_of(settings, policy), deployment_name(settings))
+    trust = Trust(known_keys(published, vkey), policy_of(settings, policy), settings.evidence.deployment_name)
     asked = Reading("prove", wanted or f"sha256 {sha256}", ("events",))
     with told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader:
         log_id, index, others = _place(reader, wanted, sha256)

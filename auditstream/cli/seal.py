@@ -90,12 +90,12 @@ def adopt(
     """
     from auditstream.cli import running
     from auditstream.cli.printing import print_document
-    from auditstream.cli.sealing import deployment_name, key_path, memory_place, published_place
+    from auditstream.cli.sealing import key_path, memory_place, published_place
     from auditstream.sealer.key_file import load_ring
     from auditstream.sealer.sealing import adopt as adopt_published
 
     settings = running.find(context.obj).settings
-    keys = load_ring(key_path(settings)).verifiers(f"{deployment_name(settings)}/{log_id}")
+    keys = load_ring(key_path(settings)).verifiers(f"{settings.evidence.deployment_name}/{log_id}")
     store = published_place(settings).store(log_id)
     head = adopt_published(store, keys, memory_place(settings).register(f"{log_id}/signed"))
     print_document(context.obj, {"log_id": log_id, "size": head.size, "root": head.root.hex()})
@@ -124,14 +124,14 @@ def new(
     With --former the change of keys is recorded first, as by `rotate`.
     """
     from auditstream.cli import running
-    from auditstream.cli.sealing import deployment_name, key_path
+    from auditstream.cli.sealing import key_path
     from auditstream.ledger.vkeys import Vkeys, parse_vkeys
     from auditstream.sealer.key_file import create_key_file, load_ring, new_ring
     from auditstream.sealer.secret_file import KeyFileError
 
     settings = running.find(context.obj).settings
     path = key_path(settings)
-    name = deployment_name(settings)
+    name = settings.evidence.deployment_name
     if path.exists():  # before anything is announced
         if not if_missing:
             raise KeyFileError(
@@ -239,12 +239,12 @@ def _progress(context: Context) -> Iterator[None]:
 
 def _changes(settings: Settings, ring: KeyRing) -> list[KeyChange]:
     """Return whose key changes: the deployment's, and that of each log that is listed."""
-    from auditstream.cli.sealing import deployment_name, published_place
+    from auditstream.cli.sealing import published_place
     from auditstream.core.clock import SystemClock
     from auditstream.emit.key_rotations import KeyChange
     from auditstream.sealer.listing import Listing
 
-    name = deployment_name(settings)
+    name = settings.evidence.deployment_name
     listing = Listing(published_place(settings), name, SystemClock(), settings.evidence.fresh_s)
     listed = listing.published(ring)
     names = [name, *(log.origin for log in (listed.logs if listed is not None else ()))]
@@ -271,9 +271,8 @@ def _announce(settings: Settings, changes: list[KeyChange], actor: str) -> None:
 
 def _show(context: Context, settings: Settings, ring: KeyRing) -> None:
     from auditstream.cli.printing import print_rows
-    from auditstream.cli.sealing import deployment_name
 
-    name = deployment_name(settings)
+    name = settings.evidence.deployment_name
     rows = [(name, number, key.text) for number, key in enumerate(ring.verifiers(name), start=1)]
     print_rows(context, _KEY_COLUMNS, rows)
 

@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from auditstream.sealer.service import Sealer, Trouble
 
 
-def deployment_name(settings: Settings) -> str:
-    """Return the name of the deployment, which is that of its key and the beginning of every origin."""
-    return f"{settings.evidence.host}/{settings.evidence.deployment}"
-
-
 def key_path(settings: Settings) -> Path:
     """Return where the deployment's secret is."""
     return settings.evidence.key_file or settings.data_dir / "seal" / "key"
@@ -102,6 +97,6 @@ def new_sealer(
         )
         cadence = Cadence(evidence.every_s, evidence.fresh_s)
         try:
-            yield Sealer(parts, deployment_name(settings), cadence, on_trouble=on_trouble)
+            yield Sealer(parts, settings.evidence.deployment_name, cadence, on_trouble=on_trouble)
         finally:
             clients.close()

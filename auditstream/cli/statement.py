@@ -48,7 +48,7 @@ def statement(
 
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
-    from auditstream.cli.sealing import deployment_name, key_path, published_place
+    from auditstream.cli.sealing import key_path, published_place
     from auditstream.evidence.completeness import Question, completeness
     from auditstream.ledger.completeness import sign_completeness
     from auditstream.sealer.key_file import load_ring
@@ -59,7 +59,7 @@ def statement(
     settings = deployment.settings
     now = datetime.now(UTC)
     question = Question(
-        deployment_name(settings), _day(day, now.date()), now, source, behind=_behind(settings)
+        settings.evidence.deployment_name, _day(day, now.date()), now, source, behind=_behind(settings)
     )
     ring = load_ring(key_path(settings))
     asked = Reading(

@@ -121,7 +121,7 @@ class _Run:
     def store(self, deployment: Deployment, unsealed_after_s: float, *, deep: bool) -> Report:
         """Check the rows of a store."""
         from auditstream.cli.accessing import Reading, told_reader
-        from auditstream.cli.auditing import deployment_name, evidence_place, known_keys, progress_of
+        from auditstream.cli.auditing import evidence_place, known_keys, progress_of
         from auditstream.evidence.listing import Trust
         from auditstream.evidence.published import open_published
         from auditstream.evidence.stored_rows import StoredRows
@@ -130,7 +130,7 @@ class _Run:
         published = open_published(evidence_place(deployment.settings))
         with _as_report() as damaged:
             keys = known_keys(published, self.vkey)
-            trust = Trust(keys, self.policy, deployment_name(deployment.settings))
+            trust = Trust(keys, self.policy, deployment.settings.evidence.deployment_name)
             extent = f"{'deep ' if deep else ''}{' '.join(self.scope.logs)}"
             asked = Reading("verify", extent, ("events",), whole=True)
             engine = deployment.settings.clickhouse.engine

@@ -126,6 +126,11 @@ class EvidenceSettings(_Group):
     ] = 60.0
     metrics_port: int = Field(0, description="Port of the sealer's /metrics on loopback; 0 for none.")
 
+    @property
+    def deployment_name(self) -> str:
+        """Name of the deployment's key, and beginning of every origin: `<host>/<deployment>`."""
+        return f"{self.host}/{self.deployment}"
+
 
 class AccessSettings(_Group):
     """How the product tells of its own use: every query, export, change and sign-in is an event."""

@@ -40,7 +40,7 @@ class Seals:
     def __init__(self, evidence: EvidenceSettings) -> None:
         assert evidence.key_file is not None
         assert evidence.policy_file is not None
-        self._name = f"{evidence.host}/{evidence.deployment}"
+        self._name = evidence.deployment_name
         self._place = open_place(evidence.store, Path())
         self._key_file = evidence.key_file
         self._policy_file = evidence.policy_file

@@ -76,7 +76,7 @@ def start_evidence(settings: Settings, sealer_settings: Settings, *, say: Say) -
         witness, url = None, ""
         if own_policy:
             url = f"http://127.0.0.1:{free_port()}"
-            name = f"{settings.evidence.host}/{settings.evidence.deployment}"
+            name = settings.evidence.deployment_name
             key = _witness_key(folder / "witness" / "key", f"{name}/witness")
             policy_file.write_text(f"witness {_WITNESS} {key.verifier.text} {url}\nquorum {_WITNESS}\n")
             arguments = ["--listen", url.removeprefix("http://"), "--logs", settings.evidence.store]
