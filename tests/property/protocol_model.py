@@ -171,7 +171,7 @@ class ReadStart(Step):
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Read(Step):
-    """Read a plan's records from Kafka; the answer is their offsets, None when some are lost."""
+    """Read a plan's records from Kafka; the answer is its last offset, None when some are lost."""
 
     plan: Plan
 
@@ -225,6 +225,7 @@ class Surroundings(Protocol):
 
     chance: Random
     rules: Rules
+    may_lose: bool
 
     def clock(self) -> int:
         """Return the worker's wall clock."""
@@ -280,7 +281,7 @@ class Lane:
     def run(self) -> Steps:
         """Recover, then plan, write, publish and close one segment after the other."""
         yield from self._recover()
-        start: int = yield ReadStart()
+        start = yield from self._read_start()
         if isinstance(self.state, Plan):
             yield from self._replay(self.state, start)
         yield from self._account_for_lost(start)
@@ -323,7 +324,7 @@ class Lane:
         """The store's own highest segment decides; it is replayed, for a view may have missed it."""
         highest: Plan | None = yield ReadHighest()
         if highest is None:
-            start: int = yield ReadStart()
+            start = yield from self._read_start()
             self.worker.begin_log(self.partition, start)
             self._become(Closed(start, 0))
         elif self._rules.replays_highest and self._rules.plans:
@@ -339,10 +340,15 @@ class Lane:
         elif plan.lo < start:
             yield from self._close_without_replay(plan, start)
         else:
-            offsets = yield Read(plan=plan)
-            if offsets is None:
+            offsets = self.worker.leaves(self.partition, plan.lo, plan.hi)
+            if self.worker.may_lose and (yield Read(plan=plan)) is None:
                 self._begin_again()
             yield from self._finish(plan, offsets, is_replay=True)
+
+    def _read_start(self) -> Generator[Step, Any, int]:
+        """Ask where Kafka's log begins, unless it never moves."""
+        start: int = (yield ReadStart()) if self.worker.may_lose else 0
+        return start
 
     def _close_without_replay(self, plan: Plan, start: int) -> Steps:
         if self._rules.waits_for_lost:

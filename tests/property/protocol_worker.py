@@ -31,6 +31,7 @@ class Worker:
         self.world = world
         self.rules = world.rules
         self.chance = world.chance
+        self.may_lose = world.may_lose
         self.number = number
         self.skew = world.chance.randint(-SKEW, world.rules.skew)
         self.member = ""

@@ -97,6 +97,7 @@ class World:
         now: The store's clock, in ticks.
         logs: Whether each offset of each partition has a record.
         starts: The earliest offset of each partition that Kafka still has.
+        may_lose: Whether Kafka's logs may lose records.
         begun: Where each log begins, of which nothing was recorded when it was begun.
         published: Places whose messages went out.
         unpublishable: Places whose messages cannot go out any more, as Kafka lost the records meanwhile.
@@ -145,6 +146,7 @@ class World:
         self.faults = Faults(self)
         self._steps = steps
         self._expiry = expiry
+        self.may_lose = expiry > 0
         self._trace = trace
         self._started = 0
         self._members = 0
@@ -278,7 +280,8 @@ class World:
         elif isinstance(step, ReadStart):
             step.settle(self.starts[partition])
         elif isinstance(step, Read):
-            step.settle(self._offsets(partition, step.plan))
+            is_lost = step.plan.lo < self.starts[partition]
+            step.settle(None if is_lost else step.plan.hi)
         elif isinstance(step, Wait | Pause):
             step.settle(None)
         elif isinstance(step, Fetch):
@@ -289,12 +292,6 @@ class World:
             step.settle(self.store.highest(partition))
         else:
             step.settle(Answer.UNKNOWN)
-
-    def _offsets(self, partition: int, plan: Plan) -> list[int] | None:
-        """Return the offsets of a plan that have a record, None when Kafka lost some of them."""
-        if plan.lo < self.starts[partition]:
-            return None
-        return [offset for offset in range(plan.lo, plan.hi + 1) if self.logs[partition][offset]]
 
     def _resume_lane(self, worker: Worker, run: Run) -> None:
         try:
