@@ -18,10 +18,12 @@ TILE_LEAVES = 256
 _AS_STORED = "SETTINGS optimize_use_projections = 0"
 # Big-endian, as in the leaf entry of auditstream/ledger/leaves.py.
 _U64 = "reinterpretAsFixedString(byteSwap({}))"
+# Zeros for a null value; a null value with bytes is none that was ever sealed, whatever the bytes.
+_VALUE = "if(NOT raw_null, SHA256(raw), if(empty(raw), toFixedString('', 32), SHA256(SHA256(raw))))"
 _ENTRY = f"""toFixedString(concat('\\x01', char(leaf_kind), {_U64.format("leaf_index")},
         {_U64.format("toUInt64(kafka_offset)")},
         {_U64.format("toUInt64(toUnixTimestamp64Milli(kafka_timestamp))")}, UUIDToNum(event_id),
-        if(raw_null AND empty(raw), toFixedString('', 32), SHA256(raw))), 74)"""
+        {_VALUE}), 74)"""
 
 _WHERE = """log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}
     AND ingest_day IN {days:Array(Date)}"""

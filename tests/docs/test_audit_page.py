@@ -90,6 +90,9 @@ def auditor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditor]:
                 for name in ("host", "port", "user", "database")
             }
             settings["AUDITSTREAM_CLICKHOUSE__PASSWORD"] = store.password.get_secret_value()
+            settings["AUDITSTREAM_ACCESS__WHEN_KAFKA_IS_AWAY"] = "spool"
+            settings["AUDITSTREAM_ACCESS__WITHIN_S"] = "1"
+            settings["AUDITSTREAM_KAFKA__BROKERS"] = "127.0.0.1:1"
             settings["AUDITSTREAM_EVIDENCE__HOST"] = "audit.example"
             settings["AUDITSTREAM_EVIDENCE__DEPLOYMENT"] = "test"
             (folder / "vkeys.txt").write_bytes(vkeys().to_bytes())

@@ -41,6 +41,7 @@ def verify(running: RunningClickHouse, database: str, data_dir: Path) -> subproc
         "AUDITSTREAM_EVIDENCE__HOST": "audit.example",
         "AUDITSTREAM_EVIDENCE__DEPLOYMENT": "test",
         "AUDITSTREAM_ACCESS__WHEN_KAFKA_IS_AWAY": "spool",
+        "AUDITSTREAM_ACCESS__WITHIN_S": "1",
         "AUDITSTREAM_KAFKA__BROKERS": "127.0.0.1:1",
     }
     return subprocess.run(
