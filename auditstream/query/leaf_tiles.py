@@ -11,19 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditstream.query.reader import Reader
+from sinks.leaf_expressions import VALUE_SHA256, entry, leaf_hash
 
 TILE_LEAVES = 256
 
 # What rows themselves say, not what a projection keeps of them.
 _AS_STORED = "SETTINGS optimize_use_projections = 0"
-# Big-endian, as in the leaf entry of auditstream/ledger/leaves.py.
-_U64 = "reinterpretAsFixedString(byteSwap({}))"
-# Zeros for a null value; a null value with bytes is none that was ever sealed, whatever the bytes.
-_VALUE = "if(NOT raw_null, SHA256(raw), if(empty(raw), toFixedString('', 32), SHA256(SHA256(raw))))"
-_ENTRY = f"""toFixedString(concat('\\x01', char(leaf_kind), {_U64.format("leaf_index")},
-        {_U64.format("toUInt64(kafka_offset)")},
-        {_U64.format("toUInt64(toUnixTimestamp64Milli(kafka_timestamp))")}, UUIDToNum(event_id),
-        {_VALUE}), 74)"""
+_ENTRY = entry(VALUE_SHA256)
 
 _WHERE = """log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}
     AND ingest_day IN {days:Array(Date)}"""
@@ -33,7 +27,7 @@ SELECT DISTINCT ingest_day FROM events
 WHERE log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}"""
 
 _ROW = f"""
-    SELECT leaf_index, leaf_hash, {_ENTRY} AS entry, SHA256(concat('\\0', entry)) AS hash
+    SELECT leaf_index, leaf_hash, {_ENTRY} AS entry, {leaf_hash("entry")} AS hash
     FROM events WHERE {_WHERE}"""
 # Of each leaf the entry as a bundle has it, with its length, and the leaf hash; in the order of indexes.
 _LEAVES = f"""
