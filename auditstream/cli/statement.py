@@ -150,6 +150,7 @@ def _print(context: Context, found: Completeness) -> None:
 
 def _remarks(found: Completeness) -> list[str]:
     lines = [f"{each.log_id}: {each.count} dead letters" for each in found.rejected]
+    lines += [f"{each.log_id}: {each.count} offsets that Kafka lost unrecorded" for each in found.lost]
     lines += [f"{each.log_id}: {each.count} leaves are not sealed" for each in found.unsealed]
     verdict = "complete" if found.is_complete else "not complete"
     return [*lines, f"{found.day.isoformat()} is {found.state}, and {verdict}"]

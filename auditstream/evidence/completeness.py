@@ -39,6 +39,9 @@ _LOGS = f"""
 SELECT toString(log_id) AS log, count() AS leaves, countIf(leaf_kind = 1) AS rejected,
     countIf(NOT ({_SEALED})) AS unsealed
 FROM events WHERE {_DAY} GROUP BY log ORDER BY log"""  # noqa: S608  built from constants
+_LOST = f"""
+SELECT toString(log_id) AS log, sum(toInt64OrZero(splitByChar('\\n', raw)[4]) - kafka_offset + 1) AS offsets
+FROM events WHERE {_DAY} AND leaf_kind = 2 GROUP BY log ORDER BY log"""  # noqa: S608
 # What a source numbered on the day, and the last number of its days before.
 _RANGES = f"""
 SELECT d.source, d.source_instance, ifNull(b.last + 1, d.first) AS first, d.last AS last
@@ -136,6 +139,7 @@ class _Count:
         logs = self._ask(_LOGS)
         numbered, reused = self._numbered()
         missing, more = self._missing(numbered)
+        whole = not self._question.source
         rejected = tuple(OfLog(log, count) for log, _, count, _ in logs if count)
         unsealed = tuple(OfLog(log, count) for log, _, _, count in logs if count)
         return Completeness(
@@ -151,8 +155,9 @@ class _Count:
             reused=reused,
             unnumbered=tuple(self._unnumbered()),
             # Of whom a dead letter is, nobody knows; one source's own numbers say what it lacks.
-            rejected=() if self._question.source else rejected,
-            unsealed=() if self._question.source else unsealed,
+            rejected=rejected if whole else (),
+            lost=tuple(OfLog(log, offsets) for log, offsets in self._ask(_LOST)) if whole else (),
+            unsealed=unsealed if whole else (),
         )
 
     def _state(self, unsealed: tuple[OfLog, ...]) -> State:

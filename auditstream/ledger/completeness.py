@@ -15,13 +15,14 @@ A signed note (c2sp.org/signed-note) by the deployment's key. Text, a line each,
     reused SOURCE INSTANCE EVENTS            events under a number that another event has
     unnumbered SOURCE INSTANCE RECORDED SEALED QUERYABLE
     rejected LOG-ID LEAVES       dead letters: recorded and sealed, and nobody's events
+    lost LOG-ID OFFSETS          offsets that Kafka lost unrecorded, as leaves of kind 2 say
     unsealed LOG-ID LEAVES       leaves of the day that no checkpoint covers
     verdict complete             or different
 
 Lines of a kind stand together, in that order, each kind in order of its items. PRODUCED is LAST - FIRST + 1:
 a source counts its events without a gap. Events without a number can be counted, but nobody can say how many
-there should be. A statement about one source has no `rejected` and no `unsealed`. Source and instance are
-percent-encoded; `-` stands for an empty one.
+there should be. A statement about one source has no `rejected`, `lost` and `unsealed`. Source and instance
+are percent-encoded; `-` stands for an empty one.
 """
 
 from __future__ import annotations
@@ -164,6 +165,7 @@ class Completeness:
     reused: tuple[Counted, ...] = ()
     unnumbered: tuple[Unnumbered, ...] = ()
     rejected: tuple[OfLog, ...] = ()
+    lost: tuple[OfLog, ...] = ()
     unsealed: tuple[OfLog, ...] = ()
 
     def __post_init__(self) -> None:
@@ -190,7 +192,7 @@ class Completeness:
     def is_complete(self) -> bool:
         """Whether there is no difference."""
         apart = all(each.recorded == each.sealed == each.queryable for each in self.unnumbered)
-        named = (*self.missing, *self.more_missing, *self.reused, *self.rejected, *self.unsealed)
+        named = (*self.missing, *self.more_missing, *self.reused, *self.rejected, *self.lost, *self.unsealed)
         return apart and not named and all(each.is_complete for each in self.numbered)
 
     @property
@@ -217,7 +219,8 @@ class Completeness:
                 yield f"{kind} {_name(c.source)} {_name(c.instance)} {c.count}"
         for u in sorted(self.unnumbered):
             yield (f"unnumbered {_name(u.source)} {_name(u.instance)} {u.recorded} {u.sealed} {u.queryable}")
-        for kind, of_log in (("rejected", self.rejected), ("unsealed", self.unsealed)):
+        of_logs = (("rejected", self.rejected), ("lost", self.lost), ("unsealed", self.unsealed))
+        for kind, of_log in of_logs:
             for o in sorted(of_log):
                 yield f"{kind} {o.log_id} {o.count}"
         yield f"verdict {'complete' if self.is_complete else 'different'}"
@@ -380,6 +383,7 @@ _READERS: dict[str, Callable[[Sequence[str]], object]] = {
     "reused": _counted,
     "unnumbered": _unnumbered,
     "rejected": _of_log,
+    "lost": _of_log,
     "unsealed": _of_log,
 }
 _FIELDS = {
@@ -390,5 +394,6 @@ _FIELDS = {
     "reused": "reused",
     "unnumbered": "unnumbered",
     "rejected": "rejected",
+    "lost": "lost",
     "unsealed": "unsealed",
 }

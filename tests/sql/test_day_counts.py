@@ -11,6 +11,7 @@ import pytest
 from auditstream.evidence.completeness import MOST_RANGES, Question, completeness
 from auditstream.ledger.checkpoints import Checkpoint
 from auditstream.ledger.completeness import Completeness, Counted, Missing, OfLog
+from auditstream.ledger.gaps import Gap
 from auditstream.query.reader import Reader
 from sinks.clients import ClientPool
 from tests.support.stores import ClickHouseStore, OpenClient
@@ -20,7 +21,7 @@ NAME = "example.org/prod"
 LOG = "audit.events.v1/0/00000000"
 COLUMNS = (
     "event_id", "log_id", "leaf_index", "leaf_kind", "duplicate_of", "source", "source_instance",
-    "source_seq", "kafka_timestamp", "ingest_day", "insert_by",
+    "source_seq", "kafka_timestamp", "ingest_day", "insert_by", "raw", "kafka_offset",
 )  # fmt: skip
 
 
@@ -48,13 +49,15 @@ class Day:
         instance: str = "one",
         kind: int = 0,
         duplicate_of: int | None = None,
+        raw: bytes = b"",
+        offset: int = 0,
     ) -> None:
         at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
         rows = []
         for number in numbers:
             rows.append(
                 [uuid.uuid4(), LOG, self.leaves, kind, duplicate_of, source, instance, number, at, day,
-                 datetime(2100, 1, 1, tzinfo=UTC)]
+                 datetime(2100, 1, 1, tzinfo=UTC), raw, offset]
             )  # fmt: skip
             self.leaves += 1
         self._store.client.insert("events", rows, column_names=list(COLUMNS))
@@ -153,6 +156,18 @@ def test_dead_letters_are_a_difference_and_events_without_numbers_are_counted_ap
     assert [(u.source, u.recorded, u.sealed, u.queryable) for u in found.unnumbered] == [("urn:b", 2, 2, 2)]
     assert found.rejected == (OfLog(LOG, 1),)
     assert not found.is_complete
+
+
+def test_offsets_that_kafka_lost_are_a_difference(day: Day) -> None:
+    day.add([1])
+    day.add([None], source="", kind=2, raw=Gap(LOG, 40, 51, "never_planned").text(), offset=40)
+
+    found = day.count()
+
+    assert found.lost == (OfLog(LOG, 12),)
+    assert found.logs[0].leaves == 2
+    assert not found.is_complete
+    assert day.count(source="urn:a").is_complete
 
 
 def test_a_day_that_is_not_over_or_may_get_more_is_open(day: Day) -> None:

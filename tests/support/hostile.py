@@ -32,6 +32,7 @@ from auditstream.ledger.completeness import (
     parse_completeness,
 )
 from auditstream.ledger.cosignatures import CosignerKey, CosignerSecretKey
+from auditstream.ledger.gaps import Gap, GapError, gap_of
 from auditstream.ledger.keys import KeyTextError, SignerKey, VerifierKey
 from auditstream.ledger.log_list import ListedLog, LogListError, log_list, parse_log_list
 from auditstream.ledger.merkle import HASH_BYTES, Frontier, TreeError, leaf_hash, node_hash
@@ -75,6 +76,7 @@ NOTE = Note(
     CHECKPOINT.text, (*sign_checkpoint(CHECKPOINT, LOG).signatures, WITNESS.cosign(CHECKPOINT, 1))
 ).to_bytes()
 RECEIPT = Receipt(0, (SIBLING,), NOTE, b"extra").to_bytes()
+GAP = Gap("events/0/5f3759df", 12, 51, "never_planned")
 VKEY, COSIGNER_VKEY = LOG.verifier.text, WITNESS.verifier.text
 POLICY_TEXT = f"log {VKEY}\nwitness w {COSIGNER_VKEY}\ngroup g 1 w\nquorum g\n"
 POLICY = parse_policy(POLICY_TEXT.encode())
@@ -92,6 +94,7 @@ STATEMENT = Completeness(
     reused=(Counted("urn:a b", "", 1),),
     unnumbered=(Unnumbered("urn:b", "-", 3, 2, 1),),
     rejected=(OfLog("events/0/5f3759df", 1),),
+    lost=(OfLog("events/0/5f3759df", 40),),
     unsealed=(OfLog("events/0/5f3759df", 1),),
 )
 VKEYS = f"{LOG.name} {VKEY}\n{WITNESS.name} {COSIGNER_VKEY}\n".encode()
@@ -199,6 +202,11 @@ def _frontier(data: bytes) -> None:
         assert Frontier.from_bytes(data).to_bytes() == data
 
 
+def _gap(data: bytes) -> None:
+    with suppress(GapError):
+        assert gap_of(data).text() == data
+
+
 def _seal_memory(data: bytes) -> None:
     with suppress(TreeError):
         assert parse_head(data).to_bytes() == data
@@ -279,6 +287,7 @@ TARGETS = {
     "checkpoint": Target(_checkpoint, (CHECKPOINT.text.encode(),)),
     "completeness": Target(_completeness, (STATEMENT.text.encode(),)),
     "frontier": Target(_frontier, (Frontier().to_bytes(), Frontier().extend([LEAF] * 21).to_bytes())),
+    "gap": Target(_gap, (GAP.text(),)),
     "log_id": Target(_log_id, (b"audit.events.v1/0/0a1b2c3d",)),
     "log_list": Target(_log_list, (LOGS.text.encode(),)),
     "note": Target(_note, (NOTE,)),

@@ -44,6 +44,7 @@ DIFFERENT = replace(
     reused=(Counted("urn:a b\n%", "-", 2),),
     unnumbered=(Unnumbered("urn:b", "x", 3, 2, 1),),
     rejected=(OfLog("audit.events.v1/0/00000000", 4),),
+    lost=(OfLog("audit.events.v1/0/00000000", 9),),
     unsealed=(OfLog("audit.events.v1/0/00000000", 2),),
 )
 TEXT = """\
@@ -73,7 +74,7 @@ def test_a_statement_reads_as_it_was_written(statement: Completeness) -> None:
 def test_only_a_day_without_any_difference_is_complete() -> None:
     assert COMPLETE.is_complete
     assert replace(COMPLETE, unnumbered=(Unnumbered("b", "", 1, 1, 1),)).is_complete
-    for name in ("reused", "rejected", "unsealed"):
+    for name in ("reused", "rejected", "lost", "unsealed"):
         assert not replace(COMPLETE, **{name: getattr(DIFFERENT, name)}).is_complete
     assert not replace(COMPLETE, unnumbered=(Unnumbered("b", "", 2, 1, 2),)).is_complete
     assert not replace(COMPLETE, numbered=(Numbered("a", "", 1, 2, 2, 1, 2),)).is_complete
