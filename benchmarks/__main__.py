@@ -71,8 +71,11 @@ def main() -> None:
         if options.only in {None, "evidence"}:
             console.print("sealing …")
             results["sealing"] = asdict(measure_sealing(_LEAVES // share))
-            console.print("verifying …")
-            results["verification"] = asdict(measure_verification(bed, _VERIFIED // share))
+            results["verification"] = []
+            for size in sizes:
+                console.print(f"verifying {size} …")
+                verified = measure_verification(bed, size, _VERIFIED // share)
+                results["verification"].append(asdict(verified))
         if options.soak:
             console.print(f"one worker at full load for {options.soak:.0f} s …")
             results["soak"] = asdict(soak(bed, options.size or "small", seconds=options.soak))
@@ -179,13 +182,11 @@ def _print(results: dict[str, Any]) -> None:
             f"into files at {plain / sealing['files_s']:.2f} (as many bare files: "
             f"{sealing['bare_files_s']:.1f} of {sealing['files_s']:.1f} s)"
         )
-    if "verification" in results:
-        verification = results["verification"]
+    for verified in results.get("verification", ()):
         console.print(
-            f"{verification['rows']:,} rows; the store's SHA-256 over their values "
-            f"{verification['plain_s']:.2f} s, verified at "
-            f"{verification['plain_s'] / verification['verified_s']:.2f} of that speed; "
-            f"sealed in {verification['sealed_s']:.1f} s"
+            f"{verified['rows']:,} rows of {verified['bytes']:.0f} B; the store's SHA-256 over their values "
+            f"{verified['plain_s']:.2f} s, verified at {verified['plain_s'] / verified['verified_s']:.2f} of "
+            f"that speed; sealed in {verified['sealed_s']:.1f} s"
         )
     if "latency" in results:
         latency = results["latency"]

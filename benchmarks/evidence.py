@@ -29,6 +29,7 @@ from auditstream.sealer.locked_folder import LockedFolder
 from auditstream.sealer.sealing import seal_once
 from auditstream.sealer.tile_store import Register, TileStore
 from benchmarks.bed import Bed
+from benchmarks.events import Size
 from benchmarks.workers import running
 from sinks.clients import ClientPool
 from sinks.leaf_source import ClickHouseLeaves
@@ -81,24 +82,26 @@ class VerificationFigures:
 
     Attributes:
         rows: Leaves in it.
+        bytes: Average bytes of a value.
         plain_s: The store's SHA-256 over each value, added up; the quickest of three.
         sealed_s: Sealing all logs, read from the store, into a temporary folder.
         verified_s: Verifying all logs against the rows.
     """
 
     rows: int
+    bytes: float
     plain_s: float
     sealed_s: float
     verified_s: float
 
 
-def measure_verification(bed: Bed, rows: int) -> VerificationFigures:
+def measure_verification(bed: Bed, size: Size, rows: int) -> VerificationFigures:
     """Record so many events, seal them, and verify them.
 
     Raises:
         RuntimeError: They do not verify.
     """
-    topic, database = bed.fill("small", rows), bed.new_database()
+    topic, database = bed.fill(size, rows), bed.new_database()
     client = bed.client(database)
     with running(bed, topic, database, 0, 1):
         _await(client, "SELECT sum(rows) FROM segment_ranges", rows)
@@ -116,7 +119,7 @@ def measure_verification(bed: Bed, rows: int) -> VerificationFigures:
     clients.close()
     if not run.report.holds or run.report.leaves != rows:
         raise RuntimeError(f"{run.report.leaves} leaves, {run.report.findings[:3]}")
-    return VerificationFigures(rows, plain_s, sealed_s, verified_s)
+    return VerificationFigures(rows, bed.sizes[topic], plain_s, sealed_s, verified_s)
 
 
 def _await(client: Any, query: str, value: int) -> None:
