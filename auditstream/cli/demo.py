@@ -49,8 +49,8 @@ def demo(
 ) -> int:
     """Run everything with a believable hour of three companies' AI traffic, compressed.
 
-    With --exit, ends with 0 when every event was recorded exactly once, densely, and sealed, and no repeat or
-    dead letter was seen but the planted ones, and with 7 when something differs.
+    With --exit, ends with 0 when every event was recorded exactly once, densely, sealed and verified, and no
+    repeat or dead letter was seen but the planted ones, and with 7 when something differs.
     """
     from auditstream.cli.stopping import Terminated, stopping_once
     from auditstream.demo.facts import state_facts
@@ -102,6 +102,7 @@ def summary(hour: Hour, outcome: Outcome) -> dict[str, Any]:
         "dense": findings.dense,
         "sealed": outcome.sealed,
         "witnessed": outcome.witnessed,
+        "verified": outcome.verified,
         "ok": not findings.differences,
         "differences": findings.differences,
     }
@@ -124,6 +125,8 @@ def _perform(context: Context, deployment: Deployment, hour: Hour) -> Outcome:
         performance.drain(partial(show, hour.expected_messages))
         sealing = progress.add_task("sealed", total=hour.expected_messages)
         performance.seal(lambda sealed: progress.update(sealing, completed=sealed))
+        verifying = progress.add_task("verified", total=hour.expected_messages)
+        performance.verify(lambda done, total: progress.update(verifying, completed=done, total=total))
         return performance.outcome()
 
 

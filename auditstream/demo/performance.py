@@ -21,8 +21,10 @@ from auditstream.demo.inspection import Ask, Findings, Inspection
 from auditstream.demo.messages import Envelopes
 from auditstream.demo.producer import DemoProducer
 from auditstream.demo.seals import Seals
+from auditstream.demo.verified import verified
 from auditstream.embedded.deployment import Deployment
 from auditstream.embedded.topics import topic_epoch
+from auditstream.evidence.findings import Report
 from schemas.registry_client import RegistryClient
 from schemas.subjects import subject_name
 from sinks.clients import ClientPool, http_client
@@ -50,6 +52,7 @@ class Outcome:
         events_per_s: Messages recorded a second, over that time.
         sealed: Messages whose row is under a published checkpoint.
         witnessed: Those of them under one that the witnesses have cosigned.
+        verified: Leaves that were found to be as sealed; 0 when any was not.
     """
 
     findings: Findings
@@ -57,6 +60,7 @@ class Outcome:
     events_per_s: float
     sealed: int
     witnessed: int
+    verified: int
 
 
 class Performance:
@@ -79,6 +83,7 @@ class Performance:
         self._inspection = Inspection(ask, kafka.events_topic, epoch, self._producer.sent)
         self._seals = Seals(deployment.settings.evidence)
         self._started_s = self._recorded_s = time.monotonic()
+        self._report = Report()
 
     def send(self, show: ShowBoth) -> None:
         """Send the hour; a broker that drops what was not read in time is given no more than it keeps.
@@ -118,6 +123,17 @@ class Performance:
         logs = [parts.sealer.log, *([parts.witness.log] if parts.witness is not None else [])]
         self._wait(self._sealed, show, what="sealed", hint=f"See {', '.join(map(str, logs))}.")
 
+    def verify(self, show: ShowBoth) -> None:
+        """Check every row against what was signed; what does not hold is a difference.
+
+        Args:
+            show: Is told how many leaves are checked, and how many there are.
+
+        Raises:
+            RetryableError: The store does not answer.
+        """
+        self._report = verified(self._deployment.settings, show)
+
     def _wait(self, count: Callable[[], int], show: Show, *, what: str, hint: str) -> None:
         seen, moved_s = -1, time.monotonic()
         while (now := count()) < self._producer.sent.messages:
@@ -150,7 +166,9 @@ class Performance:
         sealed, witnessed = self._sealed(), self._sealed(witnessed=True)
         if sealed != findings.recorded:
             findings.differences.append(f"sealed: {sealed}, expected {findings.recorded}")
-        return Outcome(findings, seconds, findings.recorded / seconds, sealed, witnessed)
+        findings.differences += map(str, self._report.findings)
+        leaves = self._report.leaves if self._report.holds else 0
+        return Outcome(findings, seconds, findings.recorded / seconds, sealed, witnessed, leaves)
 
     @property
     def _subject(self) -> str:
