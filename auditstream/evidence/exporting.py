@@ -21,6 +21,7 @@ from auditstream.evidence.findings import Finding
 from auditstream.evidence.listing import PublishedLog, Trust, read_listing
 from auditstream.evidence.published import LISTING, VKEYS, Published
 from auditstream.evidence.raw_values import FILE_LEAVES, encoded, raw_path
+from auditstream.evidence.statements import statement_names
 from auditstream.evidence.tree_files import TreeFiles
 from auditstream.ledger.leaves import ENTRY_BYTES, NO_VALUE_HASH
 from auditstream.ledger.tiles import FULL_WIDTH, Bundle, Tile, new_tiles
@@ -28,7 +29,6 @@ from auditstream.query.reader import Reader
 from auditstream.query.value_rows import bytes_of_runs, values_of
 
 MANIFEST = "manifest.json"
-STATEMENTS = "statements"
 
 _FORM = "auditstream-evidence/v1"
 _BATCH_FILES = 16
@@ -137,12 +137,10 @@ class Export:
             self._put(f"{log.log_id}/checkpoint", log.data)
 
     def _statements(self) -> None:
-        for name in sorted(self._published.names(STATEMENTS)):
-            if name.startswith("."):  # of whoever writes there
-                continue
-            data = self._published.read(f"{STATEMENTS}/{name}")
+        for name in statement_names(self._published):
+            data = self._published.read(name)
             if data is not None:
-                self._put(f"{STATEMENTS}/{name}", data)
+                self._put(name, data)
 
     def _log(self, log: PublishedLog, advance: Advance) -> None:
         files = TreeFiles(self._published, log.log_id, log.opened.checkpoint)

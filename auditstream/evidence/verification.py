@@ -17,6 +17,7 @@ from auditstream.evidence.log_check import CheckedRange, Leaves, LogCheck, check
 from auditstream.evidence.progress_file import ProgressFile
 from auditstream.evidence.published import LISTING, Published
 from auditstream.evidence.seen import Seen
+from auditstream.evidence.statements import statement_findings
 from auditstream.evidence.stored_rows import StoredRows
 from auditstream.evidence.tree_files import TreeFiles
 from auditstream.ledger.checkpoints import Checkpoint
@@ -67,6 +68,7 @@ class Verification:
         self._scope = scope
         self.report = Report()
         self.listing: Listing
+        self._sound: set[str] = set()  # origins of logs that hold
         self._done = 0
         self._total = 0
 
@@ -82,6 +84,7 @@ class Verification:
         chosen = self._chosen()
         for log in chosen:
             self._log(log, rows.leaves(log), advance, partial(rows.findings, log))
+        self._statements(chosen)
         if not self._scope.logs:
             self.report.add(rows.unknown_logs(self.listing))
             self.report.add(rows.changed_definitions())
@@ -94,13 +97,21 @@ class Verification:
     def against_values(self, bundle: Path, advance: Advance) -> Report:
         """Check the logs against the values of an exported bundle."""
         self._list(patient=False)
-        for log in self._chosen():
+        chosen = self._chosen()
+        for log in chosen:
             files = self._files(log)
             values = ExportedLeaves(bundle, files)
 
             self._log(log, values, advance, partial(_damaged, log, values))
+        self._statements(chosen)
         self._remember_list()
         return self.report
+
+    def _statements(self, chosen: Sequence[PublishedLog]) -> None:
+        """Check what was stated about days, where the logs themselves hold."""
+        keys = self._trust.vkeys.signers(self.listing.deployment)
+        sound = [log for log in chosen if log.origin in self._sound]
+        self.report.add(statement_findings(self._published, keys, sound))
 
     def _derived(
         self, deep: DeepCheck, rows: StoredRows, chosen: Sequence[PublishedLog], advance: Advance
@@ -182,8 +193,10 @@ class Verification:
         self.report.leaves += files.shape.size
         if state is not None:
             state.remove()
-        if self.report.total == before and self._seen is not None:
-            self._seen.keep(f"{log.origin}/checkpoint", log.data)
+        if self.report.total == before:
+            self._sound.add(log.origin)
+            if self._seen is not None:
+                self._seen.keep(f"{log.origin}/checkpoint", log.data)
 
     def _advance(self, checked: CheckedRange, files: TreeFiles, advance: Advance) -> None:
         last = checked.first_tile + checked.tiles - 1

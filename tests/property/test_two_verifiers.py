@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from auditstream.core.errors import VerificationError
@@ -17,6 +18,7 @@ from auditstream.evidence.findings import Report
 from auditstream.evidence.listing import Trust
 from auditstream.evidence.published import PublishedFolder
 from auditstream.evidence.verification import Scope, Verification
+from auditstream.ledger.completeness import Completeness, RestsOn, sign_completeness
 from auditstream.ledger.leaves import LeafRun, value_hashes
 from auditstream.ledger.receipts import parse_receipt
 from auditstream_verify.bundles import Result, check_bundle
@@ -30,7 +32,6 @@ LOG, OTHER = bundles.SIZES
 TRUST = Trust(bundles.vkeys(), bundles.policy(), bundles.DEPLOYMENT)
 # Told by nobody's signature: what and when, and keys that a verifier takes from elsewhere.
 UNSIGNED = {"manifest.json", "vkeys.txt"}
-# The product's verifier reads statements by another command.
 STATEMENT = "statements/2026-01-01"
 
 
@@ -76,9 +77,10 @@ def scratch() -> Iterator[Path]:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_both_refuse_every_mutant(bundle: Path, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from([each for each in files(bundle) if each != STATEMENT]))
+    name = data.draw(st.sampled_from(files(bundle)))
     content = (bundle / name).read_bytes()
     mutant = data.draw(mutants(content))
+    assume(mutant is not None or name != STATEMENT)  # nobody says which statements there should be
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "bundle"
         shutil.copytree(bundle, root)
@@ -161,7 +163,22 @@ def test_a_changed_statement_is_refused(copied: Path) -> None:
     path = copied / STATEMENT
     path.write_bytes(path.read_bytes().replace(b"300", b"299"))
 
-    assert [f.log for f in own(copied).findings] == [STATEMENT]
+    assert [f.log for f in own(copied).findings] == [f.log for f in theirs(copied).findings] == [STATEMENT]
+
+
+def test_a_statement_that_rests_on_another_history_is_refused(copied: Path) -> None:
+    root = bytes(32)
+    statement = Completeness(
+        deployment=bundles.DEPLOYMENT,
+        day=date(2026, 1, 1),
+        time_s=1_800_000_000,
+        state="closed",
+        logs=(RestsOn(f"{bundles.DEPLOYMENT}/{next(iter(bundles.SIZES))}", 10, root, 10),),
+    )
+    (copied / STATEMENT).write_bytes(sign_completeness(statement, bundles.DEPLOYMENT_KEY).to_bytes())
+
+    assert [f.log for f in theirs(copied).findings] == [STATEMENT]
+    assert [STATEMENT in f.text for f in own(copied).findings] == [True]
 
 
 # --- receipts --------------------------------------------------------------------------------------------

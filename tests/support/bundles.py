@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from auditstream.evidence.raw_values import FILE_LEAVES, encoded, raw_path
 from auditstream.ledger.checkpoints import parse_checkpoint
+from auditstream.ledger.completeness import Completeness, RestsOn, sign_completeness
 from auditstream.ledger.cosignatures import CosignerSecretKey
 from auditstream.ledger.keys import SignerKey
 from auditstream.ledger.leaves import NO_EVENT_ID, LeafRun, StoredLeaves, value_hashes
 from auditstream.ledger.log_list import ListedLog, log_list, sign_log_list
 from auditstream.ledger.merkle import root_of
-from auditstream.ledger.notes import parse_note, sign_note
+from auditstream.ledger.notes import parse_note
 from auditstream.ledger.policies import Policy, parse_policy
 from auditstream.ledger.vkeys import Vkeys
 from auditstream.sealer.folder_store import FolderRegister, FolderStore
@@ -93,9 +95,13 @@ def make_bundle(root: Path, memory: Path) -> None:
             path.write_bytes(b"".join(encoded(values)))
     (root / "logs").write_bytes(listing(list(SIZES)))
     (root / "vkeys.txt").write_bytes(vkeys().to_bytes())
-    statement = "".join(
-        f"checkpoint {log.line.split(' ')[0]} {' '.join(log.line.split(' ')[2:])}\n" for log in listed
+    statement = Completeness(
+        deployment=DEPLOYMENT,
+        day=date(2026, 1, 1),
+        time_s=1_800_000_000,
+        state="closed",
+        logs=tuple(RestsOn(log.origin, log.size, log.root, log.size) for log in listed),
     )
     (root / "statements").mkdir()
-    text = f"auditstream-completeness/v1\n{statement}"
-    (root / "statements" / "2026-01-01").write_bytes(sign_note(text, DEPLOYMENT_KEY).to_bytes())
+    note = sign_completeness(statement, DEPLOYMENT_KEY)
+    (root / "statements" / "2026-01-01").write_bytes(note.to_bytes())
