@@ -17,6 +17,7 @@ from auditstream.embedded.jvm_kafka import RunningKafka, start_kafka
 from auditstream.embedded.loopback_ports import PortTakenError
 from auditstream.embedded.topics import topic_epoch
 from tests.support.brokers import Broker
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.kafka
 VALUES = [b"first", b"second", b"third"]
@@ -130,7 +131,10 @@ def test_a_topic_that_is_made_again_is_another_log(own_kafka):
 
 def epoch_on_disk(folder: Path, topic: str) -> str:
     """Return the epoch from the file in which the broker itself notes a partition's topic id."""
-    text = (folder / "log" / f"{topic}-0" / "partition.metadata").read_text(encoding="ascii")
+    noted = folder / "log" / f"{topic}-0" / "partition.metadata"
+    # The broker tells of a topic before it has its folder.
+    wait_until(lambda: noted.exists() and "topic_id: " in noted.read_text(), within_s=30, what=str(noted))
+    text = noted.read_text(encoding="ascii")
     topic_id = text.split("topic_id: ")[1].strip()
     return base64.urlsafe_b64decode(topic_id + "==").hex()[:8]
 
