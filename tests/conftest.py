@@ -75,6 +75,14 @@ def no_swallowed_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert not dropped, f"asyncio dropped an exception: {dropped[0].getMessage()}: {dropped[0].exc_info}"
 
 
+@pytest.fixture(autouse=True)
+def no_handler_left() -> Iterator[None]:
+    """Take away what a command under test logs to: the stream that it was given is closed after the test."""
+    yield
+    for handler in [each for each in logging.root.handlers if type(each) is logging.StreamHandler]:
+        logging.root.removeHandler(handler)
+
+
 @pytest.fixture(scope="session")
 def any_kafka(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The best broker that this machine has, started once; use `kafka` in tests."""

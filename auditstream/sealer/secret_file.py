@@ -93,7 +93,7 @@ def _written(path: Path, data: bytes) -> Iterator[Path]:
     except OSError as error:
         raise KeyFileError(f"{path}: {error.strerror}", hint="May the folder be written?") from error
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             new.unlink()
 
 
