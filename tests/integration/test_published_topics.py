@@ -137,7 +137,7 @@ def test_usage_deltas_add_up_to_the_rollup(site: Site, children: Children, tmp_p
     expected = usage_1m(site.ask)
     wait_until(
         lambda: summed_deltas(delta for _, delta in site.published(USAGE)) == expected,
-        within_s=30,
+        within_s=100,
         what="deltas of every segment",
     )
     published = site.published(USAGE)
@@ -157,7 +157,7 @@ def test_a_partition_that_is_paused_is_one_finding(site: Site, children: Childre
     site.produce([b"not an event"] * 1_500, partition=2)
     site.produce(events_of_all_kinds(range(6, 20)), partition=1)
     site.wait_for_rows(1_514)
-    wait_until(lambda: site.published(FINDINGS) != [], within_s=30, what="a finding")
+    wait_until(lambda: site.published(FINDINGS) != [], within_s=100, what="a finding")
     site.produce([b"not an event"] * 150, partition=2)  # a probe that fails, and what comes after it
     site.wait_for_rows(1_664)
     [(message, finding)] = site.published(FINDINGS)
