@@ -22,6 +22,7 @@ READ_BACK = AT.replace(tzinfo=None)  # the driver's datetimes are UTC and do not
 
 @pytest.fixture
 def clients(engine: OpenClient, store: ClickHouseStore) -> Iterator[ClientPool]:
+    store.client.command("TRUNCATE TABLE checkpoints")  # which no event feeds
     pool = ClientPool(lambda: engine(str(store.client.database)))
     yield pool
     pool.close()
