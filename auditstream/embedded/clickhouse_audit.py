@@ -105,7 +105,7 @@ class Audit:
 
     async def close(self) -> None:
         """Send what waits, and end."""
-        while self._sending is not None:
+        while self._sending is not None and not self._sending.done():
             await asyncio.wait([self._sending])
         self._thread.shutdown(wait=False)
 
@@ -180,12 +180,9 @@ class Audit:
         self._send()
 
     def _send(self) -> None:
-        if self._sending is None:
+        # Asked of the task itself: who was just told may ask again before a callback of it would run.
+        if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send_all())
-            self._sending.add_done_callback(self._sent)
-
-    def _sent(self, _: asyncio.Task[None]) -> None:
-        self._sending = None
 
     async def _send_all(self) -> None:
         """Send until nothing waits, all that waits at once; refusals that fail wait for the next time."""
