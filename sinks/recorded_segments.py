@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
-from polars.datatypes import DataType, DataTypeClass
 
 from auditstream.core.ports import Headers, LogId, Lost, Plan, Segment, offsets_of
 from schemas.framing import HEADER_NAMES, MAGIC_GUID, MAGIC_ID, framing_of
 from sinks.clients import ClientPool
-from sinks.columns import GAP, TABLE_SCHEMA
+from sinks.columns import GAP
 from sinks.refusals import translated
 
 UNSTORABLE = "unstorable"
@@ -122,11 +121,6 @@ def _recorded(log: LogId, segment_id: str, frame: pl.DataFrame) -> RecordedSegme
         position for position, detail in enumerate(rows["reject_detail"]) if _is_about_header(detail)
     )
     return RecordedSegment(segment, refused, rows, by_header)
-
-
-def table_type(name: str) -> DataType | DataTypeClass:
-    """Return the type that a column has when it is read back."""
-    return pl.Map(pl.String(), pl.String()) if name == "sealed" else TABLE_SCHEMA[name]
 
 
 def _headers(value: bytes | None, schema_id: str, detail: str) -> Headers:

@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from auditstream.cli.context import Context
 from auditstream.core.errors import NotFoundError, RequestError
-from auditstream.core.settings import Settings
 
 if TYPE_CHECKING:
+    from auditstream.core.settings import Settings
     from auditstream.evidence.published import Published
     from auditstream.ledger.policies import Policy
     from auditstream.ledger.vkeys import Vkeys
+
+VkeyOption = Annotated[
+    Path | None, typer.Option(help="Keys that you trust, as vkeys.txt; those published when not given.")
+]
+PolicyOption = Annotated[
+    Path | None, typer.Option(help="Which witnesses must have cosigned (C2SP tlog-policy).")
+]
+LogOption = Annotated[
+    list[str] | None, typer.Option(help="Only this log, by origin or as topic/partition/epoch.")
+]
 
 
 def evidence_place(settings: Settings) -> str | Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditstream.cli.auditing import LogOption, VkeyOption
 from auditstream.cli.statement import statement
 
 if TYPE_CHECKING:
@@ -32,12 +33,8 @@ def export(
     context: typer.Context,
     *,
     out: Annotated[Path, typer.Option(help="Folder to make; it must not be there yet.")],
-    log: Annotated[
-        list[str] | None, typer.Option(help="Only this log, by origin or as topic/partition/epoch.")
-    ] = None,
-    vkey: Annotated[
-        Path | None, typer.Option(help="Keys that you trust, as vkeys.txt; those published when not given.")
-    ] = None,
+    log: LogOption = None,
+    vkey: VkeyOption = None,
     purpose: Annotated[str, typer.Option(help="What it is for; kept in the record of exports.")] = "",
 ) -> None:
     """Write a bundle that `auditstream-verify` checks with no server of ours.

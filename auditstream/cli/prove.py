@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditstream.cli.auditing import PolicyOption, VkeyOption
 from auditstream.core.errors import NotFoundError, RequestError
 
 if TYPE_CHECKING:
@@ -38,12 +39,8 @@ def prove(
         Path | None,
         typer.Option("--out", "-o", help="File for the receipt, as event.tlog-proof; else stdout."),
     ] = None,
-    vkey: Annotated[
-        Path | None, typer.Option(help="Keys that you trust, as vkeys.txt; those published when not given.")
-    ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="Which witnesses must have cosigned (C2SP tlog-policy).")
-    ] = None,
+    vkey: VkeyOption = None,
+    policy: PolicyOption = None,
 ) -> None:
     """Print the receipt of a recorded event: a C2SP tlog-proof with the checkpoint as it was published.
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditstream.cli.context import Context
+from auditstream.cli.files import read_bytes, write_bytes
+from auditstream.cli.waiting import waiting
 from auditstream.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -139,13 +141,13 @@ def new(
             )
         ring = load_ring(path)
     else:
-        ring = new_ring(Vkeys() if former is None else parse_vkeys(_read(former)))
+        ring = new_ring(Vkeys() if former is None else parse_vkeys(read_bytes(former)))
         if former is not None:
             _announce(settings, _changes(settings, ring), actor)
         create_key_file(path, ring)
         _say(context.obj, f"{path} is the secret of {name}: keep a copy where it is safe")
     if vkey_file is not None:
-        _write(vkey_file, Vkeys(ring.verifiers(name)).to_bytes())
+        write_bytes(vkey_file, Vkeys(ring.verifiers(name)).to_bytes())
     _show(context.obj, settings, ring)
 
 
@@ -193,7 +195,7 @@ def _seal_once(context: Context) -> None:
 
     settings = running.find(context).settings
     logs.configure(style=settings.log_style, level="WARNING")
-    with new_sealer(settings, Metrics()) as sealer, _told_to_stop(sealer.stop), _progress(context):
+    with new_sealer(settings, Metrics()) as sealer, _told_to_stop(sealer.stop), waiting(context, "sealing"):
         done = sealer.round()
     print_rows(context, _COLUMNS, list(_rows(done)))
     refused = [trouble for trouble in done.troubles if trouble.is_refusal]
@@ -223,18 +225,6 @@ def _told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(context: Context) -> Iterator[None]:
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True, no_color=not context.color)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=context.quiet, transient=True) as progress:
-        progress.add_task("sealing", total=None)
-        yield
 
 
 def _changes(settings: Settings, ring: KeyRing) -> list[KeyChange]:
@@ -275,20 +265,6 @@ def _show(context: Context, settings: Settings, ring: KeyRing) -> None:
     name = settings.evidence.deployment_name
     rows = [(name, number, key.text) for number, key in enumerate(ring.verifiers(name), start=1)]
     print_rows(context, _KEY_COLUMNS, rows)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RequestError(f"{path}: {error.strerror}") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise RequestError(f"{path}: {error.strerror}") from error
 
 
 def _say(context: Context, line: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditstream.cli.context import Context
+from auditstream.cli.waiting import waiting
 from auditstream.core.errors import PartialResultError, RequestError
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ def statement(
     from auditstream.cli.accessing import Reading, told_reader
     from auditstream.cli.sealing import key_path, published_place
     from auditstream.evidence.completeness import Question, completeness
+    from auditstream.evidence.statements import STATEMENTS
     from auditstream.ledger.completeness import sign_completeness
     from auditstream.sealer.key_file import load_ring
 
@@ -65,13 +65,16 @@ def statement(
     asked = Reading(
         "evidence statement", f"{question.day} {source}", ("events", "events_current"), whole=True
     )
-    with told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader, _waiting(context.obj):
+    with (
+        told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader,
+        waiting(context.obj, "counting"),
+    ):
         found = completeness(reader, question, _checkpoints(settings, ring, question.deployment))
     note = sign_completeness(found, *ring.signers(question.deployment)[-1:])
     if out is not None:
         _write(out, note.to_bytes())
     if publish:
-        register = published_place(settings).register(f"statements/{question.day}")
+        register = published_place(settings).register(f"{STATEMENTS}/{question.day}")
         register.replace(register.read(), note.to_bytes())
     _print(context.obj, found)
     return 0 if found.is_complete else PartialResultError.exit_code
@@ -161,16 +164,3 @@ def _write(path: Path, note: bytes) -> None:
         path.write_bytes(note)
     except OSError as error:
         raise RequestError(f"--out: {error.strerror}: {path}") from error
-
-
-@contextmanager
-def _waiting(context: Context) -> Iterator[None]:
-    """Show on stderr, where that is a terminal, that the store counts, and for how long."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True, no_color=not context.color)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=context.quiet, transient=True) as progress:
-        progress.add_task("counting", total=None)
-        yield

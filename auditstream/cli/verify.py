@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditstream.cli.auditing import LogOption, PolicyOption, VkeyOption
 from auditstream.core.errors import RequestError, VerificationError
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def verify(
         bool,
         typer.Option("--deep", help="Also decode and enrich every value again, and compare each column."),
     ] = False,
-    log: Annotated[
-        list[str] | None, typer.Option(help="Only this log, by origin or as topic/partition/epoch.")
-    ] = None,
+    log: LogOption = None,
     bundle: Annotated[
         Path | None, typer.Option(help="Check an exported bundle, without any service of ours.")
     ] = None,
@@ -53,12 +52,8 @@ def verify(
     value: Annotated[
         Path | None, typer.Option(help="With --receipt: the event's bytes, which must be those of the leaf.")
     ] = None,
-    vkey: Annotated[
-        Path | None, typer.Option(help="Keys that you trust, as vkeys.txt; those published when not given.")
-    ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="Which witnesses must have cosigned (C2SP tlog-policy).")
-    ] = None,
+    vkey: VkeyOption = None,
+    policy: PolicyOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up a run that was broken off at the same checkpoint.")
     ] = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditstream.cli.context import Context
+from auditstream.cli.files import read_bytes, write_bytes
 from auditstream.core.errors import ConfigError, RequestError
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def new(
     if policy_file is not None:
         if not url:
             raise RequestError("--policy-file: the sealer asks the witness at its --url")
-        _write(policy_file, f"{_line(made, url)}\nquorum {made.name}\n")
+        write_bytes(policy_file, f"{_line(made, url)}\nquorum {made.name}\n".encode())
     _show(made, url)
 
 
@@ -173,10 +174,10 @@ def _fixed(vkeys: Sequence[Path], policies: Sequence[Path]) -> list[FixedLogs]:
 
     keys: list[VerifierKey] = []
     for path in vkeys:
-        known = parse_vkeys(_read(path))
+        known = parse_vkeys(read_bytes(path))
         keys += [key for key in known.keys if key not in known.cosigners()]
     for path in policies:
-        keys += [log.key for log in parse_policy(_read(path)).logs]
+        keys += [log.key for log in parse_policy(read_bytes(path)).logs]
     return [FixedLogs(keys)] if keys else []
 
 
@@ -192,7 +193,7 @@ def _listed(texts: Sequence[str], logs: str | None) -> list[DeploymentLogs]:
     keys: tuple[VerifierKey, ...] = ()
     for text in texts:
         if Path(text).is_file():
-            keys += parse_vkeys(_read(Path(text))).keys
+            keys += parse_vkeys(read_bytes(Path(text))).keys
         else:
             keys += (VerifierKey.parse(text),)
     if len({key.name for key in keys}) != 1:
@@ -206,17 +207,3 @@ def _show(key: CosignerSecretKey, url: str = "") -> None:
 
 def _line(key: CosignerSecretKey, url: str) -> str:
     return f"witness {key.name} {key.verifier.text} {url}".rstrip()
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RequestError(f"{path}: {error.strerror}") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RequestError(f"{path}: {error.strerror}") from error

@@ -17,8 +17,15 @@ import numpy as np
 
 from auditstream.evidence.findings import Finding, merged
 from auditstream.evidence.leaf_fields import differences
-from auditstream.evidence.tree_files import TreeFiles, Trunk, files_digest, fold, read_trunk, root_over
-from auditstream.ledger.leaves import ENTRY_BYTES
+from auditstream.evidence.tree_files import (
+    ENTRY_ROOM,
+    TreeFiles,
+    Trunk,
+    files_digest,
+    fold,
+    read_trunk,
+    root_over,
+)
 from auditstream.ledger.merkle import leaf_hash
 from auditstream.ledger.tiles import FULL_WIDTH, Bundle, Tile, hashes_in
 from auditstream.query.leaf_tiles import RowLeaf, TileDigest
@@ -26,7 +33,6 @@ from auditstream.query.leaf_tiles import RowLeaf, TileDigest
 RANGE_TILES = 4096
 """Tiles checked at once: a million leaves, some 300 MB in the store. Fewer cost it more a leaf."""
 
-_ENTRY_ROOM = ENTRY_BYTES + 2
 _MOST_PINNED = 2_000  # findings of one range whose leaves are looked at one by one
 
 
@@ -94,7 +100,7 @@ class LogCheck:
         for tile in range(first_tile, first_tile + tiles):
             data, bundle = self._files.tile(tile), self._files.bundle(tile)
             self._check_tile(tile, digests.get(tile), data, bundle, checked)
-            if bundle is not None and len(bundle) == self._files.shape.width(tile) * _ENTRY_ROOM:
+            if bundle is not None and len(bundle) == self._files.shape.width(tile) * ENTRY_ROOM:
                 bundles.append(bundle)
             else:
                 self._check_order(tile - len(bundles), b"".join(bundles), checked)
@@ -284,8 +290,8 @@ class LogCheck:
 
     def _check_order(self, tile: int, bundles: bytes, checked: CheckedRange) -> None:
         """Check that sealed entries have their own index, and growing offsets."""
-        count = len(bundles) // _ENTRY_ROOM
-        table = np.frombuffer(bundles, np.uint8).reshape(count, _ENTRY_ROOM)
+        count = len(bundles) // ENTRY_ROOM
+        table = np.frombuffer(bundles, np.uint8).reshape(count, ENTRY_ROOM)
         numbers = np.ascontiguousarray(table[:, 4:20]).view(">u8").astype(np.uint64)
         indexes, offsets = numbers[:, 0], numbers[:, 1]
         own = np.arange(tile * FULL_WIDTH, tile * FULL_WIDTH + count, dtype=np.uint64)

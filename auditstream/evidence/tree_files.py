@@ -25,7 +25,8 @@ from auditstream.ledger.tiles import (
     whole,
 )
 
-_ENTRY_ROOM = ENTRY_BYTES + 2  # with its length
+ENTRY_ROOM = ENTRY_BYTES + 2
+"""Bytes of an entry in a bundle: with its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class TreeFiles:
         wanted = Bundle(tile, self.shape.width(tile))
         data, full = self._read(wanted)
         # A full bundle in place of a partial one: its beginning, as long as its entries are ours.
-        return data if full is None else full[: wanted.width * _ENTRY_ROOM]
+        return data if full is None else full[: wanted.width * ENTRY_ROOM]
 
     def entries(self, tile: int) -> list[bytes] | None:
         """Return the entries of a bundle at this size, None when it is missing or malformed."""
@@ -166,11 +167,11 @@ def root_over(tile_roots: Sequence[bytes], edge: Sequence[bytes]) -> bytes:
 def files_digest(tile: bytes, bundle: bytes) -> bytes | None:
     """Return the digest over a tile and its bundle, as of `TileDigest`; None when they do not fit."""
     width = len(tile) // HASH_BYTES
-    if len(bundle) != width * _ENTRY_ROOM:
+    if len(bundle) != width * ENTRY_ROOM:
         return None
-    leaves = np.empty((width, _ENTRY_ROOM + HASH_BYTES), np.uint8)
-    leaves[:, :_ENTRY_ROOM] = np.frombuffer(bundle, np.uint8).reshape(width, _ENTRY_ROOM)
-    leaves[:, _ENTRY_ROOM:] = np.frombuffer(tile, np.uint8).reshape(width, HASH_BYTES)
+    leaves = np.empty((width, ENTRY_ROOM + HASH_BYTES), np.uint8)
+    leaves[:, :ENTRY_ROOM] = np.frombuffer(bundle, np.uint8).reshape(width, ENTRY_ROOM)
+    leaves[:, ENTRY_ROOM:] = np.frombuffer(tile, np.uint8).reshape(width, HASH_BYTES)
     return hashlib.sha256(leaves.data).digest()
 
 

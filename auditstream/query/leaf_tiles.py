@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from auditstream.ledger.tiles import FULL_WIDTH
 from auditstream.query.reader import Reader
 from sinks.leaf_expressions import VALUE_SHA256, entry, leaf_hash
-
-TILE_LEAVES = 256
 
 # What rows themselves say, not what a projection keeps of them.
 _AS_STORED = "SETTINGS optimize_use_projections = 0"
@@ -31,14 +30,14 @@ _ROW = f"""
     FROM events WHERE {_WHERE}"""
 # Of each leaf the entry as a bundle has it, with its length, and the leaf hash; in the order of indexes.
 _LEAVES = f"""
-    SELECT intDiv(leaf_index, {TILE_LEAVES}) AS tile, count() AS leaves,
+    SELECT intDiv(leaf_index, {FULL_WIDTH}) AS tile, count() AS leaves,
         countIf(hash != leaf_hash) = 0 AS as_recorded,
         arrayMap(leaf -> leaf.2, arraySort(
             leaf -> leaf.1, groupArray((leaf_index, concat('\\0\\x4a', entry, hash))))) AS rows
     FROM ({_ROW}) GROUP BY tile"""
 _BASE = f"""
     SELECT tile, leaves, as_recorded, SHA256(arrayStringConcat(rows)) AS digest,
-        arrayMap(row -> substring(row, 77, 32), arrayResize(rows, {TILE_LEAVES})) AS nodes
+        arrayMap(row -> substring(row, 77, 32), arrayResize(rows, {FULL_WIDTH})) AS nodes
     FROM ({_LEAVES})"""
 # A level of the tree a step; a subquery each, since names in one SELECT would be written out again and again.
 _FOLD = """
@@ -129,7 +128,7 @@ class StoredTiles:
         Raises:
             RetryableError: No answer.
         """
-        asked = self._asked(first_tile * TILE_LEAVES, tiles * TILE_LEAVES)
+        asked = self._asked(first_tile * FULL_WIDTH, tiles * FULL_WIDTH)
         found = self._reader.table(_TILES, asked, doing=f"digests of {self._log_id}")
         return {
             int(tile): TileDigest(int(tile), int(leaves), digest, root, bool(as_recorded))
