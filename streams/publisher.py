@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
@@ -17,6 +17,9 @@ from auditstream.core.ports import Outbound
 log = get_logger(__name__)
 
 _MAX_PAUSE_S = 5.0
+# A producer that met a broker in the middle of that broker's start was told of no brokers at all; when its
+# connection then ends it has nobody left to ask, and waits for its id for ever. Another one finds the way.
+_START_S = 15.0
 
 
 class KafkaPublisher:
@@ -68,7 +71,18 @@ class KafkaPublisher:
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._producer is None:
-                producer = self._new_producer()
-                await producer.start()
-                self._producer = producer
+                self._producer = await _started(self._new_producer())
             return self._producer
+
+
+async def _started(producer: AIOKafkaProducer) -> AIOKafkaProducer:
+    try:
+        async with asyncio.timeout(_START_S):
+            await producer.start()
+    except TimeoutError:
+        await producer.stop()
+        raise KafkaConnectionError(f"no producer id within {_START_S:g} s") from None
+    except BaseException:
+        await producer.stop()
+        raise
+    return producer

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiokafka
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -37,6 +37,17 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         private_names.require(private_names.NAMES)
         keep_bytes()
         self.commits = LaneCommits(self._ensure_consumer)
+
+    async def on_start(self) -> None:
+        """Start the consumer.
+
+        Raises:
+            KafkaConnectionError: The broker is in the middle of its own start and names no brokers. A
+                consumer that begins so has nobody to ask once that connection ends, and waits for ever.
+        """
+        await super().on_start()
+        if not self._ensure_consumer()._client.cluster.brokers():
+            raise KafkaConnectionError("the broker that answers names no brokers yet")
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         """Return the consumer with the fetch settings that Faust hides."""

@@ -40,10 +40,14 @@ class Producer:
         self.acknowledged: list[Outbound] = []
         self.starts = self.stops = 0
         self.fails_to_start = 0
+        self.hangs_at_start = 0
 
     async def start(self) -> None:
         await asyncio.sleep(0.01)
         self.starts += 1
+        if self.hangs_at_start:
+            self.hangs_at_start -= 1
+            await asyncio.Event().wait()
         if self.fails_to_start:
             self.fails_to_start -= 1
             raise KafkaConnectionError("no broker")
@@ -108,11 +112,13 @@ def test_goes_on_for_as_long_as_the_broker_is_away_without_hurry() -> None:
     assert 100 < took < 400  # pauses grow to some seconds, and no longer
 
 
-def test_a_broker_that_is_away_at_the_start_is_waited_for() -> None:
+@pytest.mark.parametrize("start", ["fails_to_start", "hangs_at_start"])
+def test_a_broker_that_is_away_at_the_start_is_waited_for_with_a_new_producer(start: str) -> None:
     producer = Producer()
-    producer.fails_to_start = 2
+    setattr(producer, start, 2)
     publish(producer, A)
     assert producer.acknowledged == [A]
+    assert (producer.starts, producer.stops) == (3, 2)
 
 
 @pytest.mark.parametrize(
