@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # Extra arguments: make test TEST_ARGS="-k lanes", make demo DEMO_ARGS=--exit, make lock LOCK_ARGS=--upgrade.
+# make test TEST_PROCESSES=0 runs in one process, for a debugger.
 TEST_ARGS ?=
+TEST_PROCESSES ?= auto
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_ARGS ?=
@@ -34,7 +36,7 @@ demo: $(READY) ## Run everything on embedded parts with an hour of generated tra
 
 .PHONY: test
 test: $(READY) ## Run every test that this machine can run
-	$(BIN)/python -m tests.side_by_side $(TEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run the tests that need neither a broker nor patience

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +18,9 @@ from tests.support import brokers, parts
 from tests.support.brokers import Broker
 
 _CHOICE = pytest.StashKey[brokers.Choice]()
+_CHOSEN = pytest.StashKey[set[str]]()
+# The longest first, so that the processes of a run end together.
+_ORDER = ("tests/fault/", "tests/integration/", "tests/docs/", "tests/property/", "tests/")
 _LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 MakeTopic = Callable[..., str]
@@ -33,19 +37,43 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_unix_socket = True  # event loops and Docker talk over them
 
 
-def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """Choose the broker outside the time limit of a test, for its jars may have to be fetched; say which."""
-    if not any({"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())) for item in items):
-        return []
-    config.stash[_CHOICE] = brokers.choose()
-    return [f"kafka: {config.stash[_CHOICE]}"]
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more than there are cores: half of what tests do is to wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the rooms that take longest, where files are shared out among processes."""
+    if config.getoption("dist", "no") != "no":
+        items.sort(key=lambda item: next(at for at, room in enumerate(_ORDER) if room in f"{item.path}"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Choose the broker outside the time limit of a test, for its jars may have to be fetched."""
+    if any({"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())) for item in session.items):
+        session.config.stash[_CHOICE] = brokers.choose()
+        session.config.stash[_CHOSEN] = {f"{session.config.stash[_CHOICE]}"}
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say which broker was chosen."""
+    return [f"kafka: {choice}" for choice in config.stash.get(_CHOSEN, ())]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Remember what a process of this run has chosen."""
+    chosen = node.config.stash.setdefault(_CHOSEN, set())
+    chosen.update(getattr(node, "workeroutput", {}).get("kafka", ()))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say again, where it is read, on what the tests ran and what was not run."""
-    if _CHOICE in config.stash:
-        terminalreporter.write_line(f"kafka: {config.stash[_CHOICE]}")
+    for choice in sorted(config.stash.get(_CHOSEN, ())):
+        terminalreporter.write_line(f"kafka: {choice}")
     skipped = terminalreporter.stats.get("skipped", [])
     terminalreporter.write_line(
         f"parts: {len(skipped)} tests skipped" if skipped else "parts: nothing skipped"
@@ -56,6 +84,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a CI run in which a test was skipped that the machine could have run."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["kafka"] = sorted(session.config.stash.get(_CHOSEN, ()))
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter is not None else []
     green = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}

@@ -21,9 +21,9 @@ BOUND_S = 110.0  # 20 to 35 s on a machine that does nothing else
 pytestmark = pytest.mark.timeout(300)
 
 
-def demo(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+def demo(tmp_path: Path, *arguments: str, events: int = EVENTS) -> dict[str, Any]:
     with started(
-        "demo", "--exit", "--events", str(EVENTS), *arguments, data_dir=tmp_path / "data"
+        "demo", "--exit", "--events", str(events), *arguments, data_dir=tmp_path / "data"
     ) as command:
         output = command.end(within_s=BOUND_S)
         assert command.process.returncode == 0, command.errors
@@ -57,8 +57,8 @@ def test_every_message_is_recorded_once_and_only_what_was_planted_is_odd(tmp_pat
 def test_another_hour_on_the_same_folder_adds_up(tmp_path: Path) -> None:
     if (missing := brokers.missing_jvm()) is not None:
         skip_part("Apache Kafka on the local JVM", missing, can_be_installed=True)
-    first = demo(tmp_path, "--broker", "jvm", "--seed", "1")
-    second = demo(tmp_path, "--broker", "jvm", "--seed", "2")
+    first = demo(tmp_path, "--broker", "jvm", "--seed", "1", events=500)
+    second = demo(tmp_path, "--broker", "jvm", "--seed", "2", events=500)
     assert first["ok"]
     assert second["ok"]
     assert first["cost_total"] != second["cost_total"]

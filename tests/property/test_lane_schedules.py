@@ -26,9 +26,9 @@ from streams.transport import commits
 from tests.support import virtual_worker
 from tests.support.lane_schedules import Conditions, Verdict, quiet_logs, run_schedule
 
-SCHEDULES = 1_500
-FORGETFUL_SCHEDULES = 500
-EXPIRING_SCHEDULES = 500
+SCHEDULES = 1_000
+FORGETFUL_SCHEDULES = 400
+EXPIRING_SCHEDULES = 400
 # The store remembers tokens for at least twice the time that an insert may be on its way, which is what it
 # must be set to, and no longer: other logs' inserts push them out.
 FORGETFUL = Conditions(window=350, foreign_per_s=20.0, answers_get_lost=True)

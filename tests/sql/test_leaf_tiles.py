@@ -9,7 +9,7 @@ import pytest
 
 from auditstream.ledger.leaves import LeafRun, value_hashes
 from auditstream.ledger.merkle import root_of
-from auditstream.query.leaf_tiles import StoredTiles, log_totals
+from auditstream.query.leaf_tiles import LogTiles, StoredLeaves, log_totals, tile_digests
 from auditstream.query.reader import Reader
 from auditstream.query.segment_rows import rows_below, segment_rows
 from auditstream.query.value_rows import places_of, values_of
@@ -61,7 +61,7 @@ def test_every_digest_of_a_tile_is_that_of_its_leaves(reader: Reader, recorded: 
     hashes, entries = RUN.hashes(), RUN.entries()
     assert any(each.endswith(b"\0") for each in hashes), "zeros at the end must not get lost"
 
-    found = StoredTiles(reader, str(LOG), COUNT).digests(0, 8)
+    found = tile_digests(reader, [LogTiles(str(LOG), COUNT, 0, 8)])[0]
 
     assert sorted(found) == [0, 1, 2, 3, 4, 5]
     for tile, digest in found.items():
@@ -75,14 +75,31 @@ def test_every_digest_of_a_tile_is_that_of_its_leaves(reader: Reader, recorded: 
 
 
 def test_leaves_behind_the_checkpoint_are_not_read(reader: Reader, recorded: ClickHouseStore) -> None:
-    tiles = StoredTiles(reader, str(LOG), 260)
+    digests = tile_digests(reader, [LogTiles(str(LOG), 260, 0, 2)])[0]
+    rows = StoredLeaves(reader, str(LOG), 260).leaves(256, 256)
 
-    assert [digest.leaves for digest in tiles.digests(0, 2).values()] == [256, 4]
-    assert [row.index for row in tiles.leaves(256, 256)] == [256, 257, 258, 259]
+    assert [digest.leaves for digest in digests.values()] == [256, 4]
+    assert [row.index for row in rows] == [256, 257, 258, 259]
+
+
+def test_tiles_of_several_logs_are_told_apart(reader: Reader, recorded: ClickHouseStore) -> None:
+    asked = [
+        LogTiles(str(OTHER_LOG), 5, 0, 1),
+        LogTiles("nobody/0/0", 9, 0, 1),
+        LogTiles(str(LOG), COUNT, 2, 1),
+    ]
+
+    found = tile_digests(reader, asked)
+
+    assert [[(tile, digest.leaves) for tile, digest in each.items()] for each in found] == [
+        [(0, 5)],
+        [],
+        [(2, 256)],
+    ]
 
 
 def test_rows_give_their_entries_and_what_was_recorded(reader: Reader, recorded: ClickHouseStore) -> None:
-    rows = StoredTiles(reader, str(LOG), COUNT).leaves(300, 3)
+    rows = StoredLeaves(reader, str(LOG), COUNT).leaves(300, 3)
 
     assert [row.entry for row in rows] == RUN.entries()[300:303]
     assert [row.recorded_hash for row in rows] == RUN.hashes()[300:303]

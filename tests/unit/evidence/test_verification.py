@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from auditstream.core.errors import ConfigError, NotFoundError
-from auditstream.evidence import log_check
+from auditstream.evidence import rounds
 from auditstream.evidence.findings import MOST_KEPT, Finding, Report
 from auditstream.evidence.listing import Trust
-from auditstream.evidence.log_check import LogCheck
+from auditstream.evidence.log_check import CheckedRange, LogCheck
 from auditstream.evidence.published import PublishedFolder
 from auditstream.evidence.seen import Seen
 from auditstream.evidence.verification import Scope, Verification
 from auditstream.ledger.vkeys import Vkeys
+from auditstream.query.leaf_tiles import LogTiles, TileDigest
 from tests.support import bundles
 
 LOG, OTHER = bundles.SIZES
@@ -96,20 +97,20 @@ def test_a_narrowed_run_names_what_is_not_published(bundle: Path) -> None:
 def test_a_run_that_was_broken_off_is_taken_up(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_check, "RANGE_TILES", 1)
+    monkeypatch.setattr(rounds, "ROUND_TILES", 1)
     checked: list[int] = []
     check = LogCheck.check
 
-    def failing(self: LogCheck, first: int, tiles: int) -> log_check.CheckedRange:
+    def failing(self: LogCheck, first: int, tiles: int, digests: Mapping[int, TileDigest]) -> CheckedRange:
         checked.append(first)
         if first == 1:
             raise KeyboardInterrupt
-        return check(self, first, tiles)
+        return check(self, first, tiles, digests)
 
     monkeypatch.setattr(LogCheck, "check", failing)
     with pytest.raises(KeyboardInterrupt):
         run(bundle, tmp_path / "seen", logs=(LOG,), threads=1)
-    monkeypatch.setattr(LogCheck, "check", lambda self, f, n: checked.append(f) or check(self, f, n))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(LogCheck, "check", lambda self, f, n, d: checked.append(f) or check(self, f, n, d))  # type: ignore[func-returns-value]
     checked.clear()
 
     report = run(bundle, tmp_path / "seen", logs=(LOG,), threads=1, resume=True)
@@ -121,10 +122,24 @@ def test_a_run_that_was_broken_off_is_taken_up(
     assert checked == [1, 0, 1], "a run that came to its end is not taken up"
 
 
+def test_rounds_share_what_is_checked_at_once_among_the_logs_that_have_tiles_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rounds, "ROUND_TILES", 6)
+    logs = [LogTiles(name, 256 * tiles, 0, tiles) for name, tiles in (("a", 4), ("b", 0), ("c", 11))]
+
+    ahead = [
+        [(logs[place].log_id, tiles.first_tile, tiles.tiles) for place, tiles in each]
+        for each in rounds.rounds(logs)
+    ]
+
+    assert ahead == [[("a", 0, 3), ("c", 0, 3)], [("a", 3, 1), ("c", 3, 3)], [("c", 6, 5)]]
+
+
 def test_a_run_without_resume_begins_anew(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_check, "RANGE_TILES", 1)
+    monkeypatch.setattr(rounds, "ROUND_TILES", 1)
     run(bundle, tmp_path / "seen")
     path = bundle / LOG / "tile/0/000"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
