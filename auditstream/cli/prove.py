@@ -103,9 +103,9 @@ def _place(reader: Reader, wanted: str | None, sha256: str | None) -> tuple[str,
 def _entry(reader: Reader, log_id: str, index: int) -> bytes:
     """Return the leaf entry that a row gives."""
     from auditstream.evidence.proving import NotProvedError
-    from auditstream.query.leaf_tiles import StoredTiles
+    from auditstream.query.leaf_tiles import StoredLeaves
 
-    rows = StoredTiles(reader, log_id, index + 1).leaves(index, 1)
+    rows = StoredLeaves(reader, log_id, index + 1).leaves(index, 1)
     if len(rows) != 1:
         raise NotProvedError(f"leaf {index} of {log_id} is recorded {len(rows)} times")
     return rows[0].entry

@@ -31,7 +31,7 @@ class ExportedLeaves:
         self.damaged: dict[str, str] = {}
 
     def digests(self, first_tile: int, tiles: int) -> Mapping[int, TileDigest]:
-        """Return the digest of each tile of a range that has values; see the port."""
+        """Return the digest of each tile of a range that has values."""
         found: dict[int, TileDigest] = {}
         for tile in range(first_tile, first_tile + tiles):
             entries = self._entries(tile)

@@ -8,8 +8,7 @@ root, then what the tiles of level 0 give. So a finding tells what was changed, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,26 +29,15 @@ from auditstream.ledger.merkle import leaf_hash
 from auditstream.ledger.tiles import FULL_WIDTH, Bundle, Tile, hashes_in
 from auditstream.query.leaf_tiles import RowLeaf, TileDigest
 
-RANGE_TILES = 4096
-"""Tiles checked at once: a million leaves, some 300 MB in the store. Fewer cost it more a leaf."""
-
 _MOST_PINNED = 2_000  # findings of one range whose leaves are looked at one by one
 
 
 class Leaves(Protocol):
     """What a log's values give now. Calls may come from many threads."""
 
-    def digests(self, first_tile: int, tiles: int) -> Mapping[int, TileDigest]:
-        """Return the digest of each tile of a range that has leaves."""
-        ...
-
     def leaves(self, first_index: int, count: int) -> Sequence[RowLeaf]:
         """Return the leaves of a range in the order of indexes; one may be there twice."""
         ...
-
-
-Progress = Callable[[int], object]
-"""Told how many more leaves have been checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +75,22 @@ class LogCheck:
         self._origin = files.checkpoint.origin
         self.trunk: Trunk = read_trunk(files)
 
-    def ranges(self) -> list[tuple[int, int]]:
-        """Return the ranges of tiles to check: first tile and number."""
-        tiles = self._files.shape.tiles
-        return [(first, min(RANGE_TILES, tiles - first)) for first in range(0, tiles, RANGE_TILES)]
+    def check(self, first_tile: int, tiles: int, digests: Mapping[int, TileDigest]) -> CheckedRange:
+        """Return what a range of tiles came to.
 
-    def check(self, first_tile: int, tiles: int) -> CheckedRange:
-        """Return what a range of tiles came to."""
-        digests = self._leaves.digests(first_tile, tiles)
+        Args:
+            first_tile: The first tile.
+            tiles: How many.
+            digests: What values give for each of them that has any.
+        """
         checked = CheckedRange(first_tile, tiles, [], [])
-        bundles: list[bytes] = []  # those of neighbours, whose order is looked at together
+        order = _SealedOrder(first_tile * FULL_WIDTH, tiles * FULL_WIDTH)
         for tile in range(first_tile, first_tile + tiles):
             data, bundle = self._files.tile(tile), self._files.bundle(tile)
             self._check_tile(tile, digests.get(tile), data, bundle, checked)
             if bundle is not None and len(bundle) == self._files.shape.width(tile) * ENTRY_ROOM:
-                bundles.append(bundle)
-            else:
-                self._check_order(tile - len(bundles), b"".join(bundles), checked)
-                bundles = []
-        self._check_order(first_tile + tiles - len(bundles), b"".join(bundles), checked)
+                order.add(tile * FULL_WIDTH, bundle)
+        checked.findings.extend(order.findings(self._origin))
         found = list(merged(checked.findings))
         rows = sum(each.leaves for each in digests.values())
         return CheckedRange(first_tile, tiles, found, checked.row_roots, rows, checked.file_roots)
@@ -288,56 +273,43 @@ class LogCheck:
             for name, wanted, seen in differences(sealed, row.entry):
                 yield Finding(origin, name, wanted, seen, row.index)
 
-    def _check_order(self, tile: int, bundles: bytes, checked: CheckedRange) -> None:
-        """Check that sealed entries have their own index, and growing offsets."""
-        count = len(bundles) // ENTRY_ROOM
-        table = np.frombuffer(bundles, np.uint8).reshape(count, ENTRY_ROOM)
-        numbers = np.ascontiguousarray(table[:, 4:20]).view(">u8").astype(np.uint64)
-        indexes, offsets = numbers[:, 0], numbers[:, 1]
-        own = np.arange(tile * FULL_WIDTH, tile * FULL_WIDTH + count, dtype=np.uint64)
-        for at in np.flatnonzero(indexes != own):
-            index = int(own[at])
-            checked.findings.append(
-                Finding(self._origin, "sealed_index", str(index), str(int(indexes[at])), index)
-            )
-        for at in np.flatnonzero(offsets[1:] <= offsets[:-1]) + 1:
-            expected = f"an offset above {int(offsets[at - 1])}"
-            checked.findings.append(
-                Finding(self._origin, "sealed_offset", expected, str(int(offsets[at])), int(own[at]))
-            )
-
     def _indexes(self, tile: int) -> range:
         first = tile * FULL_WIDTH
         return range(first, first + self._files.shape.width(tile))
 
 
-def check_ranges(
-    check: LogCheck,
-    ranges: Sequence[tuple[int, int]],
-    *,
-    threads: int,
-    done: Callable[[CheckedRange], object],
-) -> list[CheckedRange]:
-    """Check ranges side by side and return what they came to, in order; the first error ends it.
+class _SealedOrder:
+    """What sealed entries of neighbouring tiles say of their own place: index and offset.
 
     Args:
-        check: The log.
-        ranges: What to check.
-        threads: How many at once.
-        done: Told of each range, in order.
+        first_index: Index of the first leaf.
+        count: Number of leaves.
     """
-    finished: list[CheckedRange] = []
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        waiting = [pool.submit(check.check, first, tiles) for first, tiles in ranges]
-        try:
-            for future in waiting:
-                checked = future.result()
-                done(checked)
-                finished.append(checked)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return finished
+
+    def __init__(self, first_index: int, count: int) -> None:
+        self._first_index = first_index
+        self._numbers = np.zeros((count, 16), np.uint8)
+        self._is_known = np.zeros(count, np.bool_)
+
+    def add(self, index: int, bundle: bytes) -> None:
+        """Take the entries of a bundle, the first of which is a leaf's."""
+        entries = np.frombuffer(bundle, np.uint8).reshape(-1, ENTRY_ROOM)
+        place = slice(index - self._first_index, index - self._first_index + len(entries))
+        self._numbers[place] = entries[:, 4:20]  # behind length, version and kind
+        self._is_known[place] = True
+
+    def findings(self, origin: str) -> Iterator[Finding]:
+        """Yield the entries that do not have their own index, or an offset above that of the one before."""
+        numbers = self._numbers.view(">u8").astype(np.uint64)
+        own = np.arange(self._first_index, self._first_index + len(numbers), dtype=np.uint64)
+        indexes, offsets = numbers[:, 0], numbers[:, 1]
+        for at in np.flatnonzero((indexes != own) & self._is_known):
+            index = int(own[at])
+            yield Finding(origin, "sealed_index", str(index), str(int(indexes[at])), index)
+        falls = (offsets[1:] <= offsets[:-1]) & self._is_known[1:] & self._is_known[:-1]
+        for at in np.flatnonzero(falls) + 1:
+            expected = f"an offset above {int(offsets[at - 1])}"
+            yield Finding(origin, "sealed_offset", expected, str(int(offsets[at])), int(own[at]))
 
 
 def _wrong_entries(

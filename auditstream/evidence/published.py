@@ -72,8 +72,9 @@ class PublishedFolder:
         try:
             descriptor = os.open(path, _PLAINLY)
             try:
-                if os.fstat(descriptor).st_size <= _SMALL_BYTES:  # nearly all: no more calls than it takes
-                    data = os.read(descriptor, _SMALL_BYTES + 1)
+                size = os.fstat(descriptor).st_size
+                if size <= _SMALL_BYTES:  # nearly all: no more calls, and no more room, than it takes
+                    data = os.read(descriptor, size + 1)
                 else:
                     with os.fdopen(os.dup(descriptor), "rb") as file:
                         data = file.read(MAX_FILE_BYTES + 1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from auditstream.evidence.derived import DeepCheck
 from auditstream.evidence.exported_leaves import ExportedLeaves
 from auditstream.evidence.findings import Finding, Report
 from auditstream.evidence.listing import Listing, PublishedLog, Trust, missing_origins, read_listing
-from auditstream.evidence.log_check import CheckedRange, Leaves, LogCheck, check_ranges
+from auditstream.evidence.log_check import CheckedRange, Leaves, LogCheck
 from auditstream.evidence.progress_file import ProgressFile
 from auditstream.evidence.published import LISTING, Published
+from auditstream.evidence.rounds import MOST_LOGS, Digests, check_rounds, rounds
 from auditstream.evidence.seen import Seen
 from auditstream.evidence.statements import statement_findings
 from auditstream.evidence.stored_rows import StoredRows
@@ -24,6 +25,7 @@ from auditstream.ledger.checkpoints import Checkpoint
 from auditstream.ledger.log_list import parse_log_list
 from auditstream.ledger.notes import parse_note
 from auditstream.ledger.tile_reader import HashReader
+from auditstream.query.leaf_tiles import LogTiles
 
 Advance = Callable[[int, int], object]
 """Told of progress: leaves checked so far, and leaves in all."""
@@ -38,7 +40,7 @@ class Scope:
 
     Attributes:
         logs: Origins or log ids; all when empty.
-        threads: Ranges checked at once.
+        threads: Rounds of tiles checked at once.
         resume: Whether to take up where a run for the same checkpoint was broken off.
     """
 
@@ -82,8 +84,11 @@ class Verification:
         """
         self._list(patient=True)
         chosen = self._chosen()
-        for log in chosen:
-            self._log(log, rows.leaves(log), advance, partial(rows.findings, log))
+        self._logs(
+            [self._run(log, rows.leaves(log), partial(rows.findings, log)) for log in chosen],
+            rows.digests,
+            advance,
+        )
         self._statements(chosen)
         if not self._scope.logs:
             self.report.add(rows.unknown_logs(self.listing))
@@ -98,11 +103,15 @@ class Verification:
         """Check the logs against the values of an exported bundle."""
         self._list(patient=False)
         chosen = self._chosen()
-        for log in chosen:
-            files = self._files(log)
-            values = ExportedLeaves(bundle, files)
-
-            self._log(log, values, advance, partial(_damaged, log, values))
+        values = {log.log_id: ExportedLeaves(bundle, self._files(log)) for log in chosen}
+        self._logs(
+            [
+                self._run(log, values[log.log_id], partial(_damaged, log, values[log.log_id]))
+                for log in chosen
+            ],
+            lambda asked: [values[each.log_id].digests(each.first_tile, each.tiles) for each in asked],
+            advance,
+        )
         self._statements(chosen)
         self._remember_list()
         return self.report
@@ -157,42 +166,56 @@ class Verification:
     def _files(self, log: PublishedLog) -> TreeFiles:
         return TreeFiles(self._published, log.log_id, log.opened.checkpoint)
 
-    def _log(
-        self,
-        log: PublishedLog,
-        leaves: Leaves,
-        advance: Advance,
-        further: Callable[[int], Sequence[Finding]],
-    ) -> None:
-        """Check one log; remember its checkpoint when it holds."""
-        before = self.report.total
+    def _run(self, log: PublishedLog, leaves: Leaves, further: Callable[[int], Sequence[Finding]]) -> _LogRun:
         files = self._files(log)
-        check = LogCheck(files, leaves)
-        state = self._state(log, leaves)
-        known = state.done if state is not None else {}
+        return _LogRun(log, files, LogCheck(files, leaves), self._state(log, leaves), further)
 
-        def done(checked: CheckedRange) -> None:
-            if state is not None:
-                state.add(checked)
-            self._advance(checked, files, advance)
+    def _logs(self, runs: Sequence[_LogRun], digests: Digests, advance: Advance) -> None:
+        """Check logs, some at a time; remember the checkpoint of each that holds."""
+        for at in range(0, len(runs), MOST_LOGS):
+            group = runs[at : at + MOST_LOGS]
+            self._ranges(group, digests, advance)
+            for run in group:
+                self._conclude(run)
 
-        ranges = check.ranges()
-        fresh = check_ranges(
-            check, [each for each in ranges if each not in known], threads=self._scope.threads, done=done
-        )
-        for each in known.values():
-            self._advance(each, files, advance)
-        by_place = {(each.first_tile, each.tiles): each for each in fresh} | known
-        checked = [by_place[place] for place in ranges]
+    def _ranges(self, group: Sequence[_LogRun], digests: Digests, advance: Advance) -> None:
+        """Check every range of some logs that is not known to hold."""
+        ahead = []
+        for round_ in rounds([run.tiles for run in group]):
+            fresh = []
+            for place, tiles in round_:
+                known = group[place].known.get((tiles.first_tile, tiles.tiles))
+                if known is None:
+                    fresh.append((place, tiles))
+                else:
+                    group[place].checked.append(known)
+                    self._advance(known, group[place].files, advance)
+            if fresh:
+                ahead.append(fresh)
+
+        def done(place: int, checked: CheckedRange) -> None:
+            run = group[place]
+            if run.state is not None:
+                run.state.add(checked)
+            run.checked.append(checked)
+            self._advance(checked, run.files, advance)
+
+        checks = [run.check for run in group]
+        check_rounds(checks, ahead, digests, threads=self._scope.threads, done=done)
+
+    def _conclude(self, run: _LogRun) -> None:
+        """Report what a log came to."""
+        before, log = self.report.total, run.log
+        checked = sorted(run.checked, key=lambda each: each.first_tile)
         for each in checked:
             self.report.add(each.findings)
-        self.report.add(check.conclusion(checked))
-        self.report.add(self._history(log, is_whole=check.trunk.is_signed))
-        self.report.add(further(sum(each.rows for each in checked)))
+        self.report.add(run.check.conclusion(checked))
+        self.report.add(self._history(log, is_whole=run.check.trunk.is_signed))
+        self.report.add(run.further(sum(each.rows for each in checked)))
         self.report.logs += 1
-        self.report.leaves += files.shape.size
-        if state is not None:
-            state.remove()
+        self.report.leaves += run.files.shape.size
+        if run.state is not None:
+            run.state.remove()
         if self.report.total == before:
             self._sound.add(log.origin)
             if self._seen is not None:
@@ -262,6 +285,38 @@ class Verification:
             )
         if self.report.holds:
             self._seen.keep(name, self.listing.list_bytes)
+
+
+@dataclass(slots=True)
+class _LogRun:
+    """One log on its way through the check.
+
+    Attributes:
+        log: The log.
+        files: Its published files.
+        check: The check of its tiles.
+        state: Which ranges hold already; None where nothing is remembered.
+        further: What else may be wrong, given the number of rows that its leaves were derived from.
+        checked: What ranges came to so far.
+    """
+
+    log: PublishedLog
+    files: TreeFiles
+    check: LogCheck
+    state: ProgressFile | None
+    further: Callable[[int], Sequence[Finding]]
+    checked: list[CheckedRange] = field(default_factory=list)
+
+    @property
+    def tiles(self) -> LogTiles:
+        """All tiles of the log."""
+        shape = self.files.shape
+        return LogTiles(self.log.log_id, shape.size, 0, shape.tiles)
+
+    @property
+    def known(self) -> Mapping[tuple[int, int], CheckedRange]:
+        """Ranges that an earlier run found to hold."""
+        return self.state.done if self.state is not None else {}
 
 
 def _damaged(log: PublishedLog, values: ExportedLeaves, _: int) -> list[Finding]:

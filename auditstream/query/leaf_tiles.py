@@ -6,9 +6,9 @@ the projection, which the store keeps beside the rows and which could say someth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from auditstream.ledger.tiles import FULL_WIDTH
 from auditstream.query.reader import Reader
@@ -18,30 +18,29 @@ from sinks.leaf_expressions import VALUE_SHA256, entry, leaf_hash
 _AS_STORED = "SETTINGS optimize_use_projections = 0"
 _ENTRY = entry(VALUE_SHA256)
 
-_WHERE = """log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}
-    AND ingest_day IN {days:Array(Date)}"""
-# Quick, by the projection; a row of another day than it says is missed by its count in `log_totals`.
-_DAYS = """
-SELECT DISTINCT ingest_day FROM events
-WHERE log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}"""
+_OF_LOG = (
+    "(log_id = {{log{0}:String}} AND leaf_index >= {{from{0}:UInt64}} AND leaf_index < {{to{0}:UInt64}})"
+)
+_ON_DAYS = " AND ingest_day IN {days:Array(Date)}"
 
 _ROW = f"""
-    SELECT leaf_index, leaf_hash, {_ENTRY} AS entry, {leaf_hash("entry")} AS hash
-    FROM events WHERE {_WHERE}"""
-# Of each leaf the entry as a bundle has it, with its length, and the leaf hash; in the order of indexes.
+    SELECT log_id, leaf_index, leaf_hash, {_ENTRY} AS entry, {leaf_hash("entry")} AS hash
+    FROM events WHERE """
+# Of each leaf the entry as a bundle has it, with its length, and the leaf hash; in the order of indexes. Two
+# arrays: one of pairs takes a tenth more of the whole query.
 _LEAVES = f"""
-    SELECT intDiv(leaf_index, {FULL_WIDTH}) AS tile, count() AS leaves,
+    SELECT log_id, intDiv(leaf_index, {FULL_WIDTH}) AS tile, count() AS leaves,
         countIf(hash != leaf_hash) = 0 AS as_recorded,
-        arrayMap(leaf -> leaf.2, arraySort(
-            leaf -> leaf.1, groupArray((leaf_index, concat('\\0\\x4a', entry, hash))))) AS rows
-    FROM ({_ROW}) GROUP BY tile"""
+        arraySort((row, place) -> place,
+            groupArray(concat('\\0\\x4a', entry, hash)), groupArray(leaf_index)) AS rows
+    FROM ({_ROW}{{}}) GROUP BY log_id, tile"""
 _BASE = f"""
-    SELECT tile, leaves, as_recorded, SHA256(arrayStringConcat(rows)) AS digest,
+    SELECT log_id, tile, leaves, as_recorded, SHA256(arrayStringConcat(rows)) AS digest,
         arrayMap(row -> substring(row, 77, 32), arrayResize(rows, {FULL_WIDTH})) AS nodes
     FROM ({_LEAVES})"""
 # A level of the tree a step; a subquery each, since names in one SELECT would be written out again and again.
 _FOLD = """
-    SELECT tile, leaves, as_recorded, digest, arrayMap(
+    SELECT log_id, tile, leaves, as_recorded, digest, arrayMap(
         (left, right) -> SHA256(concat('\\x01', left, right)),
         arrayFilter((node, at) -> bitAnd(at, 1) = 1, nodes, arrayEnumerate(nodes)),
         arrayFilter((node, at) -> bitAnd(at, 1) = 0, nodes, arrayEnumerate(nodes))) AS nodes
@@ -51,14 +50,15 @@ _FOLD = """
 def _tiles_query() -> str:
     query = _BASE
     for _ in range(8):
-        query = _FOLD.format(query)
-    return f"SELECT tile, leaves, as_recorded, digest, nodes[1] AS root FROM ({query}) {_AS_STORED}"
+        query = _FOLD.replace("{}", query)
+    return f"SELECT log_id, tile, leaves, as_recorded, digest, nodes[1] AS root FROM ({query}) {_AS_STORED}"
 
 
 _TILES = _tiles_query()
-_ROWS = f"""
-SELECT leaf_index, {_ENTRY} AS entry, leaf_hash FROM events WHERE {_WHERE}
-ORDER BY leaf_index, entry {_AS_STORED}"""
+_ROWS = f"SELECT leaf_index, {_ENTRY} AS entry, leaf_hash FROM events WHERE "
+_IN_ORDER = f" ORDER BY leaf_index, entry {_AS_STORED}"
+# Quick, by the projection; a row of another day than it says is missed by its count in `log_totals`.
+_DAYS = "SELECT DISTINCT ingest_day FROM events WHERE "
 _TOTALS = f"""
 SELECT log_id, count() AS leaves, min(leaf_index) AS first_index, max(leaf_index) AS last_index
 FROM events GROUP BY log_id ORDER BY log_id {_AS_STORED}"""
@@ -108,7 +108,54 @@ class LogTotal:
     last_index: int
 
 
-class StoredTiles:
+@dataclass(frozen=True, slots=True)
+class LogTiles:
+    """Some tiles of a log.
+
+    Attributes:
+        log_id: The log, as `topic/partition/epoch`.
+        size: Leaves that a checkpoint covers; later ones are not read.
+        first_tile: The first tile.
+        tiles: How many.
+    """
+
+    log_id: str
+    size: int
+    first_tile: int
+    tiles: int
+
+    def part(self, first_tile: int, tiles: int) -> LogTiles:
+        """Return other tiles of the same log."""
+        return replace(self, first_tile=first_tile, tiles=tiles)
+
+
+def tile_digests(reader: Reader, asked: Sequence[LogTiles]) -> list[dict[int, TileDigest]]:
+    """Return the digest of each tile that has rows, for each log; all logs are read in one pass.
+
+    Args:
+        reader: What asks the store.
+        asked: Which tiles of which logs, each log once.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    spans = [
+        _Span(
+            each.log_id,
+            first := each.first_tile * FULL_WIDTH,
+            min(first + each.tiles * FULL_WIDTH, each.size),
+        )
+        for each in asked
+    ]
+    where, values = _where(reader, spans)
+    found = reader.table(_TILES.replace("{}", where), values, doing=f"digests of {asked[0].log_id}")
+    digests: dict[str, dict[int, TileDigest]] = {each.log_id: {} for each in asked}
+    for log_id, tile, leaves, as_recorded, digest, root in found.rows:
+        digests[log_id][int(tile)] = TileDigest(int(tile), int(leaves), digest, root, bool(as_recorded))
+    return [digests[each.log_id] for each in asked]
+
+
+class StoredLeaves:
     """Reads the leaves of one log as the rows give them.
 
     Args:
@@ -122,34 +169,32 @@ class StoredTiles:
         self._log_id = log_id
         self._size = size
 
-    def digests(self, first_tile: int, tiles: int) -> dict[int, TileDigest]:
-        """Return the digest of each tile of a range that has rows.
-
-        Raises:
-            RetryableError: No answer.
-        """
-        asked = self._asked(first_tile * FULL_WIDTH, tiles * FULL_WIDTH)
-        found = self._reader.table(_TILES, asked, doing=f"digests of {self._log_id}")
-        return {
-            int(tile): TileDigest(int(tile), int(leaves), digest, root, bool(as_recorded))
-            for tile, leaves, as_recorded, digest, root in found.rows
-        }
-
     def leaves(self, first_index: int, count: int) -> list[RowLeaf]:
         """Return the rows of a range, in the order of indexes; an index may be there twice.
 
         Raises:
             RetryableError: No answer.
         """
-        asked = self._asked(first_index, count)
-        found = self._reader.table(_ROWS, asked, doing=f"leaves of {self._log_id}")
+        span = _Span(self._log_id, first_index, min(first_index + count, self._size))
+        where, values = _where(self._reader, [span])
+        found = self._reader.table(_ROWS + where + _IN_ORDER, values, doing=f"leaves of {self._log_id}")
         return [RowLeaf(int(index), entry, recorded) for index, entry, recorded in found.rows]
 
-    def _asked(self, first_index: int, count: int) -> dict[str, Any]:
-        end = min(first_index + count, self._size)
-        asked: dict[str, Any] = {"log": self._log_id, "from": first_index, "to": end}
-        days = self._reader.table(_DAYS, asked, doing=f"days of {self._log_id}").rows
-        return asked | {"days": [day for (day,) in days]}
+
+class _Span(NamedTuple):
+    log_id: str
+    first_index: int
+    end_index: int
+
+
+def _where(reader: Reader, spans: Sequence[_Span]) -> tuple[str, dict[str, Any]]:
+    """Return the condition under which a row is in one of some spans, and its values."""
+    values: dict[str, Any] = {}
+    for number, (log_id, first_index, end_index) in enumerate(spans):
+        values |= {f"log{number}": log_id, f"from{number}": first_index, f"to{number}": end_index}
+    in_logs = f"({' OR '.join(_OF_LOG.format(number) for number in range(len(spans)))})"
+    days = reader.table(_DAYS + in_logs, values, doing=f"days of {spans[0].log_id}").rows
+    return in_logs + _ON_DAYS, values | {"days": [day for (day,) in days]}
 
 
 def log_totals(reader: Reader) -> Iterator[LogTotal]:
