@@ -57,7 +57,9 @@ def verify(
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up a run that was broken off at the same checkpoint.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Ranges of leaves checked at once.")] = 2,
+    threads: Annotated[
+        int, typer.Option(min=1, max=64, help="One compares, the others wait for the store.")
+    ] = 2,
     unsealed_after: Annotated[
         float, typer.Option(min=0, help="Seconds after which a row without a checkpoint is a finding.")
     ] = 600.0,

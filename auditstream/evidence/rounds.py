@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 from auditstream.evidence.log_check import CheckedRange, LogCheck
 from auditstream.query.leaf_tiles import LogTiles, TileDigest
@@ -17,11 +19,14 @@ MOST_LOGS = 8
 Digests = Callable[[Sequence[LogTiles]], Sequence[Mapping[int, TileDigest]]]
 """Returns what values give for some tiles of some logs, in the order of the logs; many threads may call."""
 
+Round = Sequence[tuple[int, LogTiles]]
+"""Tiles that are asked for at once, each with the place of its log."""
+
 Done = Callable[[int, CheckedRange], object]
 """Told which log, by its place, and what a range of its tiles came to."""
 
 
-def rounds(logs: Sequence[LogTiles]) -> Iterator[list[tuple[int, LogTiles]]]:
+def rounds(logs: Sequence[LogTiles]) -> Iterator[Round]:
     """Yield which tiles of which logs belong together: equal shares of the logs that are not at their end.
 
     Args:
@@ -40,35 +45,37 @@ def rounds(logs: Sequence[LogTiles]) -> Iterator[list[tuple[int, LogTiles]]]:
 
 def check_rounds(
     checks: Sequence[LogCheck],
-    ahead: Sequence[Sequence[tuple[int, LogTiles]]],
+    ahead: Iterable[Round],
     digests: Digests,
     *,
     threads: int,
     done: Done,
 ) -> None:
-    """Check rounds side by side; the first error ends it.
+    """Check rounds one after the other; the first error ends it.
+
+    While the tiles of one round are compared with the files, the store works on the next: it uses all of its
+    cores for one question, and two at once only take the cache from each other.
 
     Args:
         checks: The logs.
         ahead: The rounds.
         digests: What values give.
-        threads: Rounds at once: while one waits for the store, another compares.
+        threads: One compares, the others wait for the store.
         done: Told of each range, in order.
     """
-
-    def check(round_: Sequence[tuple[int, LogTiles]]) -> list[tuple[int, CheckedRange]]:
-        found = digests([tiles for _, tiles in round_])
-        return [
-            (place, checks[place].check(tiles.first_tile, tiles.tiles, given))
-            for (place, tiles), given in zip(round_, found, strict=True)
-        ]
-
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        waiting = [pool.submit(check, each) for each in ahead]
+    questions = max(1, threads - 1)
+    with ThreadPoolExecutor(max_workers=questions) as pool:
+        waiting: deque[tuple[Round, Future[Sequence[Mapping[int, TileDigest]]]]] = deque()
+        coming = iter(ahead)
         try:
-            for future in waiting:
-                for place, checked in future.result():
-                    done(place, checked)
+            while True:
+                for round_ in islice(coming, questions + 1 - len(waiting)):
+                    waiting.append((round_, pool.submit(digests, [tiles for _, tiles in round_])))
+                if not waiting:
+                    return
+                round_, answer = waiting.popleft()
+                for (place, tiles), given in zip(round_, answer.result(), strict=True):
+                    done(place, checks[place].check(tiles.first_tile, tiles.tiles, given))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -40,7 +40,7 @@ class Scope:
 
     Attributes:
         logs: Origins or log ids; all when empty.
-        threads: Rounds of tiles checked at once.
+        threads: How many work at once; of those that check tiles, all but one wait for the store.
         resume: Whether to take up where a run for the same checkpoint was broken off.
     """
 
