@@ -1,0 +1,1 @@
+"""HTTP ingest: events in JSON, NDJSON, CloudEvents, Avro and OTLP, stamped, judged and handed to Kafka."""
