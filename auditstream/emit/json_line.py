@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, NoReturn
+from typing import Any
 
-from auditstream.emit.reading import BadLineError, text_of
+from auditstream.core.errors import DecodeError
+from auditstream.emit.reading import BadLineError
+from schemas.strict_json import parse
 
 
 def object_of(content: bytes | None) -> dict[str, Any]:
     """Return a line's JSON object.
 
     Raises:
-        BadLineError: The line is not JSON (NaN and Infinity are not), not an object, or says a name twice.
+        BadLineError: The line is too long, not JSON (NaN and Infinity are not), not an object, or says a name
+            twice.
     """
+    if content is None:
+        raise BadLineError("line", "is too long for an event")
     try:
-        value = json.loads(text_of(content), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadLineError("line", f"is not JSON: {error}") from error
+        value = parse(content)
+    except DecodeError as error:
+        raise BadLineError(str(error.context["field"]) or "line", error.message) from error
     if not isinstance(value, dict):
         raise BadLineError("line", "is not a JSON object")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadLineError(twice, "is given twice")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
