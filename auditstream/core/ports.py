@@ -143,6 +143,13 @@ def offsets_of(segment: str) -> tuple[int, int]:
     return int(lo), int(hi)
 
 
+MOST_MESSAGE_BYTES = 1_000_000
+"""Largest message of an event: under the topics' `max.message.bytes` of 1 MiB, with room for a batch."""
+
+_RECORD_BYTES = 64  # around key, value and headers
+_HEADER_BYTES = 8  # around a header's name and value
+
+
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """A message to publish after the insert; a replay publishes it again, the same to the byte.
@@ -158,6 +165,29 @@ class Outbound:
     key: bytes
     value: bytes | None
     headers: Headers = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes the message takes at most, headers included."""
+        size = len(self.key) + len(self.value or b"") + _RECORD_BYTES
+        for name, value in self.headers:
+            size += len(name) + len(value) + _HEADER_BYTES
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a message is.
+
+    Attributes:
+        topic: Topic.
+        partition: Partition.
+        offset: Offset.
+    """
+
+    topic: str
+    partition: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)

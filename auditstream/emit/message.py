@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditstream.core.ports import Outbound
-from schemas.codec import encode_datum
+from schemas.codec import encode_prepared
 from schemas.framing import prefix
 
 CONTENT_TYPE = b"application/vnd.apache.avro"
@@ -44,13 +44,9 @@ def key_of(datum: Mapping[str, Any]) -> bytes:
 
 
 def message_of(datum: Mapping[str, Any], route: Route) -> Outbound:
-    """Return the message of a checked event.
-
-    Raises:
-        ContractError: A field holds what its type cannot; names the field.
-    """
+    """Return the message of an event that `schemas.intake` has converted and the contract has checked."""
     key = key_of(datum)
-    value = prefix(route.schema_id) + encode_datum(datum, "audit_event")
+    value = prefix(route.schema_id) + encode_prepared(datum, "audit_event")
     return Outbound(route.topic, key, value, _headers(datum, route, key))
 
 

@@ -1,0 +1,303 @@
+"""Producing for somebody who waits: to all in-sync replicas, in batches, bounded in memory and time.
+
+Messages that come while a batch of their partition is on its way make the next batch; one batch a partition
+is on its way at a time, so that order holds and nothing waits for a linger time. A broker that is away is
+waited for: what was handed over stays until it is acknowledged, and a repeat by the idempotent producer
+cannot double it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from auditstream.core.errors import RetryableError
+from auditstream.core.logs import get_logger
+from auditstream.core.ports import MOST_MESSAGE_BYTES, Outbound, Placed
+from auditstream.core.room import NoRoomError, Room
+from auditstream.core.settings import KafkaSettings
+from streams.kafka_security import aiokafka_settings
+
+log = get_logger(__name__)
+
+_PARCEL_BYTES = 512 * 1024
+_BATCH_BYTES = MOST_MESSAGE_BYTES + _PARCEL_BYTES  # aiokafka's own limit: never the one that is reached
+_REQUEST_MS = 10_000
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+_STOP_S = 5.0
+
+NewProducer = Callable[[], AIOKafkaProducer]
+Place = tuple[str, int]
+
+
+@dataclass(slots=True, eq=False)
+class _Parcel:
+    """Messages of one partition that travel as one batch.
+
+    Attributes:
+        base: Set to the offset of the first message.
+        messages: The messages.
+        size_bytes: What they take.
+        is_closed: Whether it is on its way, and takes no more.
+    """
+
+    base: asyncio.Future[int]
+    messages: list[Outbound] = field(default_factory=list)
+    size_bytes: int = 0
+    is_closed: bool = False
+
+
+class EventProducer:
+    """Sends messages and says where they are; for one event loop.
+
+    Args:
+        new_producer: Makes an idempotent producer with `acks=all`.
+        topics: Topics that are sent to.
+        most_bytes: How many bytes may wait for their acknowledgement.
+    """
+
+    def __init__(self, new_producer: NewProducer, *, topics: Sequence[str], most_bytes: int) -> None:
+        self._new_producer = new_producer
+        self._topics = tuple(topics)
+        self._room = Room(most_bytes)
+        self._producer: AIOKafkaProducer | None = None
+        self._partitions: dict[str, list[int]] = {}
+        self._parcels: dict[Place, deque[_Parcel]] = {}
+        self._senders: dict[Place, asyncio.Task[None]] = {}
+        self._connecting: asyncio.Task[None] | None = None
+        self._connected = asyncio.Event()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether Kafka was reached, and nothing has shown since that it is away."""
+        return self._connected.is_set()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that wait for their acknowledgement."""
+        return self._room.taken_bytes
+
+    def start(self) -> None:
+        """Connect in the background, for as long as it takes."""
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._connect(), name="kafka-connect")
+
+    async def send(self, messages: Sequence[Outbound], *, within_s: float) -> list[Placed | None]:
+        """Return where the messages are, in their order, once all in-sync replicas have them.
+
+        Args:
+            messages: What to send, each at most `MOST_MESSAGE_BYTES`; those of one key stay in order.
+            within_s: How long it may take.
+
+        Returns:
+            None for a message that was not acknowledged in time. It may be recorded all the same.
+
+        Raises:
+            RetryableError: None was acknowledged in time, or Kafka takes none.
+        """
+        handed: list[tuple[Place, _Parcel, int]] = []
+        try:
+            async with asyncio.timeout(within_s):
+                for few, size in self._portions(messages):
+                    await self._room.take(size, within_s=within_s)
+                    if not self._partitions:
+                        await self._wait_for_partitions(size)
+                    handed += map(self._hand_over, few)
+                for _, parcel, _ in handed:
+                    if not parcel.base.done():
+                        await asyncio.wait((parcel.base,))
+        except (TimeoutError, NoRoomError):
+            self._connected.clear()  # until something is acknowledged
+        found = [_placed(*each) for each in handed] + [None] * (len(messages) - len(handed))
+        if messages and not any(found):
+            raise _unacknowledged(within_s, [parcel for _, parcel, _ in handed])
+        return found
+
+    async def stop(self, *, within_s: float) -> int:
+        """Send what waits, close the connection, and return how many messages were not acknowledged."""
+        senders = set(self._senders.values())
+        if senders:
+            await asyncio.wait(senders, timeout=within_s)
+        for task in (*self._senders.values(), self._connecting):
+            if task is not None and not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        await self._close()
+        return sum(len(parcel.messages) for waiting in self._parcels.values() for parcel in waiting)
+
+    def _portions(self, messages: Sequence[Outbound]) -> Iterator[tuple[Sequence[Outbound], int]]:
+        """Yield messages in portions that leave room for others, each with its size."""
+        if len(messages) == 1:
+            yield messages, self._charge(messages[0])
+            return
+        begin, size = 0, 0
+        for number, message in enumerate(messages):
+            charge = self._charge(message)
+            if size and size + charge > self._room.size_bytes // 2:
+                yield messages[begin:number], size
+                begin, size = number, 0
+            size += charge
+        if messages:
+            yield messages[begin:], size
+
+    def _charge(self, message: Outbound) -> int:
+        return min(message.size_bytes, self._room.size_bytes)
+
+    async def _wait_for_partitions(self, taken: int) -> None:
+        """Wait for the first connection; give the room that is held back when it does not come."""
+        try:
+            while not self._partitions:
+                await self._connected.wait()
+        except BaseException:
+            self._room.give(taken)
+            raise
+
+    def _hand_over(self, message: Outbound) -> tuple[Place, _Parcel, int]:
+        """Put a message into a parcel of its partition; never waits, so that order holds."""
+        partitions = self._partitions[message.topic]
+        place = (message.topic, partitions[_hash(message.key) % len(partitions)])
+        size = self._charge(message)
+        parcels = self._parcels.get(place)
+        if parcels is None:
+            parcels = self._parcels[place] = deque()
+        if not parcels or parcels[-1].is_closed or parcels[-1].size_bytes + size > _PARCEL_BYTES:
+            parcels.append(_Parcel(asyncio.get_running_loop().create_future()))
+        parcel = parcels[-1]
+        parcel.messages.append(message)
+        parcel.size_bytes += size
+        if place not in self._senders:
+            name = f"produce-{place[0]}-{place[1]}"
+            self._senders[place] = asyncio.create_task(self._send_parcels(place), name=name)
+        return place, parcel, len(parcel.messages) - 1
+
+    async def _send_parcels(self, place: Place) -> None:
+        """Send the parcels of one partition, one after the other, until there are none."""
+        parcels = self._parcels[place]
+        try:
+            while parcels:
+                parcels[0].is_closed = True
+                try:
+                    parcels[0].base.set_result(await self._send_parcel(place, parcels[0].messages))
+                except Exception as error:  # noqa: BLE001  a fault of ours must not keep out who comes later
+                    log.error("produce_broken", error=repr(error)[:300])  # noqa: TRY400
+                    parcels[0].base.cancel()
+                self._room.give(parcels.popleft().size_bytes)  # until here `stop` counts it
+        finally:
+            del self._senders[place]
+
+    async def _send_parcel(self, place: Place, messages: Sequence[Outbound]) -> int:
+        """Return the offset of the first message once all are acknowledged; tries for as long as it takes."""
+        topic, partition = place
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            producer = await self._a_producer()
+            batch = producer.create_batch()
+            for message in messages:
+                batch.append(
+                    timestamp=None, key=message.key, value=message.value, headers=list(message.headers)
+                )
+            batch.close()
+            assert batch.record_count() == len(messages)
+            try:
+                acknowledged: Any = await (await producer.send_batch(batch, topic, partition=partition))
+                self._partitions[topic] = sorted(await producer.partitions_for(topic))
+            except KafkaError as error:
+                # Broken for good, as a sequence that the broker does not know: a new producer begins a new
+                # one.
+                log.warning("produce_failed", error=repr(error)[:300], topic=topic, partition=partition)
+                await self._replace(producer)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                continue
+            self._connected.set()
+            return int(acknowledged.offset)
+
+    async def _a_producer(self) -> AIOKafkaProducer:
+        while self._producer is None:
+            self.start()
+            assert self._connecting is not None
+            await asyncio.shield(self._connecting)
+        return self._producer
+
+    async def _replace(self, producer: AIOKafkaProducer) -> None:
+        if self._producer is producer:
+            self._connected.clear()
+            await self._close()
+
+    async def _close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stopped(producer)
+
+    async def _connect(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            producer = self._new_producer()
+            try:
+                await producer.start()
+                for topic in self._topics:
+                    self._partitions[topic] = sorted(await producer.partitions_for(topic))
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("kafka_away", error=repr(error)[:300], again_in_s=pause_s)
+                await _stopped(producer)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                continue
+            except BaseException:
+                await _stopped(producer)
+                raise
+            self._producer = producer
+            self._connected.set()
+            log.info("kafka_connected", topics=list(self._topics))
+            return
+
+
+def new_event_producer(settings: KafkaSettings, *, topics: Sequence[str], most_bytes: int) -> EventProducer:
+    """Return a producer for the settings; call it in the event loop, and `start` it."""
+
+    def new_producer() -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **aiokafka_settings(settings),
+            acks="all",
+            enable_idempotence=True,
+            compression_type="zstd",
+            max_batch_size=_BATCH_BYTES,
+            request_timeout_ms=_REQUEST_MS,
+            metadata_max_age_ms=60_000,
+        )
+
+    return EventProducer(new_producer, topics=topics, most_bytes=most_bytes)
+
+
+def _placed(place: Place, parcel: _Parcel, index: int) -> Placed | None:
+    base = parcel.base
+    return Placed(*place, base.result() + index) if base.done() and not base.cancelled() else None
+
+
+def _unacknowledged(within_s: float, parcels: Sequence[_Parcel]) -> RetryableError:
+    what = "did not acknowledge" if parcels else "takes nothing"
+    return RetryableError(
+        f"Kafka {what} within {within_s:g} s",
+        hint="Send the same events again: an event that arrives twice is one event.",
+    )
+
+
+async def _stopped(producer: AIOKafkaProducer) -> None:
+    with suppress(KafkaError, OSError, TimeoutError):
+        await asyncio.wait_for(producer.stop(), _STOP_S)
+
+
+@lru_cache(maxsize=4_096)
+def _hash(key: bytes) -> int:
+    """Java's partitioner, so that an event of any producer's finds its conversation's partition."""
+    return int(murmur2(key)) & 0x7FFFFFFF
