@@ -23,11 +23,13 @@ from auditstream.core.errors import AuditStreamError
 COMMANDS = (
     "up",
     "demo",
+    "gateway",
     "worker",
     "seal",
     "witness",
     "migrate",
     "apply",
+    "keys",
     "emit",
     "schema",
     "price",

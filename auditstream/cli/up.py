@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up(context: typer.Context, *, broker: BrokerOption = None, port_base: PortBaseOption = None) -> None:
-    """Run Kafka, schema registry, ClickHouse and a worker on this machine until SIGTERM or Ctrl-C.
+    """Run Kafka, registry, ClickHouse, a worker and a gateway on this machine until SIGTERM or Ctrl-C.
 
     Ready when `runtime.json` is in the data directory; other commands find everything by it.
     """
@@ -65,6 +65,7 @@ def running(
         runtime = deployment.runtime
         store = runtime.clickhouse
         say(f"ready: kafka {runtime.kafka}, registry {runtime.registry_url}")
+        say(f"       gateway {runtime.gateway_url}")
         say(
             f"       clickhouse http://{store.host}:{store.port}, secrets in {settings.data_dir}/runtime.json"
         )

@@ -1,7 +1,7 @@
 """Every metric of the product: names are a type, so that a misspelt one does not pass `make types`.
 
 Names follow Prometheus: one prefix, base units, `_total`, `_seconds`, `_bytes`. No label ever holds a tenant,
-user, key, agent or trace id: labels are topic, partition, reason and witness.
+user, key, agent or trace id: labels are topic, partition, reason, witness, and route and status of HTTP.
 """
 
 from __future__ import annotations
@@ -49,6 +49,16 @@ CounterName = Literal[
     "auditstream_seal_failures_total",
     # Answers of witnesses (labels: witness, the policy's name; reason, `cosigned` or the code of an error).
     "auditstream_witness_answers_total",
+    # Requests that the gateway answered (labels: route; status, the class as `2xx`).
+    "auditstream_gateway_requests_total",
+    # Bytes of bodies that the gateway read, decompressed (label: route).
+    "auditstream_gateway_body_bytes_total",
+    # Events by what became of them (labels: route; reason, `accepted`, `queued` or the code of a refusal).
+    "auditstream_gateway_events_total",
+    # Requests without a key that counts (label: reason, the code of the refusal).
+    "auditstream_gateway_refused_keys_total",
+    # Events of mode `batch` that were queued and never acknowledged.
+    "auditstream_gateway_lost_events_total",
 ]
 GaugeName = Literal[
     # Records between the lane's next offset and the end of the partition.
@@ -63,6 +73,16 @@ GaugeName = Literal[
     "auditstream_sealed_size",
     # Unix time that the log's own cosigner states under the published checkpoint; 0 before the first.
     "auditstream_checkpoint_time_seconds",
+    # Time since the gateway's credentials were last known to be up to date.
+    "auditstream_gateway_credentials_age_seconds",
+    # Credentials with a key, revoked ones included.
+    "auditstream_gateway_credentials",
+    # Bytes of events that wait for Kafka's acknowledgement.
+    "auditstream_gateway_waiting_bytes",
+    # Events in the queue of mode `batch`.
+    "auditstream_gateway_queued_events",
+    # Bytes of bodies in memory.
+    "auditstream_gateway_reading_bytes",
 ]
 HistogramName = Literal[
     # Rows of one insert.
@@ -75,6 +95,8 @@ HistogramName = Literal[
     "auditstream_plan_commit_seconds",
     # Time to turn one segment into a block.
     "auditstream_build_seconds",
+    # Time from handing a request's events to Kafka to the acknowledgement of all.
+    "auditstream_gateway_produce_seconds",
 ]
 
 _PARTITION = ("topic", "partition")
@@ -87,6 +109,17 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_seal_rounds_total": (),
     "auditstream_seal_failures_total": ("reason",),
     "auditstream_witness_answers_total": ("witness", "reason"),
+    "auditstream_gateway_requests_total": ("route", "status"),
+    "auditstream_gateway_body_bytes_total": ("route",),
+    "auditstream_gateway_events_total": ("route", "reason"),
+    "auditstream_gateway_refused_keys_total": ("reason",),
+    "auditstream_gateway_lost_events_total": (),
+    "auditstream_gateway_credentials_age_seconds": (),
+    "auditstream_gateway_credentials": (),
+    "auditstream_gateway_waiting_bytes": (),
+    "auditstream_gateway_queued_events": (),
+    "auditstream_gateway_reading_bytes": (),
+    "auditstream_gateway_produce_seconds": (),
     "auditstream_insert_seconds": (),
     "auditstream_insert_rows": (),
     "auditstream_plan_commit_seconds": (),

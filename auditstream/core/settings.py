@@ -148,6 +148,57 @@ class AccessSettings(_Group):
     )
 
 
+Mode = Literal["blocking", "blocking-strict", "batch"]
+"""How a request is answered, named as in Kubernetes' audit.
+
+`blocking` waits for the broker and answers event by event; `blocking-strict` takes all of a request or
+nothing; `batch` answers at once when the events are in a bounded queue in memory, and gives no receipts.
+"""
+
+
+class GatewaySettings(_Group):
+    """How the gateway takes events over HTTP, and what it refuses."""
+
+    listen: str = Field("127.0.0.1:8080", description="host:port; TLS ends in front of it.")
+    events_mode: Mode = Field("blocking", description="Mode of POST /v1/events.")
+    traces_mode: Mode = Field("blocking", description="Mode of POST /v1/traces.")
+    logs_mode: Mode = Field("blocking", description="Mode of POST /v1/logs.")
+    callers_choose_mode: bool = Field(
+        True, description="Whether `?mode=` or the header `auditstream-mode` may name another mode."
+    )
+    body_bytes: Annotated[int, Field(ge=1_024, description="Largest body, decompressed.")] = 8 * 1024 * 1024
+    body_ratio: Annotated[
+        int, Field(ge=1, description="Most bytes that one compressed byte may stand for, past 64 KiB.")
+    ] = 200
+    body_s: Annotated[float, Field(gt=0, description="Longest time that a body may take to arrive.")] = 20.0
+    header_bytes: Annotated[int, Field(ge=1_024, description="Largest request line and headers.")] = 16 * 1024
+    header_s: Annotated[float, Field(gt=0, description="Longest time that headers may take to arrive.")] = (
+        10.0
+    )
+    events: Annotated[int, Field(ge=1, description="Most events of one request.")] = 10_000
+    depth: Annotated[int, Field(ge=4, description="How deep JSON may be nested.")] = 32
+    connections: Annotated[int, Field(ge=1, description="Most connections at a time.")] = 2_000
+    reading_bytes: Annotated[
+        int, Field(ge=65_536, description="Bytes of all bodies that are in memory at a time.")
+    ] = 64 * 1024 * 1024
+    sending_bytes: Annotated[
+        int, Field(ge=65_536, description="Bytes of all events that wait for Kafka at a time.")
+    ] = 32 * 1024 * 1024
+    queue_bytes: Annotated[
+        int, Field(ge=65_536, description="Bytes of the queue of mode batch, at which it is full.")
+    ] = 32 * 1024 * 1024
+    within_s: Annotated[float, Field(gt=0, description="How long Kafka may take to acknowledge.")] = 10.0
+    drain_s: Annotated[float, Field(ge=0, description="How long requests may finish after SIGTERM.")] = 20.0
+    events_per_s: Annotated[
+        float, Field(ge=0, description="Rate of each credential and tenant that has no own; 0 for none.")
+    ] = 0.0
+    events_per_day: Annotated[int, Field(ge=0, description="Likewise by UTC day; 0 for none.")] = 0
+    refresh_s: Annotated[float, Field(gt=0, description="Time between looks for changed credentials.")] = 1.0
+    receipts: Annotated[int, Field(ge=0, description="How many receipts GET /v1/receipts remembers.")] = (
+        100_000
+    )
+
+
 class Settings(BaseSettings):
     """Every setting of every process; see the module's docstring for how to set them."""
 
@@ -165,6 +216,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     access: AccessSettings = AccessSettings()
+    gateway: GatewaySettings = GatewaySettings()
     actor: str = Field("", description="Who acts, as events tell it; the user of the system when empty.")
     log_style: Literal["auto", "json", "pretty"] = "auto"
     log_level: str = "INFO"

@@ -1,4 +1,4 @@
-"""All embedded parts as one: Kafka, registry, ClickHouse and a worker, on loopback, in one data folder."""
+"""All embedded parts as one, on loopback and in one data folder."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from auditstream.embedded.clickhouse_lock import OwnerLock, PathOwnedError
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
 from auditstream.embedded.clickhouse_settings import AuditSettings
 from auditstream.embedded.evidence_parts import EvidenceParts, start_evidence
+from auditstream.embedded.gateway_part import GatewayPart, start_gateway
 from auditstream.embedded.readiness import wait_until_recording
 from auditstream.embedded.registry import start_registry
 from auditstream.embedded.runtime_file import (
@@ -73,6 +74,7 @@ class Deployment:
         clickhouse: Its store.
         worker: Its worker.
         evidence: Its sealer and its witness.
+        gateway: Its gateway.
     """
 
     runtime: Runtime
@@ -81,6 +83,7 @@ class Deployment:
     clickhouse: RunningClickHouse
     worker: WatchedProcess
     evidence: EvidenceParts
+    gateway: GatewayPart
 
     def check(self) -> None:
         """Return when the parts that cannot be started again are there.
@@ -111,7 +114,7 @@ def start_deployment(
         settings: `data_dir` is where everything is kept; addresses in it are replaced by those of the parts.
         broker: `jvm`, `embedded` or `kafka://host:port`; None takes the JVM's where it can be had.
         port_base: Kafka listens on this port (the in-process one on a free one), the registry on the next,
-            ClickHouse on the one after; free ports when None.
+            ClickHouse on the one after, the gateway on the one after that; free ports when None.
         say: Takes a line for a person; may be called from another thread.
         prepare: Called when the tables are there, before the worker reads them.
 
@@ -125,7 +128,7 @@ def start_deployment(
     settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
     folder = settings.data_dir
     folder.mkdir(parents=True, exist_ok=True)
-    kafka_port, registry_port, clickhouse_port = _ports(port_base)
+    kafka_port, registry_port, clickhouse_port, gateway_port = _ports(port_base)
     with ExitStack() as parts:
         parts.enter_context(_lock(folder))
         remove_runtime(folder)  # of a deployment that was killed
@@ -164,21 +167,26 @@ def start_deployment(
         )
         _wait_for(worker, settings)
         evidence = parts.enter_context(start_evidence(settings, _signed_in(settings, users.sealer), say=say))
+        gateway = parts.enter_context(
+            start_gateway(_signed_in(settings, users.gateway), port=gateway_port, store=settings, say=say)
+        )
         runtime = Runtime(
             pid=os.getpid(),
             kafka=kafka.settings.brokers,
             registry_url=registry.url,
+            gateway_url=gateway.url,
+            gateway_key=gateway.key,
             clickhouse=_described(clickhouse, settings.clickhouse, users.analyst),
             evidence=_described_evidence(evidence),
         )
         parts.enter_context(watching_store(settings, say=say))
         write_runtime(folder, runtime)
         parts.callback(remove_runtime, folder)
-        yield Deployment(runtime, evidence.settings, kafka, clickhouse, worker, evidence)
+        yield Deployment(runtime, evidence.settings, kafka, clickhouse, worker, evidence, gateway)
 
 
-def _ports(base: int | None) -> tuple[int, int, int]:
-    return (0, 0, 0) if base is None else (base, base + 1, base + 2)
+def _ports(base: int | None) -> tuple[int, int, int, int]:
+    return (0, 0, 0, 0) if base is None else (base, base + 1, base + 2, base + 3)
 
 
 @contextmanager
@@ -201,6 +209,7 @@ class _Users(NamedTuple):
     deployment: Credential
     worker: Credential
     sealer: Credential
+    gateway: Credential
     analyst: Credential
 
 
@@ -210,6 +219,7 @@ def _users() -> _Users:
         deployment=Credential("deployment", secrets.token_urlsafe(24), "owner", is_service=True),
         worker=Credential("worker", secrets.token_urlsafe(24), "writer", is_service=True),
         sealer=Credential("sealer", secrets.token_urlsafe(24), "sealer", is_service=True),
+        gateway=Credential("gateway", secrets.token_urlsafe(24), "reader", is_service=True),
         analyst=Credential("analyst", secrets.token_urlsafe(24), "reader"),
     )
 

@@ -1,0 +1,270 @@
+"""Who may send: the credentials of the reference data, kept in memory and up to date.
+
+A thread asks the store for the newest revision every second; a revocation counts as soon as that is seen.
+While the store is away what was known last goes on to count: its age is a metric.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from auditstream.core.clock import Clock, SystemClock
+from auditstream.core.errors import RetryableError
+from auditstream.core.logs import get_logger
+from auditstream.gateway.problems import RefusedError
+from auditstream.reference.gateway_secrets import credential_id_of, hash_of, matches
+from auditstream.reference.snapshot import Snapshot
+
+log = get_logger(__name__)
+
+KINDS = ("tenant", "credential")
+_NOBODY = hash_of("")
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who sends.
+
+    Attributes:
+        credential_id: Credential of the key.
+        tenant_id: Its tenant, which its events are stamped with.
+        labels: Labels of the tenant.
+    """
+
+    credential_id: str
+    tenant_id: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class UnknownKeyError(RefusedError):
+    """A request without a key that counts.
+
+    Attributes:
+        credential_id: Credential that the key names; empty when it names none of ours.
+        tenant_id: Its tenant; likewise.
+    """
+
+    def __init__(self, code: str, detail: str, *, credential_id: str = "", tenant_id: str = "") -> None:
+        super().__init__(code, detail, field="authorization")
+        self.credential_id = credential_id
+        self.tenant_id = tenant_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A credential or a tenant between two times."""
+
+    tenant_id: str
+    secret_hash: str
+    is_active: bool
+    labels: Mapping[str, str]
+    valid_from: datetime
+    valid_to: datetime | None
+
+    def covers(self, at: datetime) -> bool:
+        return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
+
+
+class CredentialBook:
+    """The credentials of one revision.
+
+    Args:
+        snapshot: Reference data with the kinds tenant and credential.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.revision = snapshot.revision
+        self._credentials = _by_key(snapshot, "credential", "credential_id")
+        self._tenants = _by_key(snapshot, "tenant", "tenant_id")
+
+    def __len__(self) -> int:
+        return sum(any(held.secret_hash for held in each) for each in self._credentials.values())
+
+    def principal(self, authorization: str | None, at: datetime) -> Principal:
+        """Return who sends a request.
+
+        Args:
+            authorization: Value of the header.
+            at: Now.
+
+        Raises:
+            UnknownKeyError: There is no key, or it does not count. Of a key that is not known nothing more is
+                told than that.
+        """
+        if authorization is None:
+            raise UnknownKeyError("unauthenticated", "authorization: no key; send `Bearer ask_…`")
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            raise UnknownKeyError("unauthenticated", "authorization: is not `Bearer` with a key")
+        key = authorization[len(_BEARER) :].strip()
+        credential_id = credential_id_of(key)
+        held = self._held(credential_id, at)
+        # Unknown ids are compared too, so that the time taken does not tell whether an id is known.
+        if not matches(key, held.secret_hash if held and held.secret_hash else _NOBODY) or held is None:
+            known = credential_id if held is not None and credential_id else ""
+            raise UnknownKeyError(
+                "unauthenticated",
+                "authorization: the key is not known",
+                credential_id=known,
+                tenant_id=held.tenant_id if held else "",
+            )
+        assert credential_id is not None
+        if not held.is_active or not held.covers(at):
+            raise UnknownKeyError(
+                "revoked",
+                "authorization: the key was revoked or has expired",
+                credential_id=credential_id,
+                tenant_id=held.tenant_id,
+            )
+        return self._of_tenant(credential_id, held.tenant_id, at)
+
+    def _of_tenant(self, credential_id: str, tenant_id: str, at: datetime) -> Principal:
+        tenant = next((each for each in self._tenants.get(tenant_id, ()) if each.covers(at)), None)
+        if tenant is None:
+            return Principal(credential_id, tenant_id)
+        if not tenant.is_active:
+            raise UnknownKeyError(
+                "tenant_closed",
+                "authorization: the key's tenant may not send events",
+                credential_id=credential_id,
+                tenant_id=tenant_id,
+            )
+        return Principal(credential_id, tenant_id, tenant.labels)
+
+    def _held(self, credential_id: str | None, at: datetime) -> _Held | None:
+        """Return the credential as it holds now, else as it held last."""
+        history = self._credentials.get(credential_id or "", ())
+        return next((each for each in history if each.covers(at)), history[-1] if history else None)
+
+
+class Snapshots(Protocol):
+    """Where reference data comes from; `sinks.reference.ReferenceStore` is one. Both methods block."""
+
+    def newest(self) -> int:
+        """Return the newest revision.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+    def load(self, revision: int, *, kinds: Iterable[str]) -> Snapshot:
+        """Return what is known at a revision.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+
+class Credentials:
+    """The newest credentials that the store told of.
+
+    Args:
+        snapshots: The store.
+        every_s: Time between looks.
+        clock: Tells which credentials hold now.
+    """
+
+    def __init__(self, snapshots: Snapshots, *, every_s: float, clock: Clock | None = None) -> None:
+        self._snapshots = snapshots
+        self._every_s = every_s
+        self._clock = clock or SystemClock()
+        self._book: CredentialBook | None = None
+        self._heard_s: float | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="credentials", daemon=True)
+
+    def start(self) -> None:
+        """Ask the store from now on; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask no more; returns when the last question has been answered."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the store has answered since the start."""
+        return self._book is not None
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since what is known was known to be the newest; infinite before the first answer."""
+        return float("inf") if self._heard_s is None else time.monotonic() - self._heard_s
+
+    def __len__(self) -> int:
+        return 0 if self._book is None else len(self._book)
+
+    def principal(self, authorization: str | None) -> Principal:
+        """Return who sends a request.
+
+        Raises:
+            UnknownKeyError: There is no key, or it does not count.
+            RefusedError: No credentials are known yet.
+        """
+        if self._book is None:
+            raise RefusedError(
+                "unavailable", "the store has not told of any credentials yet", retry_after_s=self._every_s
+            )
+        return self._book.principal(authorization, datetime.fromtimestamp(self._clock.now_s(), UTC))
+
+    def refresh(self) -> None:
+        """Ask the store once; blocks.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        asked_s = time.monotonic()
+        newest = self._snapshots.newest()
+        if self._book is None or newest > self._book.revision:
+            self._book = CredentialBook(self._snapshots.load(newest, kinds=KINDS))
+            log.info("credentials_known", revision=newest, credentials=len(self._book))
+        self._heard_s = asked_s
+
+    def _follow(self) -> None:
+        is_away = False
+        while True:
+            try:
+                self.refresh()
+                is_away = False
+            except Exception as error:  # noqa: BLE001  the thread outlives whatever the store answers
+                if not is_away:
+                    kind = "store_away" if isinstance(error, RetryableError) else "credentials_unread"
+                    log.warning(kind, error=str(error)[:300])
+                is_away = True
+            if self._stopping.wait(self._every_s):
+                return
+
+
+def _by_key(snapshot: Snapshot, kind: str, key: str) -> Mapping[str, list[_Held]]:
+    found: dict[str, list[_Held]] = defaultdict(list)
+    for row in snapshot.intervals(kind).iter_rows(named=True):
+        held = _Held(
+            tenant_id=row["tenant_id"],
+            secret_hash=row.get("secret_hash", ""),
+            is_active=row["active"],
+            labels=_labels(row.get("labels")),
+            valid_from=row["valid_from"],
+            valid_to=row["valid_to"],
+        )
+        found[row[key]].append(held)
+    return found
+
+
+def _labels(value: object) -> dict[str, str]:
+    """Return a map of polars, which gives maps as mappings or as lists of pairs."""
+    if not value:
+        return {}
+    if isinstance(value, Mapping):
+        return {str(name): str(text) for name, text in value.items()}
+    assert isinstance(value, Iterable)
+    return {str(each["key"]): str(each["value"]) for each in value}

@@ -1,0 +1,162 @@
+"""The one path of every format: drafts are judged, counted, sent, and answered by the request's mode."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from auditstream.core.errors import RetryableError
+from auditstream.core.metrics import Metrics
+from auditstream.core.settings import Mode
+from auditstream.gateway.batch_queue import BatchQueue, Producer
+from auditstream.gateway.credentials import Principal
+from auditstream.gateway.drafts import Draft, Refusal
+from auditstream.gateway.judging import Judge, Judged
+from auditstream.gateway.limits import Limits
+from auditstream.gateway.problems import RefusedError, Rejected, of_events
+from auditstream.gateway.receipts import Accepted, Receipts
+
+_RETRY_S = 2.0
+_AT_ONCE = 100
+"""Events that are judged before other requests have a turn: a few milliseconds."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a request's events.
+
+    Attributes:
+        accepted: Those that all in-sync replicas have, in the order of the request.
+        rejected: Those that were refused, likewise.
+        queued: How many were queued, in mode `batch`.
+    """
+
+    accepted: list[Accepted] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    queued: int = 0
+
+
+class Intake:
+    """Takes drafts.
+
+    Args:
+        judge: Makes messages of them.
+        producer: Where messages go.
+        queue: Where they wait in mode `batch`.
+        limits: Rates and quotas.
+        receipts: What was accepted.
+        metrics: What is counted.
+        within_s: How long Kafka may take.
+    """
+
+    def __init__(
+        self,
+        *,
+        judge: Judge,
+        producer: Producer,
+        queue: BatchQueue,
+        limits: Limits,
+        receipts: Receipts,
+        metrics: Metrics,
+        within_s: float,
+    ) -> None:
+        self._judge = judge
+        self._producer = producer
+        self._queue = queue
+        self._limits = limits
+        self._receipts = receipts
+        self._metrics = metrics
+        self._within_s = within_s
+
+    async def take(self, drafts: Sequence[Draft], principal: Principal, mode: Mode, *, route: str) -> Outcome:
+        """Return what became of the drafts.
+
+        Args:
+            drafts: The request's events.
+            principal: Who sends them.
+            mode: How the request is answered.
+            route: For metrics.
+
+        Raises:
+            RefusedError: No event was accepted; or, in mode `blocking-strict`, one was not.
+        """
+        try:
+            outcome = await self._take(drafts, principal, mode)
+        except RefusedError as error:
+            if not error.rejected and drafts:
+                self._count(route, error.code, len(drafts))
+            for each in error.rejected:
+                self._count(route, each.refusal.code)
+            raise
+        if outcome.accepted:
+            self._count(route, "accepted", len(outcome.accepted))
+        if outcome.queued:
+            self._count(route, "queued", outcome.queued)
+        for each in outcome.rejected:
+            self._count(route, each.refusal.code)
+        return outcome
+
+    def _count(self, route: str, reason: str, by: int = 1) -> None:
+        self._metrics.count("auditstream_gateway_events_total", by, route=route, reason=reason)
+
+    async def _take(self, drafts: Sequence[Draft], principal: Principal, mode: Mode) -> Outcome:
+        judged, rejected = await self._judged(drafts, principal)
+        if rejected and (mode == "blocking-strict" or not judged):
+            raise of_events(rejected)
+        outcome = Outcome(rejected=rejected)
+        if not judged:
+            return outcome
+        self._limits.take(principal, len(judged))
+        if mode == "batch":
+            if not self._queue.put([each.message for each in judged]):
+                raise RefusedError("busy", "the queue of mode batch is full", retry_after_s=_RETRY_S)
+            outcome.queued = len(judged)
+            return outcome
+        await self._send(judged, principal, mode, outcome)
+        return outcome
+
+    async def _judged(
+        self, drafts: Sequence[Draft], principal: Principal
+    ) -> tuple[list[Judged], list[Rejected]]:
+        judged: list[Judged] = []
+        rejected: list[Rejected] = []
+        try:
+            for number, draft in enumerate(drafts, start=1):
+                found = self._judge.judge(draft, principal)
+                if isinstance(found, Judged):
+                    judged.append(found)
+                else:
+                    rejected.append(found)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        except RetryableError as error:
+            raise RefusedError("unavailable", error.message, retry_after_s=_RETRY_S) from error
+        return judged, rejected
+
+    async def _send(
+        self, judged: Sequence[Judged], principal: Principal, mode: Mode, outcome: Outcome
+    ) -> None:
+        begun_s = time.perf_counter()
+        try:
+            placed = await self._producer.send([each.message for each in judged], within_s=self._within_s)
+        except RetryableError as error:
+            raise RefusedError("unavailable", error.message, retry_after_s=_RETRY_S) from error
+        self._metrics.observe("auditstream_gateway_produce_seconds", time.perf_counter() - begun_s)
+        for each, place in zip(judged, placed, strict=True):
+            if place is not None:
+                outcome.accepted.append(self._receipts.accept(each, place, principal.tenant_id))
+                continue
+            detail = f"Kafka did not acknowledge within {self._within_s:g} s; send it again"
+            outcome.rejected.append(Rejected(each.index, Refusal("unavailable", "", detail)))
+        if len(outcome.accepted) < len(judged):
+            outcome.rejected.sort(key=lambda one: one.index)
+            if mode == "blocking-strict":
+                missing = len(judged) - len(outcome.accepted)
+                raise RefusedError(
+                    "unavailable",
+                    f"Kafka did not acknowledge {missing} of {len(judged)} events; send all of them again",
+                    retry_after_s=_RETRY_S,
+                    rejected=outcome.rejected,
+                )

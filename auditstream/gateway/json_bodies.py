@@ -1,0 +1,84 @@
+"""JSON and NDJSON bodies to drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from auditstream.core.errors import DecodeError
+from auditstream.gateway.drafts import Draft, Refusal
+from auditstream.gateway.problems import RefusedError
+from schemas.strict_json import parse
+
+DraftOf = Callable[[int, Mapping[str, Any]], Draft]
+"""Makes a draft of a place and a JSON object."""
+
+
+def plain(index: int, event: Mapping[str, Any]) -> Draft:
+    """Return the draft of an AuditEvent's fields."""
+    return Draft(index, event)
+
+
+def of_json(body: bytes, *, events: int, depth: int, draft_of: DraftOf = plain) -> list[Draft]:
+    """Return the drafts of one object, or of an array of them.
+
+    Args:
+        body: JSON text.
+        events: Most events.
+        depth: How deep an event may be nested.
+        draft_of: What makes a draft of an object.
+
+    Raises:
+        RefusedError: The body is not JSON, says where; or has too many events.
+    """
+    try:
+        value = parse(body, depth=depth + 1)
+    except DecodeError as error:
+        field = str(error.context["field"])
+        detail = f"{field}: {error.message}" if field else f"the body {error.message}"
+        raise RefusedError("malformed", detail, field=field) from None
+    if not isinstance(value, list):
+        return [_draft(0, value, draft_of)]
+    if len(value) > events:
+        raise too_many(events)
+    return [_draft(index, each, draft_of) for index, each in enumerate(value)]
+
+
+def of_ndjson(body: bytes, *, events: int, depth: int) -> list[Draft]:
+    """Return the draft of each line that is not blank; a line that is no event is refused by itself.
+
+    Args:
+        body: Lines of JSON text.
+        events: Most events.
+        depth: How deep an event may be nested.
+
+    Raises:
+        RefusedError: The body has too many events.
+    """
+    if body.count(b"\n") > 2 * events:  # before a list of as many lines is made
+        raise too_many(events)
+    lines = [line for line in body.split(b"\n") if line and not line.isspace()]
+    if len(lines) > events:
+        raise too_many(events)
+    return [_line(index, line, depth) for index, line in enumerate(lines)]
+
+
+def too_many(events: int) -> RefusedError:
+    """Return the problem of a request with too many events."""
+    return RefusedError("too_many_events", f"the request has more than {events:,} events")
+
+
+def _line(index: int, line: bytes, depth: int) -> Draft:
+    try:
+        value = parse(line, depth=depth)
+    except DecodeError as error:
+        field = str(error.context["field"])
+        detail = f"{field}: {error.message}" if field else f"the line {error.message}"
+        return Draft(index, None, Refusal("malformed", field, detail))
+    return _draft(index, value, plain)
+
+
+def _draft(index: int, value: Any, draft_of: DraftOf) -> Draft:
+    if not isinstance(value, dict):
+        return Draft(index, None, Refusal("not_an_event", "", "an event is a JSON object"))
+    return draft_of(index, value)

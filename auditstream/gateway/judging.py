@@ -1,0 +1,94 @@
+"""From draft to message: stamped, converted, checked, protected, encoded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from auditstream.core.clock import Clock
+from auditstream.core.errors import RejectError
+from auditstream.core.ports import MOST_MESSAGE_BYTES, Outbound
+from auditstream.emit.message import Route, message_of
+from auditstream.gateway.content import Protection
+from auditstream.gateway.credentials import Principal
+from auditstream.gateway.drafts import Draft, Refusal
+from auditstream.gateway.problems import STATUSES, Rejected
+from schemas.contract import check
+from schemas.intake import datum_of
+
+CLAIMED = "claimed_credential_id"
+"""Attribute for the credential that a body names, where it is not the one that the request came with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An event that may be recorded.
+
+    Attributes:
+        index: Its place in the request.
+        event_id: Its id.
+        message: What Kafka gets.
+    """
+
+    index: int
+    event_id: str
+    message: Outbound
+
+    @property
+    def value_sha256(self) -> str:
+        """SHA-256 of the message's value, to which its leaf in the log commits; lower-case hex."""
+        return hashlib.sha256(self.message.value or b"").hexdigest()
+
+
+class Judge:
+    """Makes messages of drafts.
+
+    Args:
+        route: Topic and schema.
+        protection: What events go through before they are encoded.
+        clock: Tells when an event was first seen.
+    """
+
+    def __init__(self, route: Route, protection: Protection, clock: Clock) -> None:
+        self._route = route
+        self._protection = protection
+        self._clock = clock
+
+    def judge(self, draft: Draft, principal: Principal) -> Judged | Rejected:
+        """Return the message of a draft, or why there is none.
+
+        Raises:
+            RetryableError: A key is needed that cannot be had now.
+        """
+        if draft.refusal is not None or draft.event is None:
+            return Rejected(draft.index, draft.refusal or Refusal("not_an_event", "", "there is no event"))
+        event = dict(draft.event)
+        claim = event.get("tenant_id")
+        if claim and claim != principal.tenant_id:
+            detail = "tenant_id: is not the tenant of the key; leave it out"
+            return Rejected(draft.index, Refusal("tenant_mismatch", "tenant_id", detail))
+        named = event.get("credential_id")
+        event["tenant_id"] = principal.tenant_id
+        event["credential_id"] = principal.credential_id
+        event.setdefault("observed_time", datetime.fromtimestamp(self._clock.now_s(), UTC))
+        try:
+            datum = datum_of(event, "audit_event")
+            if named and named != principal.credential_id:
+                datum["attributes"] = {**datum.get("attributes", {}), CLAIMED: str(named)[:256]}
+            check(datum)
+            message = message_of(self._protection.protect(datum), self._route)
+            _check_size(message)
+        except RejectError as error:
+            code = error.reason if error.reason in STATUSES else error.code
+            code = code if code in STATUSES else "contract"
+            return Rejected(draft.index, Refusal(code, str(error.context.get("field") or ""), error.message))
+        return Judged(draft.index, str(datum["event_id"]), message)
+
+
+def _check_size(message: Outbound) -> None:
+    size = message.size_bytes
+    if size > MOST_MESSAGE_BYTES:
+        raise RejectError(
+            f"the event takes {size:,} bytes, more than {MOST_MESSAGE_BYTES:,}", reason="too_large"
+        )

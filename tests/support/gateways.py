@@ -1,0 +1,228 @@
+"""A gateway in this process: the real application over a producer that keeps what it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import fastavro
+import httpx2
+import polars as pl
+
+from auditstream.core.clock import Clock, ManualClock
+from auditstream.core.errors import RetryableError, SchemaError
+from auditstream.core.metrics import Metrics
+from auditstream.core.ports import Outbound, Placed
+from auditstream.core.settings import GatewaySettings
+from auditstream.emit.message import Route
+from auditstream.gateway.app import Parts, new_app
+from auditstream.gateway.batch_queue import BatchQueue
+from auditstream.gateway.content import ContentDropped
+from auditstream.gateway.credentials import Credentials
+from auditstream.gateway.sign_ins import SignIns
+from auditstream.reference.fact import Fact
+from auditstream.reference.gateway_secrets import hash_of, new_key
+from auditstream.reference.kinds import KINDS, Entry, empty_frame, frame_of, kind_of
+from auditstream.reference.owners import Credential, Tenant
+from auditstream.reference.snapshot import Snapshot
+from schemas.framing import SchemaRef
+from schemas.packaged import parsed_schema, schema_text
+from schemas.registry_client import RegisteredSchema
+
+ROUTE = Route("audit.events.v1", 7, "http://registry/schemas/ids/7")
+NOW_S = datetime(2026, 3, 1, 12, 31, tzinfo=UTC).timestamp()
+SINCE = datetime(2025, 1, 1, tzinfo=UTC)
+ACME, GLOBEX = "acme", "globex"
+
+
+class KeptMessages:
+    """A producer that keeps messages; `away` lets it acknowledge none, `deaf` none of some partitions."""
+
+    def __init__(self) -> None:
+        self.messages: list[Outbound] = []
+        self.away = False
+        self.unacknowledged: set[int] = set()
+        self.gate: asyncio.Event | None = None
+
+    async def send(self, messages: Sequence[Outbound], *, within_s: float) -> list[Placed | None]:
+        """Keep messages on one partition."""
+        if self.gate is not None:
+            try:
+                await asyncio.wait_for(self.gate.wait(), within_s)
+            except TimeoutError:
+                raise RetryableError("Kafka did not acknowledge") from None
+        if self.away:
+            raise RetryableError("Kafka did not acknowledge")
+        placed: list[Placed | None] = []
+        for number, message in enumerate(messages):
+            if number in self.unacknowledged:
+                placed.append(None)
+                continue
+            placed.append(Placed(message.topic, 0, len(self.messages)))
+            self.messages.append(message)
+        return placed
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what was kept, decoded."""
+        return [decoded(message) for message in self.messages]
+
+
+def decoded(message: Outbound) -> dict[str, Any]:
+    """Return the datum of a message."""
+    assert message.value is not None
+    found = fastavro.schemaless_reader(io.BytesIO(message.value[5:]), parsed_schema("audit_event"), None)
+    assert isinstance(found, dict)
+    return found
+
+
+class OneSchema:
+    """A registry that has the packaged schema under id 7."""
+
+    async def fetch(self, ref: SchemaRef) -> RegisteredSchema:
+        """Return it."""
+        if ref != ROUTE.schema_id:
+            raise SchemaError(f"schema {ref} is not in the registry")
+        return RegisteredSchema(schema_text("audit_event"), id=7)
+
+
+class Facts:
+    """A store of reference data that tests write; `away` lets it not answer."""
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        self._revisions: list[list[Fact]] = [list(facts)]
+        self.away = False
+
+    def state(self, *facts: Fact) -> None:
+        """Write facts as a new revision."""
+        self._revisions.append(list(facts))
+
+    def newest(self) -> int:
+        """Return the number of revisions."""
+        if self.away:
+            raise RetryableError("no answer")
+        return len(self._revisions)
+
+    def load(self, revision: int, *, kinds: Iterable[str]) -> Snapshot:
+        """Return the facts up to a revision."""
+        tables = {}
+        for name in kinds:
+            kind = KINDS[name]
+            frames = [empty_frame(kind)]
+            for number, facts in enumerate(self._revisions[:revision], start=1):
+                entries = [Entry(fact, "test") for fact in facts if kind_of(type(fact)) is kind]
+                if entries:
+                    frames.append(frame_of(kind, entries, revision=number, recorded_at=SINCE, actor="test"))
+            tables[name] = pl.concat(frames)
+        return Snapshot(revision, tables)
+
+
+@dataclass(slots=True)
+class TestGateway:
+    """A gateway and what it stands on.
+
+    Attributes:
+        client: Calls it; sends the key of tenant acme.
+        producer: What it sent.
+        facts: Its reference data.
+        credentials: What it knows of them.
+        clock: Its clock.
+        metrics: What it counted.
+        queue: Its queue.
+        sign_ins: What it notes of callers.
+        keys: A key by tenant.
+    """
+
+    __test__ = False
+
+    client: httpx2.AsyncClient
+    producer: KeptMessages
+    facts: Facts
+    credentials: Credentials
+    clock: ManualClock
+    metrics: Metrics
+    queue: BatchQueue
+    sign_ins: SignIns
+    keys: dict[str, str] = field(default_factory=dict)
+
+    async def post(
+        self, content: bytes, content_type: str = "application/json", **more: Any
+    ) -> httpx2.Response:
+        """Post to /v1/events."""
+        headers = {"content-type": content_type} | more.pop("headers", {})
+        return await self.client.post("/v1/events", content=content, headers=headers, **more)
+
+
+def key_facts(**labels: str) -> tuple[list[Fact], dict[str, str]]:
+    """Return two tenants with a credential each, and their keys."""
+    facts: list[Fact] = []
+    keys = {}
+    for tenant in (ACME, GLOBEX):
+        keys[tenant] = new_key(f"{tenant}-1")
+        facts += [
+            Tenant(tenant_id=tenant, name=tenant, labels=labels, valid_from=SINCE),
+            Credential(
+                credential_id=f"{tenant}-1",
+                tenant_id=tenant,
+                kind="gateway",
+                secret_hash=hash_of(keys[tenant]),
+                valid_from=SINCE,
+            ),
+        ]
+    return facts, keys
+
+
+@asynccontextmanager
+async def gateway(
+    settings: GatewaySettings | None = None, *, known: bool = True, labels: dict[str, str] | None = None
+) -> AsyncIterator[TestGateway]:
+    """Run a gateway for the length of the block."""
+    settings = settings or GatewaySettings()
+    clock = ManualClock(NOW_S)
+    stated, keys = key_facts(**(labels or {}))
+    facts = Facts(stated)
+    credentials = Credentials(facts, every_s=1.0, clock=clock)
+    if known:
+        credentials.refresh()
+    producer, metrics = KeptMessages(), Metrics()
+    queue = BatchQueue(producer, most_bytes=settings.queue_bytes, within_s=settings.within_s)
+    sign_ins = SignIns("test", clock)
+    app = new_app(parts_of(settings, credentials, producer, queue, sign_ins, metrics, clock))
+    queue.start()
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True, client=("192.0.2.77", 1234))
+    headers = {"authorization": f"Bearer {keys[ACME]}"}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
+        yield TestGateway(client, producer, facts, credentials, clock, metrics, queue, sign_ins, keys)
+    if producer.gate is not None:
+        producer.gate.set()
+    producer.away = False
+    await queue.stop(within_s=5)
+
+
+def parts_of(
+    settings: GatewaySettings,
+    credentials: Credentials,
+    producer: KeptMessages,
+    queue: BatchQueue,
+    sign_ins: SignIns,
+    metrics: Metrics,
+    clock: Clock,
+) -> Parts:
+    """Return the parts of a gateway over a producer that keeps messages."""
+    return Parts(
+        settings=settings,
+        route=ROUTE,
+        credentials=credentials,
+        producer=producer,
+        queue=queue,
+        schemas=OneSchema(),
+        protection=ContentDropped(),
+        sign_ins=sign_ins,
+        metrics=metrics,
+        is_ready=lambda: "" if credentials.is_known else "no credentials yet",
+        clock=clock,
+    )
