@@ -1,0 +1,1 @@
+"""The dialects, a file each: tables of what becomes of an attribute."""
