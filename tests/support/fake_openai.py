@@ -1,4 +1,4 @@
-"""A local stand-in for the OpenAI HTTP interface: chat, streamed chat, tool calls, embeddings, responses, 429.
+"""A local stand-in for the OpenAI HTTP interface: chat, streams, tool calls, embeddings, responses, 429.
 
 Bodies have the shape of the provider's own, with counts that no two cases share, so that a test can tell
 which one it sees. A model named `limited` is refused with 429.
@@ -58,7 +58,7 @@ def fake_openai() -> Iterator[str]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Say nothing."""
 
     def do_POST(self) -> None:

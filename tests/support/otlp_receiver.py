@@ -57,7 +57,7 @@ def otlp_receiver() -> Iterator[Received]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Say nothing."""
 
     def do_POST(self) -> None:

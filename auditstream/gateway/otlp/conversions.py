@@ -73,14 +73,20 @@ def whole(value: Any) -> int | None:
 
 def count(value: Any) -> int | None:
     """An integer that is zero or more."""
-    number = whole(value)
-    return number if number is not None and number >= 0 else None
+    found = whole(value)
+    return found if found is not None and found >= 0 else None
+
+
+def small_count(value: Any) -> int | None:
+    """An integer of 32 bits that is zero or more."""
+    found = count(value)
+    return found if found is not None and found < 1 << 31 else None
 
 
 def status(value: Any) -> int | None:
     """An HTTP status, 100 to 599."""
-    number = whole(value)
-    return number if number is not None and 100 <= number <= 599 else None
+    found = whole(value)
+    return found if found is not None and 100 <= found <= 599 else None
 
 
 def number(value: Any) -> float | None:

@@ -3,7 +3,7 @@
 The conventions say that totals include their parts, and not every instrumentation does so: some pass on what
 Anthropic (cache beside input) or Gemini (thoughts beside output) report. Which it is shows in the numbers:
 
-1. Where a total of all tokens is given, the reading under which the counts add up to it is right.
+1. Where a total of all tokens is given, the possible reading under which the counts add up to it is right.
 2. Else, where the parts are more than their whole, they stand beside it.
 3. Else they are included, as the conventions say.
 
@@ -68,13 +68,12 @@ def _beside(found: Mapping[str, int], total: int | None) -> tuple[tuple[str, ...
     divided = tuple(whole for whole, parts in _PARTS.items() if whole in found and _sum(found, parts))
     if not divided:
         return (), ""
-    if total is not None:
-        for wholes in _readings(divided):
-            added = sum(_sum(found, _PARTS[whole]) for whole in wholes)
-            if _sum(found, tuple(_PARTS)) + added == total:
-                return wholes, _words(wholes, "the total says so")
-    wholes = tuple(whole for whole in divided if _sum(found, _PARTS[whole]) > found[whole])
-    return wholes, _words(wholes, "they are more than it" if wholes else "as the conventions say")
+    must = tuple(whole for whole in divided if _sum(found, _PARTS[whole]) > found[whole])
+    for wholes in _readings(divided):
+        added = sum(_sum(found, _PARTS[whole]) for whole in wholes)
+        if _sum(found, tuple(_PARTS)) + added == total and set(must) <= set(wholes):
+            return wholes, _words(wholes, "the total says so")
+    return must, _words(must, "they are more than it" if must else "as the conventions say")
 
 
 def _readings(divided: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditstream.gateway.otlp.conversions import count, text, unit_share, word
+from auditstream.gateway.otlp.conversions import count, small_count, text, unit_share, word
 from auditstream.gateway.otlp.entries import Content, Dialect, Entry, Ignored, Kept, Mapped, Role
 
 _SINCE = "0.1.0"
@@ -43,9 +43,9 @@ SEMCONV_0_1 = Dialect(
         Kept("gen_ai.output.messages.ref", since=_SINCE),
         Kept("gen_ai.system_instructions.ref", since=_SINCE),
         Kept("gen_ai.tool.definitions.ref", since=_SINCE),
-        Mapped("gen_ai.retrieval.top_k", ("retrieval.top_k",), count, since=_SINCE),
+        Mapped("gen_ai.retrieval.top_k", ("retrieval.top_k",), small_count, since=_SINCE),
         Mapped("gen_ai.memory.store.id", ("retrieval.store_id",), text, since=_SINCE),
-        Mapped("gen_ai.memory.record.count", ("retrieval.hits",), count, since=_SINCE),
+        Mapped("gen_ai.memory.record.count", ("retrieval.hits",), small_count, since=_SINCE),
         Kept("gen_ai.memory.record.id", since=_SINCE),
         Content("gen_ai.memory.query.text", Role.INPUT, since=_SINCE),
         Content("gen_ai.memory.records", Role.OUTPUT, counted="retrieval.hits", since=_SINCE),

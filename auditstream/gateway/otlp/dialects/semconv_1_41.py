@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from auditstream.gateway.otlp.conversions import count, flag, number, provider, seconds, text, texts, whole
+from auditstream.gateway.otlp.conversions import (
+    count,
+    flag,
+    number,
+    provider,
+    seconds,
+    small_count,
+    text,
+    texts,
+    whole,
+)
 from auditstream.gateway.otlp.entries import Content, Dialect, Ignored, Kept, Mapped, Role
 
 SEMCONV_1_41 = Dialect(
@@ -22,7 +32,10 @@ SEMCONV_1_41 = Dialect(
         Mapped("gen_ai.request.temperature", ("inference.temperature",), number),
         Mapped("gen_ai.request.top_p", ("inference.top_p",), number),
         Mapped(
-            "gen_ai.request.top_k", ("inference.top_k", "retrieval.top_k"), count, note="a double up to 1.41"
+            "gen_ai.request.top_k",
+            ("inference.top_k", "retrieval.top_k"),
+            small_count,
+            note="a double up to 1.41",
         ),
         Content("gen_ai.request.stop_sequences", Role.INPUT, note="words of the caller"),
         Kept("gen_ai.request.frequency_penalty"),
