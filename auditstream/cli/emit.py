@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -16,10 +16,10 @@ from auditstream.cli.context import Context
 from auditstream.core.errors import RequestError, RetryableError
 
 if TYPE_CHECKING:
-    from auditstream.core.settings import KafkaSettings
-    from auditstream.emit.emission import Tally
-    from auditstream.emit.message import Route
-    from auditstream.emit.reading import Reading, Refused
+    from auditstream.cli.running import Deployment
+    from auditstream.core.settings import Settings
+    from auditstream.emit.emission import Carrier, Tally
+    from auditstream.emit.reading import Refused
     from auditstream.emit.source import Source
 
 PARTIAL = 7
@@ -33,6 +33,7 @@ class FormatName(StrEnum):
     """What a file's lines are."""
 
     AUDITSTREAM = "auditstream"
+    CLOUDEVENTS = "cloudevents"
     AZURE_LLM = "azure-llm"
     MOONCAKE = "mooncake"
 
@@ -41,6 +42,7 @@ class Way(StrEnum):
     """How events travel."""
 
     KAFKA = "kafka"
+    GATEWAY = "gateway"
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +57,19 @@ def emit(
     format_name: Annotated[
         FormatName, typer.Option("--format", help="What a line is.")
     ] = FormatName.AUDITSTREAM,
-    via: Annotated[Way, typer.Option(help="How events travel.")] = Way.KAFKA,
+    via: Annotated[
+        Way, typer.Option(help="How events travel; the gateway stamps them with the tenant of its key.")
+    ] = Way.KAFKA,
+    url: Annotated[
+        str,
+        typer.Option(envvar="AUDITSTREAM_SDK_URL", help="Gateway; that of the running deployment if empty."),
+    ] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            envvar="AUDITSTREAM_SDK_KEY", help="Key for it; that of the running deployment if empty."
+        ),
+    ] = "",
     tenant: Annotated[str, typer.Option(help="Tenant of events that name none.")] = "",
     provider: Annotated[str, typer.Option(help="Provider of a trace's calls.")] = "openai",
     model: Annotated[str, typer.Option(help="Model of a trace's calls.")] = "gpt-4o",
@@ -68,46 +82,66 @@ def emit(
     A line that is no event is refused on stderr with its number; the others are sent, and the exit code is 7.
     """
     from auditstream.cli.running import find
+    from auditstream.emit import emission
     from auditstream.emit.emission import Tally
     from auditstream.emit.formats import FORMATS
     from auditstream.emit.reading import Options
-    from auditstream.emit.route_finder import find_route
     from auditstream.emit.source import opened
 
     options = Options(tenant=tenant, provider=provider, model=model, start=_start(start))
-    settings = find(context.obj).settings
-    with opened(file) as source:
-        route = asyncio.run(find_route(settings.registry, topic or settings.kafka.events_topic))
+    deployment = find(context.obj)
+    on_refusal = _refusal_printer()
+    with opened(file) as source, ExitStack() as held:
+        if via is Way.GATEWAY:
+            carrier, where = _by_gateway(deployment, url, key, on_refusal)
+        else:
+            carrier, where = held.enter_context(_by_kafka(deployment.settings, topic))
         readings = FORMATS[format_name](source, options)
         tally = Tally()
         try:
             with _progress(context.obj, source, tally) as advance:
-                _send(settings.kafka, readings, route, tally=tally, on_progress=advance)
+                emission.emit(readings, carrier, tally=tally, on_refusal=on_refusal, on_progress=advance)
         finally:
-            typer.echo(json.dumps(tally.summary() | {"topic": route.topic}))
+            typer.echo(json.dumps(tally.summary() | where))
     return PARTIAL if tally.refused else 0
 
 
-def _send(
-    kafka: KafkaSettings,
-    readings: Iterator[Reading],
-    route: Route,
-    *,
-    tally: Tally,
-    on_progress: Callable[[], None],
-) -> None:
-    from auditstream.emit import emission
+@contextmanager
+def _by_kafka(settings: Settings, topic: str) -> Iterator[tuple[Carrier, dict[str, str]]]:
+    """Lend what carries events to Kafka, and say where; a failure drops what waits."""
+    from auditstream.emit.emission import MessageCarrier
     from auditstream.emit.kafka_way import KafkaWay
+    from auditstream.emit.route_finder import find_route
     from streams.kafka_security import librdkafka_settings
 
-    way = KafkaWay(librdkafka_settings(kafka), timeout_s=ACKNOWLEDGED_WITHIN_S)
+    route = asyncio.run(find_route(settings.registry, topic or settings.kafka.events_topic))
+    way = KafkaWay(librdkafka_settings(settings.kafka), timeout_s=ACKNOWLEDGED_WITHIN_S)
     try:
-        emission.emit(
-            readings, route, way, tally=tally, on_refusal=_refusal_printer(), on_progress=on_progress
-        )
+        yield MessageCarrier(route, way), {"topic": route.topic}
     except RetryableError:
         way.abandon()
         raise
+
+
+def _by_gateway(
+    deployment: Deployment, url: str, key: str, on_refusal: Callable[[Refused], None]
+) -> tuple[Carrier, dict[str, str]]:
+    """Return what carries events to the gateway, and say where.
+
+    Raises:
+        RequestError: Nothing says where it is, or with which key.
+    """
+    from auditstream.emit.gateway_way import GatewayWay
+
+    runtime = deployment.runtime
+    url = url or (runtime.gateway_url if runtime else "")
+    key = key or (runtime.gateway_key.get_secret_value() if runtime else "")
+    if not url or not key:
+        missing = "--key" if url else "--url"
+        raise RequestError(
+            f"{missing}: is needed where no deployment runs", hint="`auditstream keys create` makes a key."
+        )
+    return GatewayWay(url, key, timeout_s=ACKNOWLEDGED_WITHIN_S, on_refusal=on_refusal), {"gateway": url}
 
 
 def _refusal_printer() -> Callable[[Refused], None]:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from auditstream.core.errors import ConfigError
 
 PREFIX = "AUDITSTREAM_"
+SDK_PREFIX = "AUDITSTREAM_SDK_"  # read by the SDK, which may run in an environment of the product's own
 TEST_PREFIX = "AUDITSTREAM_TEST_"  # read by the test suite, in whose environment the product's commands run
 
 
@@ -230,7 +231,8 @@ def load() -> Settings:
     """
     _read_secret_files()
     known = _known_variables(Settings, PREFIX)
-    ours = [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX)]
+    others = (TEST_PREFIX, SDK_PREFIX)
+    ours = [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(others)]
     unknown = sorted(name for name in ours if name not in known)
     if unknown:
         raise ConfigError(f"unknown setting {unknown[0]}", context={"known": sorted(known)})

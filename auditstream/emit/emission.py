@@ -35,6 +35,68 @@ class Way(Protocol):
         ...
 
 
+class Carrier(Protocol):
+    """What carries events."""
+
+    @property
+    def acknowledged(self) -> int:
+        """Events that were acknowledged."""
+        ...
+
+    @property
+    def refused(self) -> int:
+        """Events that were refused after they had been handed over."""
+        ...
+
+    def carry(self, event: Accepted) -> None:
+        """Hand an event over.
+
+        Raises:
+            BadLineError: This event cannot be sent at all.
+            RetryableError: Nobody takes events.
+        """
+        ...
+
+    def finish(self) -> None:
+        """Return once every event is acknowledged or refused.
+
+        Raises:
+            RetryableError: One was not.
+        """
+        ...
+
+
+class MessageCarrier:
+    """Carries events as messages.
+
+    Args:
+        route: Topic and schema.
+        way: Where messages go.
+    """
+
+    def __init__(self, route: Route, way: Way) -> None:
+        self._route = route
+        self._way = way
+
+    @property
+    def acknowledged(self) -> int:
+        """Messages that were acknowledged."""
+        return self._way.acknowledged
+
+    @property
+    def refused(self) -> int:
+        """Kafka refuses no event that was handed over."""
+        return 0
+
+    def carry(self, event: Accepted) -> None:
+        """Hand an event's message over; raises as the way does."""
+        self._way.send(message_of(event.datum, self._route))
+
+    def finish(self) -> None:
+        """Return once every message is acknowledged; raises as the way does."""
+        self._way.finish()
+
+
 @dataclass(slots=True)
 class Tally:
     """What became of a file.
@@ -68,9 +130,10 @@ class Tally:
         self.last_event_id = str(event.datum["event_id"])
         self.first_event_id = self.first_event_id or self.last_event_id
 
-    def settle(self, way: Way) -> None:
-        """Take over what was acknowledged, and the time until now."""
-        self.produced = way.acknowledged
+    def settle(self, carrier: Carrier) -> None:
+        """Take over what was acknowledged and refused, and the time until now."""
+        self.produced = carrier.acknowledged
+        self.refused += carrier.refused
         self.seconds = time.monotonic() - self._began
 
     def summary(self) -> dict[str, Any]:
@@ -91,8 +154,7 @@ class Tally:
 
 def emit(
     readings: Iterable[Reading],
-    route: Route,
-    way: Way,
+    carrier: Carrier,
     *,
     tally: Tally,
     on_refusal: Callable[[Refused], None],
@@ -102,8 +164,7 @@ def emit(
 
     Args:
         readings: What a format made of a file.
-        route: Topic and schema.
-        way: Where messages go.
+        carrier: What carries them.
         tally: Counts what happens; right also when this raises.
         on_refusal: Told of each line that is no event.
         on_progress: Called after each reading.
@@ -115,19 +176,19 @@ def emit(
     try:
         for reading in readings:
             tally.read += 1
-            refused = reading if isinstance(reading, Refused) else _send(reading, route, way, tally)
+            refused = reading if isinstance(reading, Refused) else _send(reading, carrier, tally)
             if refused is not None:
                 tally.refused += 1
                 on_refusal(refused)
             on_progress()
-        way.finish()
+        carrier.finish()
     finally:
-        tally.settle(way)
+        tally.settle(carrier)
 
 
-def _send(event: Accepted, route: Route, way: Way, tally: Tally) -> Refused | None:
+def _send(event: Accepted, carrier: Carrier, tally: Tally) -> Refused | None:
     try:
-        way.send(message_of(event.datum, route))
+        carrier.carry(event)
     except BadLineError as bad:
         return Refused(event.line, bad.field, bad.reason)
     tally.add(event)

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from auditstream.emit.auditstream_lines import read_auditstream
 from auditstream.emit.azure_llm import read_azure_llm
+from auditstream.emit.cloud_event_lines import read_cloud_events
 from auditstream.emit.mooncake import read_mooncake
 from auditstream.emit.reading import Format
 
 FORMATS: Mapping[str, Format] = {
     "auditstream": read_auditstream,
+    "cloudevents": read_cloud_events,
     "azure-llm": read_azure_llm,
     "mooncake": read_mooncake,
 }

@@ -9,7 +9,7 @@ import pytest
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.ports import Outbound
-from auditstream.emit.emission import Tally, emit
+from auditstream.emit.emission import MessageCarrier, Tally, emit
 from auditstream.emit.message import Route
 from auditstream.emit.reading import Accepted, BadLineError, Reading, Refused
 from tests.support.events import event
@@ -52,7 +52,7 @@ def readings() -> Iterator[Reading]:
 def test_every_line_is_counted_once_as_sent_or_refused() -> None:
     tally, way, refusals = Tally(), Recorded(), list[Refused]()
 
-    emit(readings(), ROUTE, way, tally=tally, on_refusal=refusals.append)
+    emit(readings(), MessageCarrier(ROUTE, way), tally=tally, on_refusal=refusals.append)
 
     summary = tally.summary()
     assert (summary["read"], summary["produced"], summary["refused"]) == (5, 3, 2)
@@ -67,7 +67,12 @@ def test_what_was_acknowledged_is_told_also_when_the_way_breaks() -> None:
     tally = Tally()
 
     with pytest.raises(RetryableError, match="gone"):
-        emit(readings(), ROUTE, Recorded(breaks_after=1), tally=tally, on_refusal=lambda _: None)
+        emit(
+            readings(),
+            MessageCarrier(ROUTE, Recorded(breaks_after=1)),
+            tally=tally,
+            on_refusal=lambda _: None,
+        )
 
     assert (tally.produced, tally.refused) == (1, 1)
 
@@ -75,7 +80,7 @@ def test_what_was_acknowledged_is_told_also_when_the_way_breaks() -> None:
 def test_a_file_without_events_has_no_first_id() -> None:
     tally = Tally()
 
-    emit([], ROUTE, Recorded(), tally=tally, on_refusal=lambda _: None)
+    emit([], MessageCarrier(ROUTE, Recorded()), tally=tally, on_refusal=lambda _: None)
 
     assert tally.summary()["first_event_id"] is None
     assert tally.summary()["read"] == 0
