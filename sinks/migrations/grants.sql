@@ -31,6 +31,12 @@ GRANT SELECT ON ${database}.currency_rates TO audit_writer;
 GRANT SELECT ON ${database}.reference_revisions TO audit_writer;
 GRANT SYSTEM SYNC REPLICA ON ${database}.events TO audit_writer;
 
+-- Gateways: read whose keys count, and nothing else.
+CREATE ROLE IF NOT EXISTS audit_gateway;
+GRANT SELECT ON ${database}.tenants TO audit_gateway;
+GRANT SELECT ON ${database}.credentials TO audit_gateway;
+GRANT SELECT ON ${database}.reference_revisions TO audit_gateway;
+
 -- Sealers: read what a leaf commits to and hash the values that were received, append published checkpoints and
 -- what they refuse.
 CREATE ROLE IF NOT EXISTS audit_sealer;

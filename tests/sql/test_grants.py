@@ -14,6 +14,8 @@ from clickhouse_connect.driver.exceptions import Error
 from auditstream.cli.apply import apply_to
 from auditstream.cli.context import Context, Output
 from auditstream.core.ports import PublishedCheckpoint
+from auditstream.gateway.credentials import KINDS as KEY_KINDS
+from auditstream.gateway.credentials import CredentialBook
 from auditstream.query import events
 from auditstream.query.grammar import parse
 from auditstream.query.reader import Reader
@@ -35,7 +37,7 @@ DATABASE = "audit"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "reference"
 ROLES = (
     *("audit_writer", "audit_sealer", "audit_operator", "audit_analyst", "audit_security"),
-    "audit_watcher",
+    *("audit_watcher", "audit_gateway"),
 )
 ACCESS_DENIED = 497
 
@@ -100,6 +102,19 @@ def with_facts(open_as: OpenAs) -> ReferenceStore:
     store = ReferenceStore(ClientPool(lambda: open_as("audit_operator")))
     apply_to(store, Context(output=Output.JSONL), EXAMPLES, actor="me", dry_run=False)
     return store
+
+
+def test_a_gateway_reads_whose_keys_count_and_nothing_else(open_as: OpenAs) -> None:
+    with_facts(open_as)
+    clients = ClientPool(lambda: open_as("audit_gateway"))
+    reference = ReferenceStore(clients)
+
+    book = CredentialBook(reference.load(reference.newest(), kinds=KEY_KINDS))
+
+    assert book.revision > 0
+    assert refused(open_as, "audit_gateway", "SELECT count() FROM events")
+    assert refused(open_as, "audit_gateway", "INSERT INTO credentials (credential_id) VALUES ('x')")
+    clients.close()
 
 
 def test_an_operator_applies_facts_of_every_kind(

@@ -38,7 +38,9 @@ def is_one_shot(name: str) -> bool:
 
 
 def test_the_parts_of_a_deployment_are_there() -> None:
-    assert {"kafka", "registry", "clickhouse", "migrate", "worker", "seal", "witness"} <= set(SERVICES)
+    assert {"kafka", "registry", "clickhouse", "migrate", "worker", "gateway", "seal", "witness"} <= set(
+        SERVICES
+    )
     assert SERVICES["worker"]["deploy"]["replicas"] == 2
     assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.0"
 
@@ -74,7 +76,7 @@ def test_workers_start_after_tables_roles_topics_and_contract() -> None:
 
 def test_the_sealer_starts_after_its_key_its_witness_and_its_user() -> None:
     assert before("seal") >= {"seal-keys", "witness", "clickhouse-users"}
-    assert before("worker", "seal") == set(SERVICES)
+    assert before("worker", "seal", "gateway") == set(SERVICES)
 
 
 def test_the_witness_sees_what_is_published_and_no_secret_of_the_sealer() -> None:
@@ -110,7 +112,7 @@ def test_images_are_pinned_by_tag(name: str) -> None:
     assert "build" in SERVICES[name] or re.match(r"\d+\.\d", tag)
 
 
-@pytest.mark.parametrize("name", ["kafka", "clickhouse", "worker", "seal", "witness"])
+@pytest.mark.parametrize("name", ["kafka", "clickhouse", "gateway", "worker", "seal", "witness"])
 def test_what_must_outlive_a_container_is_on_a_named_volume(name: str) -> None:
     sources = [str(volume).split(":", 1)[0] for volume in SERVICES[name]["volumes"]]
     assert set(sources) & set(COMPOSE["volumes"])
@@ -193,6 +195,25 @@ def test_workers_take_claims_for_stamped_and_answer_the_health_check(monkeypatch
 
     assert settings.kafka.claims_are_stamped
     assert f":{settings.worker.metrics_port}/metrics" in SERVICES["worker"]["healthcheck"]["test"][-1]
+
+
+def test_the_gateway_signs_in_as_one_that_may_write_events_and_read_keys_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = settings_of("gateway", monkeypatch)
+    script = (ROOT / "deploy/clickhouse/users.sh").read_text(encoding="utf-8")
+    rights = [each for each in grants("audit") if each.endswith("TO audit_gateway")]
+
+    assert (settings.kafka.username, settings.clickhouse.user) == ("gateway", "gateway")
+    assert 'statement gateway "$GATEWAY_PASSWORD" audit_gateway default' in script
+    assert {each.split()[3] for each in rights} == {
+        f"`audit`.{table}" for table in ("tenants", "credentials", "reference_revisions")
+    }
+    assert all(each.startswith("GRANT SELECT ON") for each in rights)
+    assert (
+        f":{settings.gateway.listen.rpartition(':')[2]}/readyz"
+        in (SERVICES["gateway"]["healthcheck"]["test"][-1])
+    )
 
 
 def test_the_example_names_the_topics_of_the_tenants_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
