@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from auditstream.gateway.app import Parts, new_app
 from auditstream.gateway.batch_queue import BatchQueue
 from auditstream.gateway.content import ContentDropped
 from auditstream.gateway.credentials import Credentials
+from auditstream.gateway.problems import STATUSES
 from auditstream.gateway.sign_ins import SignIns
 from auditstream.reference.fact import Fact
 from auditstream.reference.gateway_secrets import hash_of, new_key
@@ -38,6 +40,47 @@ ROUTE = Route("audit.events.v1", 7, "http://registry/schemas/ids/7")
 NOW_S = datetime(2026, 3, 1, 12, 31, tzinfo=UTC).timestamp()
 SINCE = datetime(2025, 1, 1, tzinfo=UTC)
 ACME, GLOBEX = "acme", "globex"
+
+
+ID = "0197f3a0-1c2b-7d4e-8f00-123456789abc"
+NDJSON = "application/x-ndjson"
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """Return the smallest event as JSON has it, with changes."""
+    return {
+        "event_id": ID,
+        "event_type": "ai.inference",
+        "event_time": "2026-03-01T12:30:15.123456Z",
+        "source": "svc://checkout",
+    } | changes
+
+
+def text(*events: Any) -> bytes:
+    """Return one event, or an array of several, as a body."""
+    return json.dumps(events[0] if len(events) == 1 else events).encode()
+
+
+def lines(*events: Any) -> bytes:
+    """Return events as NDJSON."""
+    return b"\n".join(json.dumps(each).encode() for each in events)
+
+
+def id_(number: int) -> str:
+    """Return an event id."""
+    return f"0197f3a0-1c2b-7d4e-8f00-{number:012x}"
+
+
+def problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    """Return a problem after a look at its shape."""
+    assert (response.status_code, response.json().get("code")) == (status, code), response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = response.json()
+    assert found["type"] == f"urn:auditstream:problem:{code}"
+    assert found["status"] == status == STATUSES[code]
+    assert isinstance(found["title"], str)
+    assert found["detail"]
+    return found
 
 
 class KeptMessages:
