@@ -127,9 +127,9 @@ def new(
     """
     from auditstream.cli import running
     from auditstream.cli.sealing import key_path
+    from auditstream.core.secret_file import KeyFileError
     from auditstream.ledger.vkeys import Vkeys, parse_vkeys
     from auditstream.sealer.key_file import create_key_file, load_ring, new_ring
-    from auditstream.sealer.secret_file import KeyFileError
 
     settings = running.find(context.obj).settings
     path = key_path(settings)

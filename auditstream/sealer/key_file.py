@@ -18,11 +18,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from auditstream.core.secret_file import KeyFileError, create_secret, read_secret, replace_secret
 from auditstream.ledger.cosignatures import CosignerSecretKey
 from auditstream.ledger.keys import KeyTextError, SignerKey, VerifierKey
 from auditstream.ledger.strict_text import from_base64, to_base64
 from auditstream.ledger.vkeys import Vkeys, parse_vkey
-from auditstream.sealer.secret_file import KeyFileError, create_secret, read_secret, replace_secret
 
 _FORM = "auditstream-keys/v1"
 _SECRET_BYTES = 32

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from auditstream.core.secret_file import KeyFileError, create_secret, read_secret
 from auditstream.ledger.cosignatures import CosignerSecretKey
 from auditstream.ledger.keys import KeyTextError
-from auditstream.sealer.secret_file import KeyFileError, create_secret, read_secret
 
 
 def load_witness_key(path: Path) -> CosignerSecretKey:

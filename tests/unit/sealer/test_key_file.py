@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from auditstream.core.secret_file import KeyFileError
 from auditstream.ledger.vkeys import Vkeys
 from auditstream.sealer.key_file import KeyRing, create_key_file, load_ring, new_ring, replace_key_file
-from auditstream.sealer.secret_file import KeyFileError
 from auditstream.sealer.witness_key import create_witness_key, load_witness_key
 
 NAME = "audit.example/demo/events/0/5f3759df"

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 
 from auditstream.core.errors import VerificationError
+from auditstream.core.secret_file import KeyFileError
 from auditstream.ledger.checkpoints import Checkpoint, open_checkpoint
 from auditstream.ledger.cosignatures import cosigned_at
 from auditstream.ledger.leaves import LeafError, MissingLeafError, StoredLeaves
@@ -20,7 +21,6 @@ from auditstream.sealer.key_file import KeyRing, new_ring
 from auditstream.sealer.places import LogIdError, checked_log_id
 from auditstream.sealer.seal_memory import TreeHead
 from auditstream.sealer.sealing import SealRefusedError
-from auditstream.sealer.secret_file import KeyFileError
 from tests.support.logs import LeavesInMemory, run_of
 from tests.support.sealers import DEPLOYMENT, FRESH_S, LOG_A, LOG_B, NOW_S, Deployment
 
