@@ -19,6 +19,9 @@ class Tenant(Fact):
     organisation: str = ""
     currency: Currency = "USD"
     clear_ids: bool = False
+    readable_ids: Literal["none", "sealed"] = "none"
+    contents: Literal["none", "sealed"] = "none"
+    addresses: Literal["truncated", "clear", "sealed"] = "truncated"
     labels: Labels = Field(default_factory=dict)
     active: bool = True
 
@@ -37,6 +40,7 @@ class Credential(Fact):
     kind: Literal["", "gateway", "provider", "service"] = ""
     name: str = ""
     secret_hash: str = ""
+    edge_keys: bool = False
     active: bool = True
 
 
