@@ -200,6 +200,24 @@ class GatewaySettings(_Group):
     )
 
 
+class KeysSettings(_Group):
+    """The keys that hide personal data and content, and who may destroy them."""
+
+    folder: Path | None = Field(None, description="Folder of the keyring; DATA_DIR/keys when unset.")
+    master_file: Path | None = Field(
+        None, description="The master key, best on another disk; `master` in that folder when unset."
+    )
+    cache_s: Annotated[
+        float, Field(gt=0, le=60, description="How long a process uses a data key after it was destroyed.")
+    ] = 5.0
+    edge_s: Annotated[
+        float, Field(gt=0, le=3_600, description="The same for keys that were handed to an SDK.")
+    ] = 60.0
+    approvers: Annotated[
+        int, Field(ge=0, le=10, description="How many others must approve of an erasure.")
+    ] = 0
+
+
 class Settings(BaseSettings):
     """Every setting of every process; see the module's docstring for how to set them."""
 
@@ -218,6 +236,8 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = EvidenceSettings()
     access: AccessSettings = AccessSettings()
     gateway: GatewaySettings = GatewaySettings()
+
+    keys: KeysSettings = KeysSettings()
     actor: str = Field("", description="Who acts, as events tell it; the user of the system when empty.")
     log_style: Literal["auto", "json", "pretty"] = "auto"
     log_level: str = "INFO"

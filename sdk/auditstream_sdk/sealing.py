@@ -1,0 +1,348 @@
+"""Hides persons and content before an event leaves the process; needs `auditstream-sdk[sealing]`.
+
+    sealer = Sealer(fetch_from("https://gateway:8443", key="ask_…"))
+    event = sealer.protect(event)
+
+Ids of persons become the tenant's pseudonyms. Content (`content.input`, `content.output`, `content.system`,
+`content.tools`, `content.arguments`, `content.result` in `attributes`) becomes its size and HMAC and, where
+the tenant chose so, a box sealed under a key of the person and month, that the deployment can destroy. Keys
+come from the gateway (`POST /v1/keys`) for a credential with `edge_keys`, stay in memory alone, and are
+forgotten after the time that the gateway says: that is how soon an erasure counts here. Forms are those of
+the gateway, which protects what comes to it unprotected all the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import struct
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+except ImportError as error:  # pragma: no cover  which packages there are is not ours to say
+    raise ImportError("sealing needs cryptography: pip install 'auditstream-sdk[sealing]'") from error
+
+Fetch = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Sends a request for keys and returns the answer, both as JSON gives them; raises KeysError."""
+
+CONTENT = (
+    "content.arguments",
+    "content.input",
+    "content.output",
+    "content.result",
+    "content.system",
+    "content.tools",
+)
+"""Attributes that hold content."""
+
+DROPPED = "privacy.dropped"
+
+_MOST_BYTES = 256 * 1024
+_NO_PERSON = frozenset({"SERVICE", "API_KEY", "AGENT", "SYSTEM"})
+_HANDLE = re.compile(r"(?:user|conversation)-[a-z2-7]{26}")
+_MOST_KEYS = 10_000
+_NONCE_BYTES = 12
+_OWN_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
+_UTC = timezone(timedelta(0))
+_VERSION = 1
+_OVERHEAD_BYTES = 29
+
+
+class KeysError(Exception):
+    """The gateway gives no keys: it is away, or the credential may not have them."""
+
+
+class BoxError(Exception):
+    """A box does not open: it was changed, moved, or sealed with another key."""
+
+
+@dataclass(frozen=True)
+class EdgeKey:
+    """A data key of a subject and month."""
+
+    key_id: str
+    secret: bytes = field(repr=False)
+
+    def seal(self, tenant: str, event_id: uuid.UUID, name: str, value: bytes) -> bytes:
+        """Return a value as a box for one field of one event."""
+        nonce = os.urandom(_NONCE_BYTES)
+        bound = _bound(tenant, event_id, name, self.key_id)
+        return bytes([_VERSION]) + nonce + AESGCM(self.secret).encrypt(nonce, value, bound)
+
+    def open(self, tenant: str, event_id: uuid.UUID, name: str, box: bytes) -> bytes:
+        """Return the value in a box.
+
+        Raises:
+            BoxError: It is none of this key and place, or was changed.
+        """
+        if not _OVERHEAD_BYTES <= len(box) <= _MOST_BYTES + _OVERHEAD_BYTES or box[0] != _VERSION:
+            raise BoxError(f"{name}: no box")
+        bound = _bound(tenant, event_id, name, self.key_id)
+        try:
+            return AESGCM(self.secret).decrypt(box[1 : 1 + _NONCE_BYTES], box[1 + _NONCE_BYTES :], bound)
+        except InvalidTag:
+            raise BoxError(f"{name}: does not open with key {self.key_id} in this place") from None
+
+
+class Sealer:
+    """Protects events; calls may come from any number of threads at once.
+
+    While no keys can be had, nothing readable leaves all the same: persons and content are left out, and
+    named in the attribute `privacy.dropped`.
+
+    Args:
+        fetch: Asks the gateway for keys.
+        now_s: A clock that never goes back, in seconds.
+        retry_s: How long a failure of the gateway's is remembered, so that not every event waits for it.
+    """
+
+    def __init__(
+        self, fetch: Fetch, *, now_s: Callable[[], float] = time.monotonic, retry_s: float = 5.0
+    ) -> None:
+        self._fetch = fetch
+        self._now_s = now_s
+        self._retry_s = retry_s
+        self._lock = threading.Lock()
+        self._tenant: tuple[float, _Tenant | None] = (float("-inf"), None)
+        self._keys: dict[tuple[str, str], tuple[float, EdgeKey | None]] = {}
+
+    def protect(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an event as it may leave; the one that was given stays as it is.
+
+        Args:
+            event: Fields of an AuditEvent, as JSON takes them: `event_id`, `event_time` and what else there
+            is.
+        """
+        protected = dict(event)
+        attributes = dict(event.get("attributes") or {})
+        pieces = {name: str(attributes.pop(name)).encode() for name in CONTENT if name in attributes}
+        person = _person_of(event)
+        if not pieces and (person is None or is_handle(person)):
+            return protected
+        dropped: list[str] = []
+        tenant = self._known_tenant()
+        wanted: dict[str, bytes] = {}
+        if pieces:
+            protected["content_bytes"] = sum(map(len, pieces.values()))
+        if tenant is None:
+            dropped += [f"{name}=no_key" for name in pieces]
+            if person is not None and not is_handle(person):
+                protected["actor_id"] = None
+                dropped.append("actor_id=no_key")
+        else:
+            wanted = tenant.hide(protected, pieces, person)
+        if wanted and tenant is not None:
+            dropped += self._seal(tenant, protected, wanted)
+        if dropped:
+            attributes[DROPPED] = " ".join(sorted(dropped))
+        if attributes or "attributes" in event:
+            protected["attributes"] = attributes
+        return protected
+
+    def forget(self) -> None:
+        """Forget every key at once."""
+        with self._lock:
+            self._tenant = (float("-inf"), None)
+            self._keys.clear()
+
+    def _seal(self, tenant: _Tenant, event: dict[str, Any], wanted: Mapping[str, bytes]) -> list[str]:
+        """Put boxes into an event, and return what could not be sealed, with the reason."""
+        subject, month = tenant.subject(event), _month_of(event)
+        try:
+            key = self._data_key(subject, month)
+        except KeysError:
+            return [f"{name}=no_key" for name in wanted]
+        if key is None:
+            return [f"{name}=erased" for name in wanted]
+        event_id = uuid.UUID(str(event["event_id"]))
+        boxes = {
+            name: base64.b64encode(key.seal(tenant.tenant_id, event_id, name, value)).decode()
+            for name, value in wanted.items()
+            if len(value) <= _MOST_BYTES
+        }
+        if boxes:
+            event["sealed"], event["seal_key_id"] = boxes, key.key_id
+        return [f"{name}=too_large" for name in wanted if name not in boxes]
+
+    def _known_tenant(self) -> _Tenant | None:
+        """Return the tenant's key and choices, None while they cannot be had."""
+        until, tenant = self._tenant
+        if self._now_s() < until:
+            return tenant
+        with self._lock:
+            until, tenant = self._tenant
+            if self._now_s() < until:
+                return tenant
+            asked = self._now_s()
+            try:
+                answer = self._fetch({})
+                tenant, until = _Tenant.of(answer), asked + float(answer["lifetime_s"])
+            except (KeysError, KeyError, TypeError, ValueError):
+                tenant, until = None, asked + self._retry_s
+            self._tenant = (until, tenant)
+        return tenant
+
+    def _data_key(self, subject: str, month: str) -> EdgeKey | None:
+        """Return the key of a subject and month, None where it was destroyed."""
+        until, key = self._keys.get((subject, month), (float("-inf"), None))
+        if self._now_s() < until:
+            return key
+        asked = self._now_s()
+        answer = self._fetch({"subjects": [{"subject": subject, "month": month}]})
+        try:
+            (given,) = answer["keys"]
+            key = None
+            if not given.get("destroyed"):
+                key = EdgeKey(given["key_id"], base64.b64decode(given["key"], validate=True))
+            until = asked + float(answer["lifetime_s"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise KeysError("the gateway's answer is not one") from error
+        with self._lock:
+            if len(self._keys) >= _MOST_KEYS:
+                self._keys.clear()
+            self._keys[subject, month] = (until, key)
+        return key
+
+
+@dataclass(frozen=True)
+class _Tenant:
+    """What is known of the tenant."""
+
+    tenant_id: str
+    key: bytes = field(repr=False)
+    clear_ids: bool
+    readable_ids: bool
+    contents: bool
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> _Tenant:
+        policy = answer["policy"]
+        return cls(
+            answer["tenant_id"],
+            base64.b64decode(answer["hmac_key"], validate=True),
+            clear_ids=bool(policy["clear_ids"]),
+            readable_ids=policy["readable_ids"] == "sealed",
+            contents=policy["contents"] == "sealed",
+        )
+
+    def hide(
+        self, event: dict[str, Any], pieces: Mapping[str, bytes], person: str | None
+    ) -> dict[str, bytes]:
+        """Put pseudonym and HMACs into an event, and return what is to be sealed."""
+        wanted: dict[str, bytes] = {}
+        if pieces:
+            event["content_hmac"] = self._contents_hmac(pieces)
+            if self.contents:
+                wanted.update(pieces)
+        if "content.arguments" in pieces and event.get("tool"):
+            digest = self._digest("arguments", pieces["content.arguments"]).hex()
+            event["tool"] = {**event["tool"], "args_hmac": digest}
+        if person is not None and not is_handle(person):
+            event["actor_hash"] = self._digest("person", person.encode()).hex()
+            if not self.clear_ids:
+                event["actor_id"] = f"user-{_short(self._digest('person', person.encode()))}"
+                if self.readable_ids:
+                    wanted["actor_id"] = person.encode()
+        return wanted
+
+    def subject(self, event: Mapping[str, Any]) -> str:
+        """Return the handle whose key seals: of the person, else the conversation, else `nobody`."""
+        person, conversation = _person_of(event), event.get("conversation_id")
+        if person is not None:
+            return person if is_handle(person) else f"user-{_short(self._digest('person', person.encode()))}"
+        if conversation:
+            return f"conversation-{_short(self._digest('conversation', conversation.encode()))}"
+        return "nobody"
+
+    def _contents_hmac(self, pieces: Mapping[str, bytes]) -> str:
+        whole = b"".join(
+            struct.pack(">I", len(name)) + name.encode() + struct.pack(">Q", len(value)) + value
+            for name, value in sorted(pieces.items())
+        )
+        return self._digest("content", whole).hex()
+
+    def _digest(self, purpose: str, value: bytes) -> bytes:
+        return hmac.new(self.key, f"auditstream/{purpose}/v1\n".encode() + value, hashlib.sha256).digest()
+
+
+def fetch_from(url: str, *, key: str, timeout_s: float = 5.0) -> Fetch:
+    """Return what asks a gateway for keys.
+
+    Args:
+        url: Address of the gateway, `https://` but on the own machine.
+        key: Credential with `edge_keys`.
+        timeout_s: How long an answer may take.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" and (parts.scheme, parts.hostname in _OWN_MACHINE) != ("http", True):
+        raise ValueError(f"{url}: keys travel over https alone, but on the own machine")
+
+    def fetch(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        asked = urllib.request.Request(  # noqa: S310  the scheme is looked at above
+            f"{url.rstrip('/')}/v1/keys",
+            data=json.dumps(request).encode(),
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+            method="POST",
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=timeout_s) as answer:  # noqa: S310
+                found = json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise KeysError(f"the gateway refuses keys: {error.code}") from None
+        except (OSError, ValueError) as error:
+            raise KeysError(f"no keys: {error}") from error
+        if not isinstance(found, dict):
+            raise KeysError("the gateway's answer is not one")
+        return found
+
+    return fetch
+
+
+def is_handle(text: str) -> bool:
+    """Return whether a text is a pseudonym already."""
+    return text == "nobody" or _HANDLE.fullmatch(text) is not None
+
+
+def _person_of(event: Mapping[str, Any]) -> str | None:
+    person = event.get("actor_id")
+    return None if not person or event.get("actor_type") in _NO_PERSON else str(person)
+
+
+def _month_of(event: Mapping[str, Any]) -> str:
+    """Return the month of an event (UTC); the current one where its time is none, as the gateway will say."""
+    at = event.get("event_time")
+    try:
+        if isinstance(at, int):
+            at = datetime.fromtimestamp(at / 1_000_000, _UTC)
+        elif isinstance(at, str):
+            at = datetime.fromisoformat(at[:-1] + "+00:00" if at.endswith("Z") else at)
+    except (ValueError, OverflowError, OSError):
+        at = None
+    if not isinstance(at, datetime):
+        at = datetime.now(_UTC)
+    return f"{at.astimezone(_UTC):%Y-%m}"
+
+
+def _bound(tenant: str, event_id: uuid.UUID, name: str, key_id: str) -> bytes:
+    parts = (tenant.encode(), event_id.bytes, name.encode(), key_id.encode())
+    return b"auditstream box v1\x00" + b"".join(struct.pack(">I", len(part)) + part for part in parts)
+
+
+def _short(digest: bytes) -> str:
+    return base64.b32encode(digest[:16]).decode().rstrip("=").lower()

@@ -1,0 +1,205 @@
+"""The keyring: keys that last, and keys that are gone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from auditstream.core.errors import ConfigError, RetryableError
+from auditstream.core.secret_file import KeyFileError
+from auditstream.identity import keyring_file
+from auditstream.identity.keyring import Destruction, KeyDestroyedError, KeyUnknownError
+from auditstream.identity.keyring_file import KeyringFile
+from auditstream.identity.master_key import MasterKey
+
+MASTER = MasterKey(bytes(range(32)))
+ERASED = Destruction(datetime(2026, 3, 5, tzinfo=UTC), "mara", "GDPR art. 17(1)(b)")
+
+
+def wrapped_of(path: Path, key_id: str) -> bytes:
+    with sqlite3.connect(path) as database:
+        (wrapped,) = database.execute("SELECT wrapped FROM data_keys WHERE key_id = ?", (key_id,)).fetchone()
+    database.close()
+    return bytes(wrapped)
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def test_a_key_is_made_once_and_found_by_its_name(ring: KeyringFile) -> None:
+    made = ring.data_key("acme", "user-a", "2026-01")
+
+    assert ring.data_key("acme", "user-a", "2026-01") == made
+    assert ring.key("acme", made.key_id) == made
+    assert len({made.secret, ring.data_key("acme", "user-a", "2026-02").secret}) == 2
+    assert len({made.secret, ring.data_key("globex", "user-a", "2026-01").secret}) == 2
+
+
+def test_the_name_of_a_key_says_nothing_of_its_subject(ring: KeyringFile) -> None:
+    made = ring.data_key("acme", "user-a", "2026-01")
+
+    assert made.key_id.startswith("sk-")
+    assert len(made.key_id) == 29
+    assert "secret" not in repr(made)
+
+
+def test_keys_outlive_the_process_and_only_the_owner_may_read_them(ring: KeyringFile, tmp_path: Path) -> None:
+    made = ring.data_key("acme", "user-a", "2026-01")
+
+    again = KeyringFile(tmp_path / "ring", MASTER)
+
+    assert again.key("acme", made.key_id) == made
+    again.close()
+    for file in tmp_path.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_another_tenants_key_is_unknown(ring: KeyringFile) -> None:
+    made = ring.data_key("acme", "user-a", "2026-01")
+
+    with pytest.raises(KeyUnknownError):
+        ring.key("globex", made.key_id)
+    with pytest.raises(KeyUnknownError):
+        ring.key("acme", "sk-" + "x" * 5_000)
+
+
+def test_destroyed_keys_are_gone_for_good_and_say_why(ring: KeyringFile) -> None:
+    first, second = (ring.data_key("acme", "user-a", month) for month in ("2026-01", "2026-02"))
+    other = ring.data_key("acme", "user-b", "2026-01")
+
+    gone = ring.destroy("acme", ["user-a"], ERASED)
+
+    assert [each.key_id for each in gone] == [first.key_id, second.key_id]
+    assert {each.destroyed for each in gone} == {ERASED}
+    with pytest.raises(KeyDestroyedError, match="by mara: GDPR"):
+        ring.key("acme", first.key_id)
+    assert ring.key("acme", other.key_id) == other
+    assert ring.destroy("acme", ["user-a"], ERASED) == []
+
+
+@pytest.mark.parametrize("month", ["2025-12", "2026-01", "2026-03"])
+def test_no_key_is_made_for_the_months_of_an_erased_subject(ring: KeyringFile, month: str) -> None:
+    ring.data_key("acme", "user-a", "2026-01")
+    ring.destroy("acme", ["user-a"], ERASED)
+
+    with pytest.raises(KeyDestroyedError):
+        ring.data_key("acme", "user-a", month)
+    assert [each.month for each in ring.records("acme", ["user-a"])] == ["2026-01"]
+
+
+def test_a_subject_who_comes_back_has_new_keys_from_the_next_month_on(ring: KeyringFile) -> None:
+    ring.destroy("acme", ["user-a"], ERASED)
+
+    made = ring.data_key("acme", "user-a", "2026-04")
+
+    assert ring.key("acme", made.key_id) == made
+    later = Destruction(datetime(2026, 4, 9, tzinfo=UTC), "mara", "again")
+    assert [each.key_id for each in ring.destroy("acme", ["user-a"], later)] == [made.key_id]
+    # An earlier tombstone does not shorten a later one.
+    ring.destroy("acme", ["user-a"], ERASED)
+    with pytest.raises(KeyDestroyedError):
+        ring.data_key("acme", "user-a", "2026-04")
+
+
+def test_no_file_of_the_keyring_has_a_destroyed_key(ring: KeyringFile, tmp_path: Path) -> None:
+    subjects = [f"user-{number}" for number in range(50)]
+    made = [ring.data_key("acme", subject, "2026-01") for subject in subjects]
+    wrapped = [wrapped_of(tmp_path / "ring", each.key_id) for each in made]
+    assert all(each in everything_in(tmp_path) for each in wrapped)
+
+    ring.destroy("acme", subjects[:25], ERASED)
+
+    left = everything_in(tmp_path)
+    assert not [each for each in wrapped[:25] if each in left]
+    assert all(each in left for each in wrapped[25:])
+    assert not [each for each in made if each.secret in left], "keys are never there unwrapped"
+
+
+def test_while_another_reads_the_log_is_not_emptied_and_doing_it_again_does(
+    ring: KeyringFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring_file, "_BUSY_S", 0.05)
+    own = KeyringFile(tmp_path / "ring", MASTER)
+    made = own.data_key("acme", "user-a", "2026-01")
+    wrapped = wrapped_of(tmp_path / "ring", made.key_id)
+    reader = sqlite3.connect(tmp_path / "ring", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM data_keys").fetchone()
+
+    with pytest.raises(RetryableError, match="are destroyed, but its log is in use"):
+        own.destroy("acme", ["user-a"], ERASED)
+    with pytest.raises(KeyDestroyedError):
+        ring.key("acme", made.key_id)
+
+    reader.close()
+    assert own.destroy("acme", ["user-a"], ERASED) == []
+    assert wrapped not in everything_in(tmp_path)
+    own.close()
+
+
+def _ask(path: Path, answers: multiprocessing.Queue[str]) -> None:
+    opened = KeyringFile(path, MASTER)
+    answers.put(opened.data_key("acme", "user-a", "2026-01").key_id)
+    opened.close()
+
+
+def test_processes_that_ask_at_once_get_the_same_key(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    answers = spawn.Queue()
+    processes = [spawn.Process(target=_ask, args=(tmp_path / "ring", answers)) for _ in range(3)]
+    for each in processes:
+        each.start()
+    found = {answers.get(timeout=60) for _ in processes}
+    for each in processes:
+        each.join(60)
+    answers.close()
+    answers.join_thread()
+
+    assert len(found) == 1
+
+
+def test_a_failure_on_the_way_leaves_the_keys_as_they_were(
+    ring: KeyringFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ring.data_key("acme", "user-a", "2026-01")
+    monkeypatch.setattr(keyring_file, "_BURY", "INSERT INTO nowhere VALUES (?, ?, ?, ?, ?, ?)")
+
+    with pytest.raises(RetryableError):
+        ring.destroy("acme", ["user-a"], ERASED)
+
+    assert ring.key("acme", made.key_id) == made
+
+
+def test_a_keyring_of_another_master_key_is_refused(ring: KeyringFile, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="another master key"):
+        KeyringFile(tmp_path / "ring", MasterKey(bytes(32)))
+
+
+def test_rows_that_change_places_do_not_open(ring: KeyringFile, tmp_path: Path) -> None:
+    first, second = (ring.data_key("acme", f"user-{name}", "2026-01") for name in "ab")
+    wrapped = wrapped_of(tmp_path / "ring", second.key_id)
+    with sqlite3.connect(tmp_path / "ring") as database:
+        database.execute("UPDATE data_keys SET wrapped = ? WHERE key_id = ?", (wrapped, first.key_id))
+    database.close()
+
+    with pytest.raises(ConfigError, match="damaged"):
+        ring.key("acme", first.key_id)
+
+
+def test_a_file_that_others_may_read_or_that_is_none_is_refused(tmp_path: Path) -> None:
+    open_to_all, junk = tmp_path / "open", tmp_path / "junk"
+    KeyringFile(open_to_all, MASTER).close()
+    open_to_all.chmod(0o640)
+    junk.write_bytes(b"no database, but long enough to be looked at" * 100)
+    junk.chmod(0o600)
+
+    with pytest.raises(KeyFileError, match="mode 640"):
+        KeyringFile(open_to_all, MASTER)
+    with pytest.raises(ConfigError, match="no keyring"):
+        KeyringFile(junk, MASTER)
