@@ -35,11 +35,13 @@ COMMANDS = (
     "price",
     "search",
     "show",
+    "unseal",
     "sql",
     "status",
     "verify",
     "prove",
     "evidence",
+    "erase",
     "doctor",
     "config",
 )
