@@ -98,7 +98,7 @@ def _refuse_held(settings: Settings, tenant: str, names: set[str], at: datetime)
         grounds = "; ".join(f"{hold.hold_id}: {hold.ground}" for hold in held)
         raise NotAllowedError(
             f"nothing was erased: a legal hold covers the subject ({grounds})",
-            hint="End the hold first, with `auditstream apply`.",
+            hint="Who set the hold must release it first.",
         )
 
 
