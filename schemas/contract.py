@@ -7,8 +7,8 @@ judged the same at every replay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -36,11 +36,29 @@ class Violation:
 
 def violation(datum: Mapping[str, Any]) -> Violation | None:
     """Return the first broken clause of a decoded or converted event, None when it keeps the contract."""
-    for family, names, clause in _SINGLE:
-        holder = datum if family is None else datum.get(family)
-        if holder is not None and not clause.holds(*[holder.get(name) for name in names]):
-            return Violation(clause.field, clause.reason)
-    return None
+    if _keeps(_ENVELOPE, datum) and all(
+        _keeps(clauses, family)
+        for name, clauses in _FAMILIES.items()
+        if name in datum and (family := datum[name]) is not None
+    ):
+        return None
+    return next(
+        Violation(clause.field, clause.reason)
+        for family, names, clause in _SINGLE
+        if (holder := datum if family is None else datum.get(family)) is not None
+        and not clause.holds(*[holder.get(name) for name in names])
+    )
+
+
+def _keeps(clauses: _Clauses, holder: Mapping[str, Any]) -> bool:
+    """Return whether a record keeps the clauses about its fields; null fields keep all of theirs."""
+    for name, value in holder.items():
+        if value is None or name not in clauses.of_field:
+            continue
+        for holds in clauses.of_field[name]:
+            if not holds(value):
+                return False
+    return all(holds(*[holder.get(name) for name in names]) for names, holds in clauses.of_several)
 
 
 def check(datum: Mapping[str, Any]) -> None:
@@ -91,4 +109,25 @@ def _placed(clause: Clause) -> tuple[str | None, tuple[str, ...], Clause]:
     return family, tuple(column.path[-1] for column in columns), clause
 
 
+@dataclass(frozen=True, slots=True)
+class _Clauses:
+    """The clauses about the fields of one record.
+
+    Attributes:
+        of_field: Those about one field, by its name: most events have few of the fields.
+        of_several: Those about several, with the names.
+    """
+
+    of_field: dict[str, list[Callable[..., bool]]] = field(default_factory=dict)
+    of_several: list[tuple[tuple[str, ...], Callable[..., bool]]] = field(default_factory=list)
+
+
 _SINGLE = tuple(map(_placed, CLAUSES))
+_ENVELOPE = _Clauses()
+_FAMILIES: dict[str, _Clauses] = {}
+for _family, _names, _clause in _SINGLE:
+    _about = _ENVELOPE if _family is None else _FAMILIES.setdefault(_family, _Clauses())
+    if len(_names) == 1:
+        _about.of_field.setdefault(_names[0], []).append(_clause.holds)
+    else:
+        _about.of_several.append((_names, _clause.holds))
