@@ -36,7 +36,8 @@ class Room:
         entry = (count, turn)
         self._waiting.append(entry)
         try:
-            await asyncio.wait_for(turn, within_s)
+            async with asyncio.timeout(within_s):
+                await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 self.give(count)  # it came at the very moment at which nobody waited any more
