@@ -21,6 +21,7 @@ log = get_logger(__name__)
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Answer:
 
 def json_answer(status: int, value: Any) -> Answer:
     """Return JSON data as a response."""
-    return Answer(status, json.dumps(value, separators=(",", ":")).encode())
+    return Answer(status, _ENCODER.encode(value).encode())
 
 
 class Door:

@@ -24,17 +24,21 @@ from auditstream.gateway.answering import Door
 from auditstream.gateway.avro_bodies import AvroBodies, Schemas
 from auditstream.gateway.batch_queue import BatchQueue, Producer
 from auditstream.gateway.bodies import Bodies
-from auditstream.gateway.content import Protection
-from auditstream.gateway.credentials import Credentials
+from auditstream.gateway.credentials import Credentials, Principal
 from auditstream.gateway.events_endpoint import EventsEndpoint
 from auditstream.gateway.intake import Intake
 from auditstream.gateway.judging import Judge
+from auditstream.gateway.keys_endpoint import KeysEndpoint
 from auditstream.gateway.limits import Limits
 from auditstream.gateway.openapi import description
+from auditstream.gateway.otlp.origins import Options
+from auditstream.gateway.otlp_endpoint import export_endpoints
 from auditstream.gateway.problems import STATUSES, RefusedError
 from auditstream.gateway.receipts import Receipts
 from auditstream.gateway.receipts_endpoint import ReceiptsEndpoint
 from auditstream.gateway.sign_ins import SignIns
+from auditstream.identity.keys import Keys
+from auditstream.identity.protection import Protection
 
 _CODES = {
     HTTPStatus.NOT_FOUND: ("not_found", "there is nothing at this path"),
@@ -53,7 +57,8 @@ class Parts:
         producer: Where messages go.
         queue: Where they wait in mode `batch`.
         schemas: Where writer schemas of Avro come from.
-        protection: What events go through before they are encoded.
+        keys: What hides personal data and content.
+        edge_s: How long a producer may use keys that it was handed.
         sign_ins: Tells who came.
         metrics: What is counted.
         is_ready: Says why requests would be refused now; empty when they are not.
@@ -66,9 +71,10 @@ class Parts:
     producer: Producer
     queue: BatchQueue
     schemas: Schemas
-    protection: Protection
+    keys: Keys
     sign_ins: SignIns
     metrics: Metrics
+    edge_s: float = 60.0
     is_ready: Callable[[], str] = str
     clock: Clock = field(default_factory=SystemClock)
 
@@ -94,7 +100,7 @@ def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> Starlette:
     door = Door(parts.credentials, parts.sign_ins, metrics)
     receipts = Receipts(settings.receipts)
     intake = Intake(
-        judge=Judge(parts.route, parts.protection, parts.clock),
+        judge=Judge(parts.route, Protection(parts.keys, parts.credentials.policy), parts.clock),
         producer=parts.producer,
         queue=parts.queue,
         limits=Limits(
@@ -113,8 +119,19 @@ def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> Starlette:
         clock=parts.clock,
         metrics=metrics,
     )
+    exports = export_endpoints(
+        options_of=_options_of(parts.keys),
+        door=door,
+        bodies=bodies,
+        intake=intake,
+        settings=settings,
+        metrics=metrics,
+    )
+    keys = KeysEndpoint(
+        parts.keys, lifetime_s=parts.edge_s, door=door, bodies=bodies, clock=parts.clock, metrics=metrics
+    )
     routes: list[BaseRoute] = [
-        _route("/v1/events", events, "POST"),
+        *(_route(each.route, each, "POST") for each in (events, *exports, keys)),
         _route("/v1/receipts/{value_sha256}", ReceiptsEndpoint(receipts, door, metrics), "GET"),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz(parts.is_ready)),
@@ -126,6 +143,15 @@ def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> Starlette:
 
 def _route(path: str, endpoint: ASGIApp, method: str) -> Route:
     return Route(path, endpoint, methods=[method])
+
+
+def _options_of(keys: Keys) -> Callable[[Principal], Options]:
+    def options(principal: Principal) -> Options:
+        hmac = keys.hmac(principal.tenant_id)
+        is_kept = principal.policy.contents == "sealed"
+        return Options(lambda content: hmac.hexdigest("content", content), is_kept)
+
+    return options
 
 
 async def _healthz(_request: Request) -> Response:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,12 +18,14 @@ from auditstream.core.clock import Clock, SystemClock
 from auditstream.core.errors import RetryableError
 from auditstream.core.logs import get_logger
 from auditstream.gateway.problems import RefusedError
+from auditstream.identity.policy import STRICTEST, Policy
 from auditstream.reference.gateway_secrets import credential_id_of, hash_of, matches
 from auditstream.reference.snapshot import Snapshot
 
 log = get_logger(__name__)
 
 KINDS = ("tenant", "credential")
+_CHOICES = tuple(each.name for each in fields(Policy))
 _NOBODY = hash_of("")
 _BEARER = "bearer "
 
@@ -36,11 +38,15 @@ class Principal:
         credential_id: Credential of the key.
         tenant_id: Its tenant, which its events are stamped with.
         labels: Labels of the tenant.
+        policy: What the tenant chose about personal data and content.
+        edge_keys: Whether the credential may have keys.
     """
 
     credential_id: str
     tenant_id: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    policy: Policy = STRICTEST
+    edge_keys: bool = False
 
 
 class UnknownKeyError(RefusedError):
@@ -65,6 +71,8 @@ class _Held:
     secret_hash: str
     is_active: bool
     labels: Mapping[str, str]
+    policy: Policy
+    edge_keys: bool
     valid_from: datetime
     valid_to: datetime | None
 
@@ -122,12 +130,21 @@ class CredentialBook:
                 credential_id=credential_id,
                 tenant_id=held.tenant_id,
             )
-        return self._of_tenant(credential_id, held.tenant_id, at)
+        return self._of_tenant(credential_id, held, at)
 
-    def _of_tenant(self, credential_id: str, tenant_id: str, at: datetime) -> Principal:
-        tenant = next((each for each in self._tenants.get(tenant_id, ()) if each.covers(at)), None)
+    def policy(self, tenant_id: str, at: datetime) -> Policy:
+        """Return what a tenant chose; the strictest for one that nobody knows."""
+        tenant = self._tenant(tenant_id, at)
+        return STRICTEST if tenant is None else tenant.policy
+
+    def _tenant(self, tenant_id: str, at: datetime) -> _Held | None:
+        return next((each for each in self._tenants.get(tenant_id, ()) if each.covers(at)), None)
+
+    def _of_tenant(self, credential_id: str, credential: _Held, at: datetime) -> Principal:
+        tenant_id = credential.tenant_id
+        tenant = self._tenant(tenant_id, at)
         if tenant is None:
-            return Principal(credential_id, tenant_id)
+            return Principal(credential_id, tenant_id, edge_keys=credential.edge_keys)
         if not tenant.is_active:
             raise UnknownKeyError(
                 "tenant_closed",
@@ -135,7 +152,7 @@ class CredentialBook:
                 credential_id=credential_id,
                 tenant_id=tenant_id,
             )
-        return Principal(credential_id, tenant_id, tenant.labels)
+        return Principal(credential_id, tenant_id, tenant.labels, tenant.policy, credential.edge_keys)
 
     def _held(self, credential_id: str | None, at: datetime) -> _Held | None:
         """Return the credential as it holds now, else as it held last."""
@@ -215,7 +232,11 @@ class Credentials:
             raise RefusedError(
                 "unavailable", "the store has not told of any credentials yet", retry_after_s=self._every_s
             )
-        return self._book.principal(authorization, datetime.fromtimestamp(self._clock.now_s(), UTC))
+        return self._book.principal(authorization, self._now())
+
+    def policy(self, tenant_id: str) -> Policy:
+        """Return what a tenant chose; the strictest for one that nobody knows."""
+        return STRICTEST if self._book is None else self._book.policy(tenant_id, self._now())
 
     def refresh(self) -> None:
         """Ask the store once; blocks.
@@ -229,6 +250,9 @@ class Credentials:
             self._book = CredentialBook(self._snapshots.load(newest, kinds=KINDS))
             log.info("credentials_known", revision=newest, credentials=len(self._book))
         self._heard_s = asked_s
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now_s(), UTC)
 
     def _follow(self) -> None:
         is_away = False
@@ -253,6 +277,8 @@ def _by_key(snapshot: Snapshot, kind: str, key: str) -> Mapping[str, list[_Held]
             secret_hash=row.get("secret_hash", ""),
             is_active=row["active"],
             labels=_labels(row.get("labels")),
+            policy=Policy(**{name: row[name] for name in _CHOICES if name in row}),
+            edge_keys=row.get("edge_keys", False),
             valid_from=row["valid_from"],
             valid_to=row["valid_to"],
         )

@@ -10,10 +10,10 @@ from auditstream.core.clock import Clock
 from auditstream.core.errors import RejectError
 from auditstream.core.ports import MOST_MESSAGE_BYTES, Outbound
 from auditstream.emit.message import Route, message_of
-from auditstream.gateway.content import Protection
 from auditstream.gateway.credentials import Principal
 from auditstream.gateway.drafts import Draft, Refusal
 from auditstream.gateway.problems import STATUSES, Rejected
+from auditstream.identity.protection import Protection
 from schemas.contract import check
 from schemas.intake import datum_of
 
@@ -69,13 +69,17 @@ class Judge:
             detail = "tenant_id: is not the tenant of the key; leave it out"
             return Rejected(draft.index, Refusal("tenant_mismatch", "tenant_id", detail))
         named = event.get("credential_id")
+        if named is not None and not isinstance(named, str):
+            return Rejected(
+                draft.index, Refusal("contract", "credential_id", "credential_id: expected a string")
+            )
         event["tenant_id"] = principal.tenant_id
         event["credential_id"] = principal.credential_id
         event.setdefault("observed_time", datetime.fromtimestamp(self._clock.now_s(), UTC))
         try:
             datum = datum_of(event, "audit_event")
             if named and named != principal.credential_id:
-                datum["attributes"] = {**datum.get("attributes", {}), CLAIMED: str(named)[:256]}
+                datum["attributes"] = {**datum.get("attributes", {}), CLAIMED: _short(named)}
             check(datum)
             message = message_of(self._protection.protect(datum), self._route)
             _check_size(message)
@@ -84,6 +88,10 @@ class Judge:
             code = code if code in STATUSES else "contract"
             return Rejected(draft.index, Refusal(code, str(error.context.get("field") or ""), error.message))
         return Judged(draft.index, str(datum["event_id"]), message)
+
+
+def _short(text: str) -> str:
+    return text[:256].encode(errors="replace").decode()
 
 
 def _check_size(message: Outbound) -> None:

@@ -38,6 +38,10 @@ def description() -> dict[str, Any]:
         "security": [{"key": []}],
         "paths": {
             "/v1/events": {"post": _events()},
+            "/v1/traces": {"post": _otlp("Traces")},
+            "/v1/logs": {"post": _otlp("Logs")},
+            "/v1/metrics": {"post": _otlp("Metrics")},
+            "/v1/keys": {"post": _keys()},
             "/v1/receipts/{value_sha256}": {"get": _receipt()},
             "/healthz": {"get": _open("Whether the process runs.", "health", ("200",))},
             "/readyz": {"get": _open("Whether requests are taken.", "readiness", ("200", "503"))},
@@ -133,6 +137,53 @@ def _receipt() -> dict[str, Any]:
             }
         ],
         "responses": {"200": _json_response("The receipt.", "Receipt"), **_problems(401, 403, 404, 503)},
+    }
+
+
+def _otlp(signal: str) -> dict[str, Any]:
+    """Return an OTLP route: its bodies are described by opentelemetry-proto, and by nobody else."""
+    content = {
+        "application/json": {"schema": {"type": "object"}},
+        "application/x-protobuf": {"schema": {"type": "string", "contentMediaType": "application/protobuf"}},
+    }
+    refused = {
+        str(status): {"description": "google.rpc.Status.", "content": content}
+        for status in (400, 401, 403, 408, 413, 415, 422, 429, 503)
+    }
+    return {
+        "operationId": f"export{signal}",
+        "summary": f"OTLP/HTTP 1.10: {signal.lower()}.",
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": {"description": f"Export{signal}ServiceResponse.", "content": content},
+            **refused,
+        },
+    }
+
+
+def _keys() -> dict[str, Any]:
+    subject = {
+        "type": "object",
+        "properties": {"subject": {"type": "string"}, "month": {"type": "string"}},
+        "required": ["subject"],
+        "additionalProperties": False,
+    }
+    request = {
+        "type": "object",
+        "properties": {"subjects": {"type": "array", "items": subject, "maxItems": 100}},
+        "additionalProperties": False,
+    }
+    return {
+        "operationId": "getKeys",
+        "summary": "Keys for a producer that hides data where it arises.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
+        "responses": {
+            "200": {
+                "description": "Keys; nobody may cache or log them.",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            },
+            **_problems(400, 401, 403, 408, 413, 415, 422, 503),
+        },
     }
 
 

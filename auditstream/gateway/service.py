@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import threading
@@ -25,10 +26,10 @@ from auditstream.emit.message import Route, message_of
 from auditstream.emit.route_finder import find_route
 from auditstream.gateway.app import Parts, new_app
 from auditstream.gateway.batch_queue import BatchQueue, LossFile, Producer, loss_events
-from auditstream.gateway.content import ContentDropped
 from auditstream.gateway.credentials import Credentials
 from auditstream.gateway.http_protocol import bounded_protocol
 from auditstream.gateway.sign_ins import INTERVAL_S, SignIns
+from auditstream.identity.keys import Keys, opened_keys
 from schemas.registry_client import RegistryClient
 from schemas.schema_folder import SchemaFolder
 from schemas.schema_store import SchemaStore
@@ -73,6 +74,7 @@ class Service:
         store: Where credentials come from.
         metrics: What is counted.
         producer: Where events go.
+        keys: What hides personal data and content.
     """
 
     def __init__(
@@ -81,7 +83,9 @@ class Service:
         route: Route,
         store: ReferenceStore,
         metrics: Metrics,
+        *,
         producer: RunningProducer,
+        keys: Keys,
     ) -> None:
         gateway = settings.gateway
         self._settings = gateway
@@ -104,7 +108,8 @@ class Service:
             producer=self._producer,
             queue=self._queue,
             schemas=SchemaStore(self._registry, folder=folder),
-            protection=ContentDropped(),
+            keys=keys,
+            edge_s=settings.keys.edge_s,
             sign_ins=self._sign_ins,
             metrics=metrics,
             is_ready=self._is_ready,
@@ -131,7 +136,10 @@ class Service:
         if lost:
             log.error("queued_events_lost", events=lost.total())
             self._metrics.count("auditstream_gateway_lost_events_total", lost.total())
-            self._losses.add(lost)
+            try:
+                self._losses.add(lost)
+            except OSError as error:
+                log.error("losses_unwritten", error=str(error), events=lost.total())  # noqa: TRY400
         await self._tell_sign_ins(within_s=_STOP_S)
         await self._producer.stop(within_s=_STOP_S)
         await self._registry.close()
@@ -204,11 +212,15 @@ async def _serve(
     route = await _route(settings, stopping)
     if route is None:
         return
-    service = Service(settings, route, store, metrics, new_producer(route.topic))
-    app = new_app(service.parts, lifespan=service.lifespan)
-    server = uvicorn.Server(server_config(app, settings.gateway))
-    log.info("gateway_listens", address=settings.gateway.listen)
-    await server.serve(sockets=[sock])
+    with opened_keys(settings, create=True) as keys:
+        service = Service(settings, route, store, metrics, producer=new_producer(route.topic), keys=keys)
+        app = new_app(service.parts, lifespan=service.lifespan)
+        server = uvicorn.Server(server_config(app, settings.gateway))
+        # What is there now stays: collections need not look at it again at every few hundred events.
+        gc.collect()
+        gc.freeze()
+        log.info("gateway_listens", address=settings.gateway.listen)
+        await server.serve(sockets=[sock])
 
 
 def server_config(app: Starlette, settings: GatewaySettings) -> uvicorn.Config:

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import fastavro
 import httpx2
-import polars as pl
 
 from auditstream.core.clock import Clock, ManualClock
 from auditstream.core.errors import RetryableError, SchemaError
@@ -23,18 +24,20 @@ from auditstream.core.settings import GatewaySettings
 from auditstream.emit.message import Route
 from auditstream.gateway.app import Parts, new_app
 from auditstream.gateway.batch_queue import BatchQueue
-from auditstream.gateway.content import ContentDropped
 from auditstream.gateway.credentials import Credentials
 from auditstream.gateway.problems import STATUSES
 from auditstream.gateway.sign_ins import SignIns
+from auditstream.identity.keyring_file import KeyringFile
+from auditstream.identity.keys import Keys
+from auditstream.identity.master_key import MasterKey
 from auditstream.reference.fact import Fact
 from auditstream.reference.gateway_secrets import hash_of, new_key
-from auditstream.reference.kinds import KINDS, Entry, empty_frame, frame_of, kind_of
 from auditstream.reference.owners import Credential, Tenant
 from auditstream.reference.snapshot import Snapshot
 from schemas.framing import SchemaRef
 from schemas.packaged import parsed_schema, schema_text
 from schemas.registry_client import RegisteredSchema
+from tests.support.facts import snapshot_of
 
 ROUTE = Route("audit.events.v1", 7, "http://registry/schemas/ids/7")
 NOW_S = datetime(2026, 3, 1, 12, 31, tzinfo=UTC).timestamp()
@@ -91,10 +94,14 @@ class KeptMessages:
         self.away = False
         self.unacknowledged: set[int] = set()
         self.gate: asyncio.Event | None = None
+        self.waiting = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def send(self, messages: Sequence[Outbound], *, within_s: float) -> list[Placed | None]:
         """Keep messages on one partition."""
         if self.gate is not None:
+            self._loop = asyncio.get_running_loop()
+            self.waiting += 1
             try:
                 await asyncio.wait_for(self.gate.wait(), within_s)
             except TimeoutError:
@@ -109,6 +116,12 @@ class KeptMessages:
             placed.append(Placed(message.topic, 0, len(self.messages)))
             self.messages.append(message)
         return placed
+
+    def open(self) -> None:
+        """Let everybody through, from any thread."""
+        assert self.gate is not None
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self.gate.set)
 
     def events(self) -> list[dict[str, Any]]:
         """Return what was kept, decoded."""
@@ -152,16 +165,7 @@ class Facts:
 
     def load(self, revision: int, *, kinds: Iterable[str]) -> Snapshot:
         """Return the facts up to a revision."""
-        tables = {}
-        for name in kinds:
-            kind = KINDS[name]
-            frames = [empty_frame(kind)]
-            for number, facts in enumerate(self._revisions[:revision], start=1):
-                entries = [Entry(fact, "test") for fact in facts if kind_of(type(fact)) is kind]
-                if entries:
-                    frames.append(frame_of(kind, entries, revision=number, recorded_at=SINCE, actor="test"))
-            tables[name] = pl.concat(frames)
-        return Snapshot(revision, tables)
+        return snapshot_of(dict(enumerate(self._revisions[:revision], start=1)))
 
 
 @dataclass(slots=True)
@@ -234,7 +238,13 @@ async def gateway(
     producer, metrics = KeptMessages(), Metrics()
     queue = BatchQueue(producer, most_bytes=settings.queue_bytes, within_s=settings.within_s)
     sign_ins = SignIns("test", clock)
-    app = new_app(parts_of(settings, credentials, producer, queue, sign_ins, metrics, clock))
+    folder = TemporaryDirectory()
+    master = MasterKey(bytes(32))
+    ring = KeyringFile(Path(folder.name) / "keyring.sqlite", master)
+    parts = parts_of(
+        settings, credentials, producer, queue, sign_ins, metrics, clock, keys=Keys(master, ring)
+    )
+    app = new_app(parts)
     queue.start()
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True, client=("192.0.2.77", 1234))
     headers = {"authorization": f"Bearer {keys[ACME]}"}
@@ -244,6 +254,8 @@ async def gateway(
         producer.gate.set()
     producer.away = False
     await queue.stop(within_s=5)
+    ring.close()
+    folder.cleanup()
 
 
 def parts_of(
@@ -254,6 +266,8 @@ def parts_of(
     sign_ins: SignIns,
     metrics: Metrics,
     clock: Clock,
+    *,
+    keys: Keys,
 ) -> Parts:
     """Return the parts of a gateway over a producer that keeps messages."""
     return Parts(
@@ -263,7 +277,7 @@ def parts_of(
         producer=producer,
         queue=queue,
         schemas=OneSchema(),
-        protection=ContentDropped(),
+        keys=keys,
         sign_ins=sign_ins,
         metrics=metrics,
         is_ready=lambda: "" if credentials.is_known else "no credentials yet",

@@ -56,13 +56,17 @@ async def test_a_revocation_counts_as_soon_as_its_revision_is_seen() -> None:
 
 async def test_a_credential_that_begins_or_ends_counts_between() -> None:
     async with gateway() as gate:
-        until = NOW + timedelta(hours=1)
-        gate.facts.state(credential(gate.keys[ACME], valid_to=until))
+        key = new_key("acme-2")
+        between = {"valid_from": NOW + timedelta(hours=1), "valid_to": NOW + timedelta(hours=2)}
+        gate.facts.state(credential(key, credential_id="acme-2", **between))
         gate.credentials.refresh()
+        headers = {"authorization": f"Bearer {key}"}
 
-        assert (await gate.post(text(event()))).status_code == 202
+        problem(await gate.post(text(event()), headers=headers), 401, "revoked")
         gate.clock.advance(3_601)
-        problem(await gate.post(text(event())), 401, "revoked")
+        assert (await gate.post(text(event()), headers=headers)).status_code == 202
+        gate.clock.advance(3_600)
+        problem(await gate.post(text(event()), headers=headers), 401, "revoked")
 
 
 async def test_a_closed_tenant_may_not_send() -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import gzip
 from typing import Any
 
-import fastavro
 import pytest
 from backports import zstd
 
 from auditstream.core.settings import GatewaySettings
-from schemas.codec import encode_datum
+from schemas.codec import decode, encode_datum
+from schemas.json_form import json_of
 from schemas.packaged import schema_json
 from tests.support.events import event as built
 from tests.support.events import full_event
-from tests.support.gateways import GLOBEX, ID, NDJSON, ROUTE, event, gateway, id_, lines, problem, text
+from tests.support.gateways import GLOBEX, ID, NDJSON, event, gateway, id_, lines, problem, text
 
 
 async def test_one_event_is_answered_with_its_id_and_where_it_is() -> None:
@@ -51,6 +51,12 @@ async def test_tenant_and_credential_are_stamped_and_a_claimed_credential_is_kep
         assert (second["tenant_id"], second["credential_id"], second["attributes"]) == ("acme", "acme-1", {})
 
 
+async def test_a_claimed_credential_of_any_text_is_kept_as_text() -> None:
+    async with gateway() as gate:
+        assert (await gate.post(text(event(credential_id="\ud800x")))).status_code == 202
+        assert gate.producer.events()[0]["attributes"] == {"claimed_credential_id": "?x"}
+
+
 async def test_an_event_of_another_tenant_is_refused_alone_and_among_others() -> None:
     async with gateway() as gate:
         alone = await gate.post(text(event(tenant_id=GLOBEX)))
@@ -68,14 +74,17 @@ async def test_an_event_of_another_tenant_is_refused_alone_and_among_others() ->
 
 async def test_every_field_of_the_contract_travels() -> None:
     async with gateway() as gate:
-        whole = full_event() | {"tenant_id": "acme", "credential_id": "acme-1"}
+        whole = full_event() | {"tenant_id": "acme", "credential_id": "acme-1", "sealed": {}}
         written = encode_datum(whole, "audit_event")
         avro = await gate.post(b"\0\0\0\0\x07" + written, "application/vnd.apache.avro")
+        as_json = await gate.post(json_of(decode(written, schema_json("audit_event"))).encode())
 
-        assert avro.status_code == 202, avro.text
-        value = gate.producer.messages[0].value
-        assert value is not None
-        assert value[5:] == written
+        assert (avro.status_code, as_json.status_code) == (202, 202), avro.text + as_json.text
+        first, second = gate.producer.events()
+        assert first == second
+        personal = {"actor_id", "actor_hash", "src_ip", "seal_key_id", "review", "change"}
+        sent = decode(written, schema_json("audit_event"))
+        assert {name for name in sent if first[name] != sent[name]} <= personal
 
 
 async def test_lines_are_judged_one_by_one() -> None:
@@ -137,6 +146,7 @@ BAD_BODIES = [
     (text(event(attributes={"k": 1})), 422, "contract", "attributes[k]"),
     (text(event(usage={"output_tokens": -1})), 422, "contract", "usage.output_tokens"),
     (text(event(costs=[{"meter": "m", "quantity": 0.1}])), 422, "contract", "costs[0].quantity"),
+    (text(event(credential_id=["x"])), 422, "contract", "credential_id"),
     (text(event(tenant_id=["acme"])), 403, "tenant_mismatch", "tenant_id"),
     (text(event(source="x" * 1_000_000)), 413, "too_large", None),
 ]
@@ -329,9 +339,19 @@ async def test_content_is_dropped_and_its_size_is_kept() -> None:
         assert b"my secret" not in (gate.producer.messages[0].value or b"")
 
 
-async def test_the_packaged_schema_is_what_avro_is_read_with() -> None:
-    assert fastavro.parse_schema(schema_json("audit_event"))
-    assert ROUTE.schema_id == 7
+async def test_a_fault_of_ours_is_a_500_that_tells_and_logs_nothing_of_the_body(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with gateway() as gate:
+
+        def broken(*_: object) -> object:
+            raise ValueError("planted-secret")
+
+        monkeypatch.setattr("auditstream.gateway.judging.Judge.judge", broken)
+        response = await gate.post(text(event(source="planted-secret")))
+
+        problem(response, 500, "internal")
+        assert "planted-secret" not in response.text + caplog.text
 
 
 async def test_metrics_tell_requests_events_and_refusals_and_no_tenant() -> None:
