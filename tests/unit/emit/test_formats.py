@@ -265,3 +265,29 @@ def test_a_compressed_trace_has_the_ids_of_the_plain_one(tmp_path: Path) -> None
             return [datum["event_id"] for datum in datums(list(FORMATS["azure-llm"](source, Options())))]
 
     assert ids(tmp_path / "a.csv", AZURE) == ids(tmp_path / "b.csv.gz", gzip.compress(AZURE))
+
+
+def test_a_cloudevent_of_ours_is_its_data_with_what_its_attributes_say(read: Read) -> None:
+    line = {
+        "specversion": "1.0",
+        "id": EVENT["event_id"],
+        "source": "svc://checkout",
+        "type": "io.auditstream.ai.tool_call.v1",
+        "time": EVENT["event_time"],
+        "data": {"tool": {"name": "order_lookup"}},
+    }
+
+    (datum,) = datums(read("cloudevents", lines(line), tenant="acme"))
+
+    assert str(datum["event_id"]) == EVENT["event_id"]
+    assert (datum["event_type"], datum["tool"]["name"]) == ("ai.tool_call", "order_lookup")
+    assert datum["tenant_id"] == "acme"
+
+
+def test_a_line_that_is_no_cloudevent_is_refused_by_its_attribute(read: Read) -> None:
+    without_id = {"specversion": "1.0", "source": "s", "type": "t"}
+
+    first, second = read("cloudevents", lines(without_id) + b"{\n")
+
+    assert str(first) == "line 1: id: is required"
+    assert str(second).startswith("line 2: line: is not JSON")
