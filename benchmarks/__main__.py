@@ -19,6 +19,7 @@ from rich.table import Table
 from benchmarks.bed import Bed, made_bed
 from benchmarks.events import Size, encoded
 from benchmarks.evidence import measure_sealing, measure_verification
+from benchmarks.gateway import measure_gateway
 from benchmarks.latency import measure
 from benchmarks.measured import Figures, Measured
 from benchmarks.workers import run_group, soak
@@ -54,7 +55,7 @@ def main() -> None:
         "--soak", type=float, default=0.0, help="seconds at full load with full windows, to see the memory"
     )
     parser.add_argument(
-        "--only", choices=["sizes", "evidence", "latency", "soak"], help="measure nothing else"
+        "--only", choices=["sizes", "evidence", "latency", "gateway", "soak"], help="measure nothing else"
     )
     parser.add_argument("--size", choices=["small", "typical"], help="measure only this size of event")
     options = parser.parse_args()
@@ -76,6 +77,10 @@ def main() -> None:
                 console.print(f"verifying {size} …")
                 verified = measure_verification(bed, size, _VERIFIED // share)
                 results["verification"].append(asdict(verified))
+        if options.only in {None, "gateway"}:
+            console.print("gateway …")
+            seconds, still_s = (2.0, 6.0) if options.quick else (8.0, 20.0)
+            results["gateway"] = asdict(measure_gateway(bed, seconds=seconds, still_s=still_s))
         if options.soak:
             console.print(f"one worker at full load for {options.soak:.0f} s …")
             results["soak"] = asdict(soak(bed, options.size or "small", seconds=options.soak))
@@ -188,12 +193,29 @@ def _print(results: dict[str, Any]) -> None:
             f"{verified['plain_s']:.2f} s, verified at {verified['plain_s'] / verified['verified_s']:.2f} of "
             f"that speed; sealed in {verified['sealed_s']:.1f} s"
         )
+    if "gateway" in results:
+        _print_gateway(console, results["gateway"])
     if "latency" in results:
         latency = results["latency"]
         console.print(
             f"produce to queryable at {latency['rate_per_s']:,} events/s: median {latency['p50_s']:.2f} s, "
             f"99th percentile {latency['p99_s']:.2f} s, longest {latency['max_s']:.2f} s"
         )
+
+
+def _print_gateway(console: Console, gateway: dict[str, Any]) -> None:
+    for name, called in (("empty", "empty route"), ("singles", "single posts"), ("batches", "500 at once")):
+        rate = gateway[name]
+        console.print(
+            f"gateway, {called}: {rate['requests_per_s']:,.0f} requests/s, "
+            f"{rate['events_per_s']:,.0f} events/s, {rate['cpu_us']:.1f} µs of its own an event"
+        )
+    console.print(
+        f"gateway: single posts at {gateway['singles_of_empty']:.2f} of the empty route, batches at "
+        f"{gateway['batches_of_singles']:.1f} times single posts; while Kafka stood still "
+        f"{gateway['early_mb']:.0f} MB early, {gateway['late_mb']:.0f} MB late "
+        f"({gateway['before_mb']:.0f} before), {gateway['refused']:,} requests refused"
+    )
 
 
 if __name__ == "__main__":
