@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 PROGRAM = ".venv/bin/auditstream"
-FOREGROUND = {"up", "demo", "worker"}  # run until they are stopped
+FOREGROUND = {"up", "demo", "worker", "gateway"}  # run until they are stopped
 
 pytestmark = pytest.mark.timeout(240)
 
