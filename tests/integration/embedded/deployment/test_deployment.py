@@ -42,7 +42,7 @@ def test_one_deployment_from_its_start_to_sigterm(tmp_path: Path) -> None:
         assert runtime["pid"] == up.process.pid
         assert stat.S_IMODE((folder / "runtime.json").stat().st_mode) == 0o600
         assert runtime["evidence"]["store"] == str(folder / "evidence")
-        for secret in ("seal/key", "witness/key"):
+        for secret in ("seal/key", "witness/key", "gateway/key"):
             assert stat.S_IMODE((folder / secret).stat().st_mode) == 0o600
 
         second = ran("up", "--broker", "embedded", data_dir=folder)
@@ -54,7 +54,12 @@ def test_one_deployment_from_its_start_to_sigterm(tmp_path: Path) -> None:
         status = ran("migrate", "status", "--output", "csv", data_dir=folder)
         assert status.stdout.startswith("version,name,applied_at\n1,events,")
 
-        for name, called in (("worker", "worker"), ("seal", "sealer"), ("witness", "witness")):
+        for name, called in (
+            ("worker", "worker"),
+            ("seal", "sealer"),
+            ("witness", "witness"),
+            ("gateway", "gateway"),
+        ):
             comes_back(up, name, called)
 
         family = family_of(up.process.pid)

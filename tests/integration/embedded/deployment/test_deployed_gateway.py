@@ -1,0 +1,117 @@
+"""The gateway of a deployment, from its first request to the row in the store; keys made and revoked."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditstream.core.ids import uuid7
+from tests.support.commands import Command, ran, started
+
+pytestmark = pytest.mark.timeout(300)
+REVOKED_WITHIN_S = 5.0
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    return {
+        "event_id": str(uuid7()),
+        "event_type": "ai.inference",
+        "event_time": datetime.now(UTC).isoformat(),
+        "source": "svc://checkout",
+    } | changes
+
+
+def posted(url: str, key: str, *events: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    request = urllib.request.Request(
+        f"{url}/v1/events",
+        data="\n".join(map(json.dumps, events)).encode(),
+        headers={"authorization": f"Bearer {key}", "content-type": "application/x-ndjson"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def rows(up: Command, sql: str) -> list[dict[str, Any]]:
+    done = ran("sql", sql, "--output", "json", data_dir=up.data_dir)
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def await_rows(up: Command, sql: str, count: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+
+    def there() -> bool:
+        nonlocal found
+        found = rows(up, sql)
+        return len(found) >= count
+
+    up.wait_until(there, within_s=60, what=f"{count} rows of {sql}")
+    return found
+
+
+def test_events_come_through_the_gateway_into_the_store(tmp_path: Path) -> None:
+    """One test, because a start takes seconds."""
+    with started("up", "--broker", "embedded", data_dir=tmp_path / "data") as up:
+        runtime = up.wait_ready()
+        url, key = runtime["gateway_url"], runtime["gateway_key"]
+
+        first = event()
+        status, told = posted(url, key, first, event(severity=9))
+        assert (status, told["ids"], len(told["rejected"])) == (202, [first["event_id"]], 1)
+        receipt = told["receipts"][0]
+        (row,) = await_rows(
+            up,
+            "SELECT tenant_id, credential_id, kafka_offset, lower(hex(SHA256(raw))) AS value_sha256 "
+            f"FROM events WHERE event_id = '{first['event_id']}'",
+            1,
+        )
+        assert (row["tenant_id"], row["value_sha256"]) == ("default", receipt["value_sha256"])
+        assert int(row["kafka_offset"]) == receipt["offset"]
+
+        made = ran("keys", "create", "--tenant", "default", "--name", "ci", data_dir=up.data_dir)
+        assert made.returncode == 0, made.stderr
+        second = json.loads(made.stdout)
+        until = time.monotonic() + REVOKED_WITHIN_S
+        while posted(url, second["key"], event())[0] != 202:
+            assert time.monotonic() < until, "a new key counts within seconds"
+        listed = ran("keys", "list", data_dir=up.data_dir).stdout
+        assert second["credential_id"] in listed
+        assert second["key"] not in listed
+        assert ran("keys", "revoke", second["credential_id"], data_dir=up.data_dir).returncode == 0
+        until = time.monotonic() + REVOKED_WITHIN_S
+        while posted(url, second["key"], event())[0] != 401:
+            assert time.monotonic() < until, "a revoked key counts for seconds at most"
+        told_of = await_rows(up, "SELECT outcome FROM events WHERE event_type = 'ai.key.lifecycle'", 2)
+        assert len(told_of) == 2
+        assert ran("keys", "revoke", "nobody", data_dir=up.data_dir).returncode == 4
+        assert ran("keys", "create", "--tenant", "nobody", data_dir=up.data_dir).returncode == 4
+
+        lines = [event() for _ in range(1_200)]
+        file = tmp_path / "events.jsonl"
+        file.write_text("".join(json.dumps(each) + "\n" for each in [*lines, event(severity=9)]))
+        emitted = ran("emit", "--via", "gateway", "--file", str(file), data_dir=up.data_dir)
+        assert emitted.returncode == 7, emitted.stderr
+        summary = json.loads(emitted.stdout)
+        assert (summary["read"], summary["produced"], summary["refused"]) == (1_201, 1_200, 1)
+        cloud = {"specversion": "1.0", "id": "o-1", "source": "svc://shop", "type": "com.example.order.v1"}
+        file.write_text(json.dumps(cloud) + "\n")
+        emitted = ran(
+            "emit", "--via", "gateway", "--format", "cloudevents", "--file", str(file), data_dir=up.data_dir
+        )
+        assert emitted.returncode == 0, emitted.stderr
+        await_rows(up, "SELECT event_id FROM events WHERE event_type = 'com.example.order.v1'", 1)
+
+        log = (up.data_dir / "gateway.log").read_text()
+        assert key not in log
+        assert second["key"] not in log

@@ -1,0 +1,117 @@
+"""Producing to a broker that is there, away, killed, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from auditstream.core.errors import RetryableError
+from auditstream.core.ports import Outbound, Placed
+from auditstream.core.settings import KafkaSettings
+from auditstream.embedded.jvm_kafka import RunningKafka
+from auditstream.embedded.loopback_ports import free_port
+from streams.event_producer import EventProducer, new_event_producer
+from tests.conftest import MakeTopic
+from tests.support.brokers import Broker
+
+HEADERS = (("ce_id", b"1"), ("ce_type", b"t"))
+
+
+def message(topic: str, number: int, key: str = "") -> Outbound:
+    return Outbound(topic, (key or f"acme|c-{number % 17}").encode(), b"%d" % number, HEADERS)
+
+
+@asynccontextmanager
+async def producer(bootstrap: str, topic: str, most_bytes: int = 1 << 22) -> AsyncIterator[EventProducer]:
+    made = new_event_producer(KafkaSettings(brokers=bootstrap), topics=[topic], most_bytes=most_bytes)
+    made.start()
+    try:
+        yield made
+    finally:
+        await made.stop(within_s=5)
+
+
+def everything(broker: Broker, topic: str, count: int) -> dict[Placed, bytes]:
+    found = broker.consume(topic, count)
+    return {Placed(topic, each.partition() or 0, each.offset() or 0): each.value() or b"" for each in found}
+
+
+async def test_each_message_is_where_its_receipt_says(kafka: Broker, topic: MakeTopic) -> None:
+    name = topic()
+    messages = [message(name, number) for number in range(3_000)]
+    async with producer(kafka.bootstrap, name) as sender:
+        halves: Sequence[list[Placed | None]] = await asyncio.gather(
+            sender.send(messages[:1_500], within_s=30), sender.send(messages[1_500:], within_s=30)
+        )
+    placed = [*halves[0], *halves[1]]
+
+    there = everything(kafka, name, 3_000)
+    assert [there[place] for place in placed if place is not None] == [each.value for each in messages]
+
+
+async def test_a_key_has_the_partition_and_the_order_that_javas_clients_give_it(
+    kafka: Broker, topic: MakeTopic
+) -> None:
+    name = topic()
+    keys = [f"tenant|{uuid.uuid4()}" for _ in range(50)]
+    async with producer(kafka.bootstrap, name) as sender:
+        ours = await sender.send([message(name, 0, key) for key in keys], within_s=30)
+        order = await asyncio.gather(
+            *(sender.send([message(name, number, "one|key")], within_s=30) for number in range(200))
+        )
+    librdkafka = [
+        kafka.produce(name, [b"x"], key=key.encode(), settings={"partitioner": "murmur2_random"})[0][0]
+        for key in keys
+    ]
+
+    assert [place.partition for place in ours if place is not None] == librdkafka
+    offsets = [places[0].offset for places in order if places[0] is not None]
+    assert offsets == sorted(offsets)
+
+
+async def test_a_broker_that_is_not_there_is_an_error_in_time_and_nothing_piles_up(topic_name: str) -> None:
+    async with producer(f"127.0.0.1:{free_port()}", topic_name, most_bytes=65_536) as sender:
+        work = [sender.send([message(topic_name, number)] * 100, within_s=1.0) for number in range(20)]
+        outcomes = await asyncio.gather(*work, return_exceptions=True)
+
+        assert all(isinstance(each, RetryableError) for each in outcomes), outcomes
+        assert not sender.is_connected
+        assert sender.waiting_bytes <= 65_536
+
+
+@pytest.fixture
+def topic_name() -> str:
+    return f"nowhere-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.mark.kafka
+@pytest.mark.fault
+@pytest.mark.timeout(240)
+async def test_a_broker_that_is_killed_and_comes_back_has_everything_once_and_in_order(
+    own_kafka: RunningKafka, tmp_path: Path
+) -> None:
+    broker = Broker("jvm", own_kafka.bootstrap, own_kafka)
+    broker.create_topic("events", 4)
+    async with producer(own_kafka.bootstrap, "events") as sender:
+        await sender.send([message("events", 0)], within_s=30)
+        await asyncio.to_thread(own_kafka.kill)
+        handed = [
+            asyncio.create_task(sender.send([message("events", number)], within_s=120))
+            for number in range(1, 500)
+        ]
+        with pytest.raises(RetryableError):
+            await sender.send([message("events", 500)], within_s=1.0)
+        assert not sender.is_connected
+        await asyncio.to_thread(own_kafka.restart)
+        placed = [(await each)[0] for each in handed]
+
+        assert sender.is_connected
+        assert sender.waiting_bytes == 0
+    there = everything(broker, "events", 501)
+    assert sorted(int(value) for value in there.values()) == list(range(501))
+    assert [there[place] for place in placed if place is not None] == [b"%d" % each for each in range(1, 500)]
