@@ -58,7 +58,10 @@ def _keeps(clauses: _Clauses, holder: Mapping[str, Any]) -> bool:
         for holds in clauses.of_field[name]:
             if not holds(value):
                 return False
-    return all(holds(*[holder.get(name) for name in names]) for names, holds in clauses.of_several)
+    for names, holds in clauses.of_several:
+        if not (names.keys().isdisjoint(holder) or holds(*map(holder.get, names))):
+            return False
+    return True
 
 
 def check(datum: Mapping[str, Any]) -> None:
@@ -115,11 +118,11 @@ class _Clauses:
 
     Attributes:
         of_field: Those about one field, by its name: most events have few of the fields.
-        of_several: Those about several, with the names.
+        of_several: Those about several, with the names in order.
     """
 
     of_field: dict[str, list[Callable[..., bool]]] = field(default_factory=dict)
-    of_several: list[tuple[tuple[str, ...], Callable[..., bool]]] = field(default_factory=list)
+    of_several: list[tuple[Mapping[str, None], Callable[..., bool]]] = field(default_factory=list)
 
 
 _SINGLE = tuple(map(_placed, CLAUSES))
@@ -130,4 +133,4 @@ for _family, _names, _clause in _SINGLE:
     if len(_names) == 1:
         _about.of_field.setdefault(_names[0], []).append(_clause.holds)
     else:
-        _about.of_several.append((_names, _clause.holds))
+        _about.of_several.append((dict.fromkeys(_names), _clause.holds))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Context, Decimal
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from schemas.packaged import SchemaName, schema_json
@@ -46,15 +47,34 @@ def _writer(avro: Any) -> Write:
 
 
 def _record(avro: Any) -> Write:
-    fields = [(field["name"], _writer(field["type"]), _default(field)) for field in avro["fields"]]
+    """Return what writes the present fields, and the bytes of all the absent ones between them at once."""
+    writers: dict[str, tuple[int, Write]] = {}
+    required = []
+    defaults = b""
+    starts = [0]
+    for place, field in enumerate(avro["fields"]):
+        writers[field["name"]] = (place, _writer(field["type"]))
+        default = _default(field)
+        if default is None:
+            required.append(field["name"])
+        defaults += default or b""
+        starts.append(len(defaults))
+    names = frozenset(required)
 
     def record(datum: Mapping[str, Any]) -> bytes:
-        return b"".join(
-            [
-                write(datum[name]) if name in datum or default is None else default
-                for name, write, default in fields
-            ]
-        )
+        if not datum.keys() >= names:
+            raise KeyError(*(names - datum.keys()))
+        parts = []
+        begin = 0
+        present = [(*writers[name], value) for name, value in datum.items()]
+        present.sort(key=_place)
+        for place, write, value in present:
+            if starts[place] > begin:
+                parts.append(defaults[begin : starts[place]])
+            parts.append(write(value))
+            begin = starts[place + 1]
+        parts.append(defaults[begin:])
+        return b"".join(parts)
 
     return record
 
@@ -126,12 +146,14 @@ def _long(number: int) -> bytes:
 
 
 def _bytes(data: bytes) -> bytes:
-    return _long(len(data)) + data
+    size = len(data)
+    return (_ONE[size << 1] if size < 0x40 else _long(size)) + data
 
 
 def _string(text: str) -> bytes:
     data = text.encode()
-    return _long(len(data)) + data
+    size = len(data)
+    return (_ONE[size << 1] if size < 0x40 else _long(size)) + data
 
 
 def _time(value: datetime | int) -> bytes:
@@ -141,6 +163,7 @@ def _time(value: datetime | int) -> bytes:
     return _long((since.days * _DAY_S + since.seconds) * _SECOND_US + since.microseconds)
 
 
+_place = itemgetter(0)
 _EXACT = Context(prec=60)  # more than the 38 digits of any decimal here
 _ONE = [bytes([number]) for number in range(0x80)]
 _STRUCTURED: dict[str, Callable[[Any], Write]] = {

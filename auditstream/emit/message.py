@@ -15,6 +15,8 @@ from schemas.codec import encode_prepared
 from schemas.framing import prefix
 
 CONTENT_TYPE = b"application/vnd.apache.avro"
+_CONTENT_TYPE = ("content-type", CONTENT_TYPE)
+_SPEC_VERSION = ("ce_specversion", b"1.0")
 _TYPE_PREFIX = "io.auditstream."
 
 
@@ -51,18 +53,21 @@ def message_of(datum: Mapping[str, Any], route: Route) -> Outbound:
 
 
 def _headers(datum: Mapping[str, Any], route: Route, key: bytes) -> tuple[tuple[str, bytes], ...]:
-    given = {
-        "ce_specversion": "1.0",
-        "ce_id": str(datum["event_id"]),
-        "ce_source": datum["source"],
-        "ce_type": f"{_TYPE_PREFIX}{datum['event_type']}.v1",
-        "ce_time": datum["event_time"].isoformat().replace("+00:00", "Z"),
-        "ce_dataschema": route.schema_uri,
-    }
-    if datum.get("conversation_id"):
-        given["ce_subject"] = datum["conversation_id"]
-    if datum.get("trace_id") and datum.get("span_id"):
-        parent = f"00-{datum['trace_id']}-{datum['span_id']}-01"
-        given |= {"traceparent": parent, "ce_traceparent": parent}
-    encoded = tuple((name, value.encode()) for name, value in given.items())
-    return (("content-type", CONTENT_TYPE), *encoded, ("ce_partitionkey", key))
+    time = datum["event_time"].isoformat().removesuffix("+00:00")
+    headers = [
+        _CONTENT_TYPE,
+        _SPEC_VERSION,
+        ("ce_id", str(datum["event_id"]).encode()),
+        ("ce_source", datum["source"].encode()),
+        ("ce_type", f"{_TYPE_PREFIX}{datum['event_type']}.v1".encode()),
+        ("ce_time", f"{time}Z".encode()),
+        ("ce_dataschema", route.schema_uri.encode()),
+    ]
+    conversation, trace, span = map(datum.get, ("conversation_id", "trace_id", "span_id"))
+    if conversation:
+        headers.append(("ce_subject", conversation.encode()))
+    if trace and span:
+        parent = f"00-{trace}-{span}-01".encode()
+        headers += [("traceparent", parent), ("ce_traceparent", parent)]
+    headers.append(("ce_partitionkey", key))
+    return tuple(headers)
