@@ -34,6 +34,7 @@ _BATCH_BYTES = MOST_MESSAGE_BYTES + _PARCEL_BYTES  # aiokafka's own limit: never
 _REQUEST_MS = 10_000
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _STOP_S = 5.0
+_NOWHERE = -1  # instead of an offset
 
 NewProducer = Callable[[], AIOKafkaProducer]
 Place = tuple[str, int]
@@ -44,16 +45,39 @@ class _Parcel:
     """Messages of one partition that travel as one batch.
 
     Attributes:
-        base: Set to the offset of the first message.
+        waiters: Set to the offset of the first message; one for each time that somebody handed messages over.
         messages: The messages.
         size_bytes: What they take.
         is_closed: Whether it is on its way, and takes no more.
     """
 
-    base: asyncio.Future[int]
+    waiters: list[asyncio.Future[int]] = field(default_factory=list)
     messages: list[Outbound] = field(default_factory=list)
     size_bytes: int = 0
     is_closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """A message that was handed over.
+
+    Attributes:
+        place: Its topic and partition.
+        base: Set to the offset of the first message of its parcel.
+        index: Its place in the parcel.
+    """
+
+    place: Place
+    base: asyncio.Future[int]
+    index: int
+
+    @property
+    def placed(self) -> Placed | None:
+        """Where the message is; None when it is not acknowledged yet."""
+        base = self.base
+        if not base.done() or base.cancelled() or base.result() == _NOWHERE:
+            return None
+        return Placed(*self.place, base.result() + self.index)
 
 
 class EventProducer:
@@ -66,6 +90,7 @@ class EventProducer:
     """
 
     def __init__(self, new_producer: NewProducer, *, topics: Sequence[str], most_bytes: int) -> None:
+        self._loop = asyncio.get_running_loop()
         self._new_producer = new_producer
         self._topics = tuple(topics)
         self._room = Room(most_bytes)
@@ -104,22 +129,23 @@ class EventProducer:
         Raises:
             RetryableError: None was acknowledged in time, or Kafka takes none.
         """
-        handed: list[tuple[Place, _Parcel, int]] = []
+        handed: list[_Handed] = []
         try:
             async with asyncio.timeout(within_s):
                 for few, size in self._portions(messages):
                     await self._room.take(size, within_s=within_s)
                     if not self._partitions:
                         await self._wait_for_partitions(size)
-                    handed += map(self._hand_over, few)
-                for _, parcel, _ in handed:
-                    if not parcel.base.done():
-                        await asyncio.wait((parcel.base,))
+                    self._hand_over(few, handed)
+                for each in handed:
+                    if not each.base.done():
+                        await each.base
         except (TimeoutError, NoRoomError):
             self._connected.clear()  # until something is acknowledged
-        found = [_placed(*each) for each in handed] + [None] * (len(messages) - len(handed))
+        found: list[Placed | None] = [each.placed for each in handed]
+        found += [None] * (len(messages) - len(handed))
         if messages and not any(found):
-            raise _unacknowledged(within_s, [parcel for _, parcel, _ in handed])
+            raise _unacknowledged(within_s, is_handed_over=bool(handed))
         return found
 
     async def stop(self, *, within_s: float) -> int:
@@ -162,36 +188,49 @@ class EventProducer:
             self._room.give(taken)
             raise
 
-    def _hand_over(self, message: Outbound) -> tuple[Place, _Parcel, int]:
-        """Put a message into a parcel of its partition; never waits, so that order holds."""
-        partitions = self._partitions[message.topic]
-        place = (message.topic, partitions[_hash(message.key) % len(partitions)])
-        size = self._charge(message)
+    def _hand_over(self, messages: Sequence[Outbound], handed: list[_Handed]) -> None:
+        """Put messages into parcels of their partitions; never waits, so that order holds."""
+        bases: dict[int, asyncio.Future[int]] = {}
+        for message in messages:
+            partitions = self._partitions[message.topic]
+            place = (message.topic, partitions[_hash(message.key) % len(partitions)])
+            parcel = self._parcel(place, self._charge(message))
+            base = bases.get(id(parcel))
+            if base is None:
+                base = bases[id(parcel)] = self._loop.create_future()
+                parcel.waiters.append(base)
+            handed.append(_Handed(place, base, len(parcel.messages)))
+            parcel.messages.append(message)
+
+    def _parcel(self, place: Place, size: int) -> _Parcel:
+        """Return the parcel of a partition that takes so much more, with a sender under way."""
         parcels = self._parcels.get(place)
         if parcels is None:
             parcels = self._parcels[place] = deque()
         if not parcels or parcels[-1].is_closed or parcels[-1].size_bytes + size > _PARCEL_BYTES:
-            parcels.append(_Parcel(asyncio.get_running_loop().create_future()))
-        parcel = parcels[-1]
-        parcel.messages.append(message)
-        parcel.size_bytes += size
+            parcels.append(_Parcel())
+        parcels[-1].size_bytes += size
         if place not in self._senders:
             name = f"produce-{place[0]}-{place[1]}"
-            self._senders[place] = asyncio.create_task(self._send_parcels(place), name=name)
-        return place, parcel, len(parcel.messages) - 1
+            self._senders[place] = self._loop.create_task(self._send_parcels(place), name=name)
+        return parcels[-1]
 
     async def _send_parcels(self, place: Place) -> None:
         """Send the parcels of one partition, one after the other, until there are none."""
         parcels = self._parcels[place]
         try:
             while parcels:
-                parcels[0].is_closed = True
+                parcel = parcels[0]  # it stays there meanwhile, so that `stop` counts it
+                parcel.is_closed = True
                 try:
-                    parcels[0].base.set_result(await self._send_parcel(place, parcels[0].messages))
+                    base = await self._send_parcel(place, parcel.messages)
                 except Exception as error:  # noqa: BLE001  a fault of ours must not keep out who comes later
                     log.error("produce_broken", error=repr(error)[:300])  # noqa: TRY400
-                    parcels[0].base.cancel()
-                self._room.give(parcels.popleft().size_bytes)  # until here `stop` counts it
+                    base = _NOWHERE
+                for waiter in parcel.waiters:
+                    if not waiter.done():
+                        waiter.set_result(base)
+                self._room.give(parcels.popleft().size_bytes)
         finally:
             del self._senders[place]
 
@@ -279,13 +318,8 @@ def new_event_producer(settings: KafkaSettings, *, topics: Sequence[str], most_b
     return EventProducer(new_producer, topics=topics, most_bytes=most_bytes)
 
 
-def _placed(place: Place, parcel: _Parcel, index: int) -> Placed | None:
-    base = parcel.base
-    return Placed(*place, base.result() + index) if base.done() and not base.cancelled() else None
-
-
-def _unacknowledged(within_s: float, parcels: Sequence[_Parcel]) -> RetryableError:
-    what = "did not acknowledge" if parcels else "takes nothing"
+def _unacknowledged(within_s: float, *, is_handed_over: bool) -> RetryableError:
+    what = "did not acknowledge" if is_handed_over else "takes nothing"
     return RetryableError(
         f"Kafka {what} within {within_s:g} s",
         hint="Send the same events again: an event that arrives twice is one event.",
