@@ -141,6 +141,7 @@ class Metrics:
             name: Counter(name, _help(name), _LABELS.get(name, _PARTITION), registry=self.registry)
             for name in get_args(CounterName)
         }
+        self._labelled: dict[tuple[object, ...], Counter] = {}  # finding one takes longer than counting
         self._gauges = {
             name: Gauge(name, _help(name), _LABELS.get(name, _PARTITION), registry=self.registry)
             for name in get_args(GaugeName)
@@ -158,8 +159,12 @@ class Metrics:
 
     def count(self, name: CounterName, by: float = 1, /, **labels: str) -> None:
         """Add `by` to a counter."""
-        counter = self._counters[name]
-        (counter.labels(**labels) if labels else counter).inc(by)
+        key = (name, *labels.items())
+        counter = self._labelled.get(key)
+        if counter is None:
+            counter = self._counters[name].labels(**labels) if labels else self._counters[name]
+            self._labelled[key] = counter
+        counter.inc(by)
 
     def set(self, name: GaugeName, to: float, /, **labels: str) -> None:
         """Set a gauge."""
