@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
@@ -21,7 +22,6 @@ log = get_logger(__name__)
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Answer:
 
 def json_answer(status: int, value: Any) -> Answer:
     """Return JSON data as a response."""
-    return Answer(status, _ENCODER.encode(value).encode())
+    return Answer(status, msgspec.json.encode(value))
 
 
 class Door:
