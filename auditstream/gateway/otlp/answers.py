@@ -19,9 +19,6 @@ from google.rpc.status_pb2 import Status
 from auditstream.gateway.drafts import Refusal
 from auditstream.gateway.otlp.signals import METRICS, Encoding, Signal
 
-RETRYABLE = frozenset({429, 502, 503, 504})
-"""Statuses after which an exporter sends the same request again."""
-
 _CODES = {
     400: code_pb2.INVALID_ARGUMENT,
     401: code_pb2.UNAUTHENTICATED,
@@ -51,13 +48,11 @@ class Answer:
         status: HTTP status.
         content_type: Media type of the body.
         body: The encoded message.
-        retry_after_s: Seconds for `Retry-After`; None when the header is left out.
     """
 
     status: int
     content_type: str
     body: bytes
-    retry_after_s: int | None = None
 
 
 def exported(
@@ -88,17 +83,16 @@ def metrics_rejected(request: Message, encoding: Encoding) -> Answer:
     return _partial(METRICS, rejected, _NO_METRICS, encoding)
 
 
-def failed(status: int, message: str, encoding: Encoding, *, retry_after_s: int | None = None) -> Answer:
+def failed(status: int, message: str, encoding: Encoding) -> Answer:
     """Return the answer to a request of which nothing was taken, as google.rpc.Status.
 
     Args:
         status: HTTP status, 4xx or 5xx.
         message: What is wrong, for a person.
         encoding: Encoding of the request; protobuf where it has none.
-        retry_after_s: When to send again, for 429 and 503.
     """
     code = _CODES.get(status, code_pb2.INTERNAL if status >= 500 else code_pb2.INVALID_ARGUMENT)
-    return _answer(status, Status(code=code, message=message[:_LONGEST_MESSAGE]), encoding, retry_after_s)
+    return _answer(status, Status(code=code, message=message[:_LONGEST_MESSAGE]), encoding)
 
 
 def _reason(signal: Signal, index: int, refusal: Refusal) -> str:
@@ -112,9 +106,9 @@ def _partial(signal: Signal, rejected: int, message: str, encoding: Encoding) ->
     return _answer(200, response, encoding)
 
 
-def _answer(status: int, message: Message, encoding: Encoding, retry_after_s: int | None = None) -> Answer:
+def _answer(status: int, message: Message, encoding: Encoding) -> Answer:
     if encoding is Encoding.JSON:
         body = MessageToJson(message, indent=None).encode()
     else:
         body = message.SerializeToString()
-    return Answer(status, encoding.value, body, retry_after_s)
+    return Answer(status, encoding.value, body)

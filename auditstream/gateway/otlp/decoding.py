@@ -8,15 +8,16 @@ names may also be given as in the schema (`trace_id`), which costs nothing and l
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError, Message
 
+from auditstream.core.errors import DecodeError as NotJsonError
 from auditstream.core.errors import RequestError
 from auditstream.gateway.otlp.signals import Encoding, Signal
+from schemas.strict_json import parse
 
 _SPEC = "https://opentelemetry.io/docs/specs/otlp/"
 _ID_FIELDS = ("traceId", "trace_id", "spanId", "span_id", "parentSpanId", "parent_span_id")
@@ -28,7 +29,7 @@ _HOLDERS = (
 """Names of the lists that lead from a request down to what has ids, level by level."""
 
 
-def decode(signal: Signal, body: bytes, encoding: Encoding) -> Message:
+def decode(signal: Signal, body: bytes, encoding: Encoding, *, depth: int = 128) -> Message:
     """Return the request that a body holds.
 
     An id that is not hex does not fail the request: the item that has it is refused by itself.
@@ -37,12 +38,13 @@ def decode(signal: Signal, body: bytes, encoding: Encoding) -> Message:
         signal: What kind of request it is.
         body: The body, decompressed; its size is the caller's to limit.
         encoding: How it is encoded.
+        depth: How deep JSON may be nested; protobuf has a limit of its own, 100 messages.
 
     Raises:
         RequestError: It is no such request; the message says where it breaks off, as far as that is known.
     """
     if encoding is Encoding.JSON:
-        return _from_json(signal, body)
+        return _from_json(signal, body, depth)
     try:
         request: Message = signal.request.FromString(body)
     except DecodeError as error:
@@ -50,11 +52,12 @@ def decode(signal: Signal, body: bytes, encoding: Encoding) -> Message:
     return request
 
 
-def _from_json(signal: Signal, body: bytes) -> Message:
+def _from_json(signal: Signal, body: bytes, depth: int) -> Message:
     try:
-        document = json.loads(body, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise _refused(f"is not JSON: {error}") from None
+        document = parse(body, depth=depth)
+    except NotJsonError as error:
+        name = error.context["field"]
+        raise _refused(f"{name!r:.64} {error.message}" if name else error.message) from None
     if not isinstance(document, dict):
         raise _refused("is not a JSON object")
     for holder in _with_ids(document, 0):
@@ -64,17 +67,6 @@ def _from_json(signal: Signal, body: bytes) -> Message:
     except (ParseError, ValueError, TypeError, RecursionError) as error:
         raise _refused(f"is not OTLP JSON: {error}") from None
     return request
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is given twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _with_ids(holder: Any, level: int) -> Iterator[dict[str, Any]]:

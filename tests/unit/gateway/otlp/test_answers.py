@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from auditstream.gateway.drafts import Refusal
-from auditstream.gateway.otlp.answers import RETRYABLE, exported, failed, metrics_rejected
+from auditstream.gateway.otlp.answers import exported, failed, metrics_rejected
 from auditstream.gateway.otlp.signals import LOGS, METRICS, TRACES, Encoding, Signal
 
 NEGATIVE = Refusal("contract", "usage.input_tokens", "usage.input_tokens: is negative")
@@ -93,11 +93,7 @@ def test_no_metrics_are_no_failure() -> None:
     ],
 )
 def test_errors_are_a_status_in_the_encoding_of_the_request(status: int, code: int) -> None:
-    binary = failed(status, "why", Encoding.PROTOBUF, retry_after_s=7)
+    binary = failed(status, "why", Encoding.PROTOBUF)
     text = failed(status, "why", Encoding.JSON)
     assert Status.FromString(binary.body) == Parse(text.body, Status()) == Status(code=code, message="why")
-    assert (binary.status, binary.retry_after_s, text.retry_after_s) == (status, 7, None)
-
-
-def test_clients_retry_after_what_the_specification_names() -> None:
-    assert {429, 502, 503, 504} == RETRYABLE
+    assert binary.status == text.status == status

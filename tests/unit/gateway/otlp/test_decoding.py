@@ -105,9 +105,9 @@ def test_an_id_that_is_not_hex_refuses_its_span_and_no_other(wrong: str) -> None
     ("body", "reason"),
     [
         (b"{", "is not JSON"),
-        (b"\xff\xfe\xfa", "is not JSON"),
+        (b"\xff\xfe\xfa", "is not UTF-8 at byte 0"),
         (b'{"resourceSpans": NaN}', "NaN is not a JSON number"),
-        (b'{"resourceSpans": [], "resourceSpans": []}', "given twice"),
+        (b'{"resourceSpans": [], "resourceSpans": []}', "'resourceSpans' is given twice"),
         (b"[]", "is not a JSON object"),
         (b"[" * 100_000, "is not JSON"),
         (b'{"resourceSpans": {}}', "is not OTLP JSON"),
@@ -131,8 +131,10 @@ def _nested_value(levels: int) -> bytes:
 
 
 def test_a_value_that_is_nested_too_deeply_is_refused() -> None:
-    with pytest.raises(RequestError, match="is not OTLP JSON"):
+    with pytest.raises(RequestError, match="nested deeper than 128"):
         decode(TRACES, _nested_value(150), Encoding.JSON)
+    with pytest.raises(RequestError, match="is not OTLP JSON"):
+        decode(TRACES, _nested_value(150), Encoding.JSON, depth=1000)
 
 
 def test_a_value_that_is_nested_deeply_is_cut() -> None:
