@@ -34,6 +34,7 @@ OWN_SCHEMA: dict[str, pl.DataType] = {
     "leaf_kind": pl.UInt8(),
     "leaf_hash": pl.Binary(),
     "duplicate_of": pl.UInt64(),
+    "same_call_as": pl.UInt64(),
     "kafka_topic": pl.String(),
     "kafka_partition": pl.Int32(),
     "kafka_offset": pl.Int64(),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from auditstream.core.ids import CALL_KEY_BYTES, call_key
 from auditstream.core.ports import LogId
 from sinks.clients import ClientPool
 from sinks.refusals import translated
@@ -20,9 +21,24 @@ _IDS_AT = """
 SELECT leaf_index, event_id FROM events
 WHERE log_id = {log:String} AND leaf_kind = 0 AND leaf_index IN {indexes:Array(UInt64)}"""
 
+# The key is that of auditstream.core.ids.call_key, the conditions are those of streams.recording.same_calls.
+_FIRST_CALLS = r"""
+SELECT
+    SHA256(concat(tenant_id, '\0', inference_provider, '\0', inference_response_id)) AS call_hash,
+    leaf_index
+FROM events
+WHERE log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}
+    AND leaf_kind = 0 AND duplicate_of IS NULL AND same_call_as IS NULL
+    AND event_type IN ('ai.inference', 'ai.embedding')
+    AND inference_provider != '' AND inference_response_id != ''
+    AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL OR cost_status = 'priced')"""
+_CALLS_AT = """
+SELECT leaf_index, tenant_id, inference_provider, inference_response_id FROM events
+WHERE log_id = {log:String} AND leaf_kind = 0 AND leaf_index IN {indexes:Array(UInt64)}"""
+
 
 class ClickHouseHistory:
-    """Reads event ids of a log, newest tables first."""
+    """Reads what was recorded of a log: event ids, and keys of model calls."""
 
     def __init__(self, clients: ClientPool) -> None:
         self._clients = clients
@@ -41,6 +57,22 @@ class ClickHouseHistory:
         with translated(f"read of ids of {log}"), self._clients.borrow() as client:
             rows = client.query(_IDS_AT, parameters).result_rows
         return {int(index): uuid.UUID(str(event_id)).bytes for index, event_id in rows}
+
+    def first_calls(self, log: LogId, from_index: int, to_index: int) -> pl.DataFrame:
+        """Return the first reports of calls in a run of leaves; see the port."""
+        parameters = {"log": str(log), "from": from_index, "to": to_index}
+        with translated(f"read of calls of {log}"), self._clients.borrow() as client:
+            table = client.query_arrow(_FIRST_CALLS, parameters=parameters)
+        frame = pl.DataFrame(pl.from_arrow(table))
+        keys = frame.get_column("call_hash").cast(pl.Binary).bin.head(CALL_KEY_BYTES)
+        return frame.select(keys.alias("call_key"), pl.col("leaf_index").cast(pl.UInt64))
+
+    def calls_at(self, log: LogId, indexes: Sequence[int]) -> dict[int, bytes]:
+        """Return the call keys at some leaves; see the port."""
+        parameters = {"log": str(log), "indexes": list(indexes)}
+        with translated(f"read of calls of {log}"), self._clients.borrow() as client:
+            rows = client.query(_CALLS_AT, parameters).result_rows
+        return {int(index): call_key(*map(str, names)) for index, *names in rows}
 
 
 def _as_printed(stored: pl.Series) -> pl.Series:

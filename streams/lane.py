@@ -323,5 +323,6 @@ class Lane:
         for reason, count in block.dead_letter_reasons().items():
             metrics.count("auditstream_dead_letters_total", count, topic=self.log.topic, reason=reason)
         metrics.count("auditstream_duplicates_total", block.duplicates, **self._labels)
+        metrics.count("auditstream_same_calls_total", block.same_calls, **self._labels)
         metrics.count("auditstream_unpriced_events_total", block.unpriced, topic=self.log.topic)
         metrics.count("auditstream_unattributed_events_total", block.unattributed, topic=self.log.topic)

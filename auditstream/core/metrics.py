@@ -27,6 +27,8 @@ CounterName = Literal[
     "auditstream_dead_letters_total",
     # Rows marked as a repeat of an earlier event id.
     "auditstream_duplicates_total",
+    # Events that report a model call which an earlier event reports, so that it is not charged again.
+    "auditstream_same_calls_total",
     # Insert attempts that were refused, timed out or cut (label: reason).
     "auditstream_insert_retries_total",
     # Kafka offsets that a gap leaf stands for: Kafka lost them before they were recorded.

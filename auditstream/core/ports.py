@@ -201,6 +201,7 @@ class Block:
         outbound: What to publish once the rows are durable.
         dead_letters: How many rows are leaves of kind 1.
         duplicates: How many rows repeat an event that was recorded before.
+        same_calls: How many rows report a model call that an earlier one reports.
         unpriced: How many events have no price.
         unattributed: How many events belong to nobody that is known.
     """
@@ -210,6 +211,7 @@ class Block:
     outbound: Sequence[Outbound] = ()
     dead_letters: int = 0
     duplicates: int = 0
+    same_calls: int = 0
     unpriced: int = 0
     unattributed: int = 0
 
@@ -316,7 +318,7 @@ class Sink(Protocol):
 
 
 class History(Protocol):
-    """Event ids that were recorded before. Every method blocks and may be called from any thread."""
+    """What was recorded before. Every method blocks and may be called from any thread."""
 
     def first_ids(self, log: LogId, from_index: int, to_index: int) -> pl.DataFrame:
         """Return the events of a log with leaf indexes in `[from_index, to_index)`, repeats left out.
@@ -330,6 +332,25 @@ class History(Protocol):
 
     def ids_at(self, log: LogId, indexes: Sequence[int]) -> dict[int, bytes]:
         """Return the event id (16 bytes as printed) at each of the leaf indexes that has one.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+    def first_calls(self, log: LogId, from_index: int, to_index: int) -> pl.DataFrame:
+        """Return the first reports of model calls with leaf indexes in `[from_index, to_index)`.
+
+        They are events of a call with a response id that count tokens or have a cost, repeats and further
+        reports left out. Columns: `call_key` (`core.ids.call_key`), `leaf_index`.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+    def calls_at(self, log: LogId, indexes: Sequence[int]) -> dict[int, bytes]:
+        """Return the call key at each of the leaf indexes that has one.
 
         Raises:
             RetryableError: No answer.

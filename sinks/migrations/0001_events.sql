@@ -256,6 +256,7 @@ CREATE TABLE IF NOT EXISTS events
     leaf_kind UInt8 COMMENT '0 event, 1 dead letter, 2 gap',
     leaf_hash FixedString(32) CODEC(NONE) COMMENT 'SHA-256 of 0x00 and the leaf entry (RFC 6962)',
     duplicate_of Nullable(UInt64) COMMENT 'leaf_index, in the same log, of the first row with this event_id; NULL for the first',
+    same_call_as Nullable(UInt64) COMMENT 'leaf_index, in the same log, of the first event that reports the same model call (tenant, provider, response id) and has its cost; NULL for that one and for other events',
     kafka_topic LowCardinality(String) COMMENT 'Kafka topic that the record came from',
     kafka_partition Int32 COMMENT 'Kafka partition that the record came from',
     kafka_offset Int64 CODEC(Delta, ZSTD(1)) COMMENT 'Kafka offset of the record; the first one that a gap stands for',

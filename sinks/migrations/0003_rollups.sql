@@ -1,4 +1,4 @@
--- Sums over events that are no repeats, by the minute or hour of event_time. Gross: adjustments are not in them
+-- Sums over events that are no repeats, and over one event a model call, by the minute or hour of event_time. Gross: adjustments are not in them
 -- (costs_current is net). Each target has its own window of tokens: without it a replayed segment counts double.
 -- Views must be total functions of a row: one that raises stops the log that the row is in.
 CREATE TABLE IF NOT EXISTS usage_1m
@@ -59,7 +59,7 @@ SELECT
     sum(ifNull(e.cost_effective, 0)) AS cost_effective,
     sum(ifNull(e.cost_billed, 0)) AS cost_billed
 FROM events AS e
-WHERE leaf_kind = 0 AND duplicate_of IS NULL
+WHERE leaf_kind = 0 AND duplicate_of IS NULL AND same_call_as IS NULL
 GROUP BY
     tenant_id, minute, event_type, project_id, environment, inference_provider, model, cost_currency,
     ingest_month;
@@ -135,7 +135,7 @@ SELECT
     sum(ifNull(e.cost_effective, 0)) AS cost_effective,
     sum(ifNull(e.cost_billed, 0)) AS cost_billed
 FROM events AS e
-WHERE leaf_kind = 0 AND duplicate_of IS NULL
+WHERE leaf_kind = 0 AND duplicate_of IS NULL AND same_call_as IS NULL
 GROUP BY
     tenant_id, hour, event_type, project_id, team_id, feature_id, cost_center, environment,
     agent_id, credential_id, inference_provider, model, cost_currency, ingest_month;
@@ -176,7 +176,7 @@ SELECT
     toStartOfMonth(ingest_day) AS ingest_month,
     count() AS events
 FROM events AS e
-WHERE leaf_kind = 0 AND duplicate_of IS NULL
+WHERE leaf_kind = 0 AND duplicate_of IS NULL AND same_call_as IS NULL
 GROUP BY
     tenant_id, minute, event_type, inference_provider, model, tool_name, outcome, error_type, http_status,
     ingest_month;
@@ -215,7 +215,7 @@ SELECT
     quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(e.duration_us) AS duration_us,
     quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(e.inference_ttft_us) AS ttft_us
 FROM events AS e
-WHERE leaf_kind = 0 AND duplicate_of IS NULL AND (e.duration_us IS NOT NULL OR e.inference_ttft_us IS NOT NULL)
+WHERE leaf_kind = 0 AND duplicate_of IS NULL AND same_call_as IS NULL AND (e.duration_us IS NOT NULL OR e.inference_ttft_us IS NOT NULL)
 GROUP BY tenant_id, minute, event_type, inference_provider, model, tool_name, ingest_month;
 
 CREATE VIEW IF NOT EXISTS latency_quantiles_1m

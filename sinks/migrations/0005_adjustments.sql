@@ -45,8 +45,16 @@ COMMENT 'Differences booked after the fact: new prices, late attribution, late r
 
 -- The two branches keep the primary key usable for the many events that were never adjusted.
 CREATE VIEW IF NOT EXISTS events_current AS
-SELECT *, search_text
-FROM events
+SELECT
+    e.* REPLACE (
+        if(e.same_call_as IS NULL, e.input_tokens, NULL) AS input_tokens,
+        if(e.same_call_as IS NULL, e.output_tokens, NULL) AS output_tokens,
+        if(e.same_call_as IS NULL, e.cache_read_tokens, NULL) AS cache_read_tokens,
+        if(e.same_call_as IS NULL, e.cache_write_tokens, NULL) AS cache_write_tokens,
+        if(e.same_call_as IS NULL, e.reasoning_tokens, NULL) AS reasoning_tokens
+    ),
+    e.search_text AS search_text
+FROM events AS e
 WHERE leaf_kind = 0
     AND duplicate_of IS NULL
     AND (log_id, leaf_index) NOT IN (SELECT log_id, leaf_index FROM cost_adjustments)
@@ -62,7 +70,12 @@ SELECT
         if(a.prices > 0 OR e.cost_effective IS NOT NULL,
             ifNull(e.cost_effective, 0) + a.cost_effective, NULL) AS cost_effective,
         if(a.prices > 0 OR e.cost_billed IS NOT NULL,
-            ifNull(e.cost_billed, 0) + a.cost_billed, NULL) AS cost_billed
+            ifNull(e.cost_billed, 0) + a.cost_billed, NULL) AS cost_billed,
+        if(e.same_call_as IS NULL, e.input_tokens, NULL) AS input_tokens,
+        if(e.same_call_as IS NULL, e.output_tokens, NULL) AS output_tokens,
+        if(e.same_call_as IS NULL, e.cache_read_tokens, NULL) AS cache_read_tokens,
+        if(e.same_call_as IS NULL, e.cache_write_tokens, NULL) AS cache_write_tokens,
+        if(e.same_call_as IS NULL, e.reasoning_tokens, NULL) AS reasoning_tokens
     ),
     e.search_text AS search_text
 FROM events AS e
@@ -84,7 +97,7 @@ INNER JOIN
     HAVING countIf(kind = 'duplicate') = 0
 ) AS a ON e.log_id = a.log_id AND e.leaf_index = a.leaf_index
 WHERE e.leaf_kind = 0 AND e.duplicate_of IS NULL
-COMMENT 'One row an event_id, with what was learnt later added: tenant, price status and costs';
+COMMENT 'One row an event_id, with what was learnt later added: tenant, price status and costs; tokens and costs of a model call are in one row';
 
 CREATE VIEW IF NOT EXISTS costs_current
 (

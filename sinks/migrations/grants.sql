@@ -14,9 +14,12 @@ ALTER TABLE ${database}.latency_1m_feed MODIFY SQL SECURITY DEFINER DEFINER = CU
 CREATE ROLE IF NOT EXISTS audit_writer;
 GRANT INSERT ON ${database}.events TO audit_writer;
 GRANT INSERT ON ${database}.findings TO audit_writer;
--- The last is what `duplicate_of IS NULL` reads.
+-- `duplicate_of.null` is what `duplicate_of IS NULL` reads, and so on. Which calls were recorded before is told by
+-- tenant, provider and response id.
 GRANT SELECT(log_id, segment_id, leaf_index, leaf_kind, duplicate_of, event_id, kafka_offset, kafka_timestamp,
-    ingest_day, inserted_at, reference_revision, enricher_version, reject_reason, `duplicate_of.null`)
+    ingest_day, inserted_at, reference_revision, enricher_version, reject_reason, `duplicate_of.null`,
+    same_call_as, `same_call_as.null`, event_type, tenant_id, inference_provider, inference_response_id,
+    input_tokens, `input_tokens.null`, output_tokens, `output_tokens.null`, cost_status)
     ON ${database}.events TO audit_writer;
 GRANT SELECT ON ${database}.segment_ranges TO audit_writer;
 GRANT SELECT ON ${database}.tenants TO audit_writer;

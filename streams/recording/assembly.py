@@ -14,6 +14,7 @@ from streams.recording.datum_decoder import Schemas
 from streams.recording.duplicates import DuplicateMarker
 from streams.recording.outlets import Outlets, OwnSchemas
 from streams.recording.recorder import SegmentRecorder, Stages
+from streams.recording.same_calls import SameCallMarker
 
 
 class KnownSchemas(Schemas, OwnSchemas, Protocol):
@@ -38,6 +39,7 @@ def new_recorder(
         ),
         pricer=CataloguePricer(bundled_catalogue()),
         marker=DuplicateMarker(history),
+        calls=SameCallMarker(history),
     )
     outlets = Outlets(
         schemas, dead_letters=kafka.dead_letter_topic, usage=kafka.usage_topic, findings=kafka.findings_topic

@@ -20,6 +20,7 @@ from streams.recording.gaps import gap_block
 from streams.recording.outlets import Outlets
 from streams.recording.pauses import pause_of
 from streams.recording.provenance import provenance
+from streams.recording.same_calls import SameCallMarker, settled
 from streams.recording.usage_deltas import usage_deltas
 
 
@@ -64,12 +65,14 @@ class Stages:
         attributor: Establishes owners.
         pricer: Computes costs.
         marker: Finds repeats of events that were recorded before.
+        calls: Finds further reports of a model call.
     """
 
     decoder: Decoder
     attributor: Attributor
     pricer: Pricer
     marker: DuplicateMarker
+    calls: SameCallMarker
 
 
 class SegmentRecorder:
@@ -100,8 +103,10 @@ class SegmentRecorder:
         decoded = stages.decoder.decode(segment).without(refused)
         marks = stages.marker.mark(segment, decoded)
         events = stages.attributor.attribute(decoded.events, topic=segment.log.topic, revision=revision)
-        events = stages.pricer.price(events, revision=revision)
-        decoded = replace(decoded, events=events.with_columns(marks))
+        events = stages.pricer.price(events, revision=revision).with_columns(marks)
+        calls = stages.calls.mark(segment, events, list(decoded.positions))
+        events = settled(events.with_columns(calls))
+        decoded = replace(decoded, events=events)
         outbound = list(self._outbound(segment, decoded))
         decoded = replace(decoded, events=decoded.events.drop(DISPUTE))
         columns = [_spread(decoded, len(segment)), provenance(segment, decoded)]
@@ -113,6 +118,7 @@ class SegmentRecorder:
             outbound=outbound,
             dead_letters=len(decoded.rejections),
             duplicates=len(marks) - marks.null_count(),
+            same_calls=len(calls) - calls.null_count(),
             unpriced=_count(events, "cost_status", "unpriced"),
             unattributed=_count(events, "tenant_id", UNATTRIBUTED),
         )

@@ -1,6 +1,7 @@
 """Usage deltas: what a segment adds to each tenant's usage, by the minute of event time.
 
-Events count as in the rollup `usage_1m`: what is no repeat, gross, with null as nothing. A replay makes the
+Events count as in the rollup `usage_1m`: what is no repeat and no further report of a call, gross, with null
+as nothing. A replay makes the
 same bytes: groups are sorted, sums are exact whatever their order, and nothing but the segment goes in.
 """
 
@@ -48,11 +49,12 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
 
     Args:
         segment: The segment.
-        decoded: Its events: attributed, priced, and marked with `duplicate_of`.
+        decoded: Its events: attributed, priced, and marked with `duplicate_of` and `same_call_as`.
         topic: Topic of usage deltas.
         prefix: What goes before a datum.
     """
-    lines = _summed(decoded.events.filter(pl.col("duplicate_of").is_null()))
+    counted = pl.col("duplicate_of").is_null() & pl.col("same_call_as").is_null()
+    lines = _summed(decoded.events.filter(counted))
     watermark = _watermark(segment, decoded)
     rows = lines.select(*_KEY, *_COUNTS, *_AMOUNTS).iter_rows()
     for tenant, group in groupby(rows, key=itemgetter(0)):

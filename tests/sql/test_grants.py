@@ -92,6 +92,8 @@ def test_a_worker_records_recovers_and_reads_what_it_attributes_by(open_as: Open
     assert plan.lo == 100
     assert sink.token_window() > 0
     assert sink.history().first_ids(LOG, 100, 103).height == 3
+    assert sink.history().first_calls(LOG, 100, 103).height == 0
+    assert set(sink.history().calls_at(LOG, [101])) == {101}
     assert set(sink.history().ids_at(LOG, [101])) == {101}
     assert reference.load(reference.newest(), kinds=ENRICHING).revision > 0
     clients.close()

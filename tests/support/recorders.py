@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from auditstream.core.ids import call_key
 from auditstream.core.ports import Block, Directory, LogId, Outbound, Plan, Segment
 from auditstream.core.settings import KafkaSettings
 from schemas.codec import decode
@@ -20,6 +21,16 @@ from tests.support.fault_worker import OWN_SCHEMA_IDS, NoFacts, PackagedSchemas
 
 LOG = LogId("audit.events.v1", 0, "0a1b2c3d")
 KAFKA = KafkaSettings()
+
+
+_CALL_COLUMNS = {
+    "leaf_index": pl.UInt64,
+    "duplicate_of": pl.UInt64,
+    "same_call_as": pl.UInt64,
+    "input_tokens": pl.Int64,
+    "output_tokens": pl.Int64,
+    "cost_status": pl.String,
+}
 
 
 class KeptHistory:
@@ -35,6 +46,36 @@ class KeptHistory:
     def ids_at(self, log: LogId, indexes: Sequence[int]) -> dict[int, bytes]:
         asked = self._events().filter(pl.col("leaf_index").is_in(list(indexes)))
         return dict(asked.select("leaf_index", "event_id").iter_rows())
+
+    def first_calls(self, log: LogId, from_index: int, to_index: int) -> pl.DataFrame:
+        calls = self._calls().filter(
+            pl.col("duplicate_of").is_null(),
+            pl.col("same_call_as").is_null(),
+            pl.col("leaf_index").is_between(from_index, to_index - 1),
+            pl.col("input_tokens").is_not_null()
+            | pl.col("output_tokens").is_not_null()
+            | (pl.col("cost_status") == "priced"),
+        )
+        return calls.select("call_key", "leaf_index")
+
+    def calls_at(self, log: LogId, indexes: Sequence[int]) -> dict[int, bytes]:
+        asked = self._calls().filter(pl.col("leaf_index").is_in(list(indexes)))
+        return dict(asked.select("leaf_index", "call_key").iter_rows())
+
+    def _calls(self) -> pl.DataFrame:
+        rows = [
+            {
+                **{name: row[name] for name in _CALL_COLUMNS},
+                "call_key": call_key(
+                    row["tenant_id"], row["inference_provider"], row["inference_response_id"]
+                ),
+            }
+            for block in self._blocks
+            for row in block.frame.iter_rows(named=True)
+            if row["event_type"] in {"ai.inference", "ai.embedding"} and row["inference_response_id"]
+        ]
+        kinds = {**_CALL_COLUMNS, "call_key": pl.Binary}
+        return pl.DataFrame(rows, schema=kinds)
 
     def _events(self) -> pl.DataFrame:
         kinds = {"event_id": pl.Binary, "leaf_index": pl.UInt64, "duplicate_of": pl.UInt64}
