@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _LONGEST = 64
 """Characters of an address, with a zone; what is longer is none."""
+
+_KEPT = {4: (1 << 32) - (1 << 8), 6: (1 << 128) - (1 << 80)}
+"""Bits that stay, by version."""
 
 
 def parsed(text: str) -> IPv4Address | IPv6Address | None:
@@ -23,5 +26,5 @@ def parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 def truncated(address: IPv4Address | IPv6Address) -> str:
     """Return the first address of the network that an address is in."""
-    length = 24 if address.version == 4 else 48
-    return str(ip_network((address, length), strict=False).network_address)
+    # By hand: a network object takes five times as long, and every event with an address comes here.
+    return str(type(address)(int(address) & _KEPT[address.version]))

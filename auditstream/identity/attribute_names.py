@@ -8,6 +8,7 @@ Ours (`content.input`, …), OpenTelemetry's GenAI conventions in the dialects t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
@@ -32,6 +33,13 @@ _EXACT: dict[str, Meaning] = {
     "gen_ai.retrieval.documents": "content.output",
     "gen_ai.evaluation.explanation": "content.output",
     "gen_ai.event.content": "content.input",
+    "gen_ai.memory.query.text": "content.input",
+    "gen_ai.memory.records": "content.output",
+    "gen_ai.guardrail.verdict.reason": "content.output",
+    "gen_ai.task.input": "content.input",
+    "gen_ai.task.output": "content.output",
+    "mcp.request.argument": "content.arguments",
+    "mcp.response.value": "content.result",
     "gen_ai.system_instructions": "content.system",
     "gen_ai.tool.definitions": "content.tools",
     "gen_ai.tool.call.arguments": "content.arguments",
@@ -47,6 +55,9 @@ _EXACT: dict[str, Meaning] = {
     "input.value": "content.input",
     "output.value": "content.output",
     "embedding.text": "content.input",
+    "embedding.vector": "content.output",
+    "evaluation.explanation": "content.output",
+    "llm.prompt_template.template": "content.input",
     "reranker.query": "content.input",
     "db.query.text": "content.input",
     "db.statement": "content.input",
@@ -72,6 +83,15 @@ _PREFIXES: tuple[tuple[str, Content], ...] = (
     ("llm.output_messages.", "content.output"),
     ("llm.prompts.", "content.input"),
     ("llm.completions.", "content.output"),
+    ("gen_ai.content.", "content.input"),
+    ("gen_ai.guardrail.security.content.", "content.input"),
+    ("gen_ai.prompt.variable.", "content.input"),
+    ("traceloop.prompt.template", "content.input"),
+    ("input.images", "content.input"),
+    ("output.images", "content.output"),
+    ("input.documents", "content.input"),
+    ("output.documents", "content.output"),
+    ("llm.choices", "content.output"),
     ("llm.tools.", "content.tools"),
     ("llm.request.functions.", "content.tools"),
     ("retrieval.documents.", "content.output"),
@@ -85,6 +105,14 @@ _INDEXED: tuple[tuple[str, Content], ...] = (
     ("gen_ai.completion.", "content.output"),
 )
 _OWN: frozenset[str] = frozenset(Content.__args__)  # type: ignore[attr-defined]  # a Literal has them
+
+
+def known_names() -> Iterator[tuple[str, str]]:
+    """Yield every name and what it holds, `*` for any rest; for the page that lists them."""
+    yield from ((name, name) for name in sorted(_OWN))
+    yield from ((name, str(meaning)) for name, meaning in _EXACT.items())
+    yield from ((f"{prefix}*", content) for prefix, content in _PREFIXES)
+    yield from ((f"{prefix}<number>.*", content) for prefix, content in _INDEXED)
 
 
 @lru_cache(maxsize=8_192)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import importlib
+import sys
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from auditstream_sdk.sealing import BoxError, EdgeKey, KeysError, Sealer, fetch_from, is_handle
+from auditstream_sdk.edge_keys import BoxError, EdgeKey, KeysError, fetch_from
+from auditstream_sdk.sealing import Sealer, is_handle
 
 from auditstream.core.clock import ManualClock
 from auditstream.identity.boxes import Place, open_box, seal
@@ -218,3 +221,13 @@ def test_a_keyring_of_another_deployment_does_not_know_the_edges_keys(keys: Keys
         at_the_gateway(Keys(MasterKey(bytes(32)), ring), sent)
     ring.close()
     assert base64.b64decode(sent["sealed"]["content.input"])[0] == 1
+
+
+@pytest.mark.parametrize("module", ["edge_keys", "sealing"])
+def test_without_cryptography_the_extra_is_named(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] in {"auditstream_sdk", "cryptography"}]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+
+    with pytest.raises(ImportError, match=r"auditstream-sdk\[sealing\]"):
+        importlib.import_module(f"auditstream_sdk.{module}")

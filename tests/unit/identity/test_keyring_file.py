@@ -1,4 +1,4 @@
-"""The keyring: keys that last, and keys that are gone."""
+"""The keyring of a file: what its files hold, who may read them, and what a failure leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from auditstream.core.errors import ConfigError, RetryableError
 from auditstream.core.secret_file import KeyFileError
 from auditstream.identity import keyring_file
-from auditstream.identity.keyring import Destruction, KeyDestroyedError, KeyUnknownError
+from auditstream.identity.keyring import Destruction, KeyDestroyedError
 from auditstream.identity.keyring_file import KeyringFile
 from auditstream.identity.master_key import MasterKey
 
@@ -32,23 +32,6 @@ def everything_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def test_a_key_is_made_once_and_found_by_its_name(ring: KeyringFile) -> None:
-    made = ring.data_key("acme", "user-a", "2026-01")
-
-    assert ring.data_key("acme", "user-a", "2026-01") == made
-    assert ring.key("acme", made.key_id) == made
-    assert len({made.secret, ring.data_key("acme", "user-a", "2026-02").secret}) == 2
-    assert len({made.secret, ring.data_key("globex", "user-a", "2026-01").secret}) == 2
-
-
-def test_the_name_of_a_key_says_nothing_of_its_subject(ring: KeyringFile) -> None:
-    made = ring.data_key("acme", "user-a", "2026-01")
-
-    assert made.key_id.startswith("sk-")
-    assert len(made.key_id) == 29
-    assert "secret" not in repr(made)
-
-
 def test_keys_outlive_the_process_and_only_the_owner_may_read_them(ring: KeyringFile, tmp_path: Path) -> None:
     made = ring.data_key("acme", "user-a", "2026-01")
 
@@ -58,53 +41,6 @@ def test_keys_outlive_the_process_and_only_the_owner_may_read_them(ring: Keyring
     again.close()
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
-
-
-def test_another_tenants_key_is_unknown(ring: KeyringFile) -> None:
-    made = ring.data_key("acme", "user-a", "2026-01")
-
-    with pytest.raises(KeyUnknownError):
-        ring.key("globex", made.key_id)
-    with pytest.raises(KeyUnknownError):
-        ring.key("acme", "sk-" + "x" * 5_000)
-
-
-def test_destroyed_keys_are_gone_for_good_and_say_why(ring: KeyringFile) -> None:
-    first, second = (ring.data_key("acme", "user-a", month) for month in ("2026-01", "2026-02"))
-    other = ring.data_key("acme", "user-b", "2026-01")
-
-    gone = ring.destroy("acme", ["user-a"], ERASED)
-
-    assert [each.key_id for each in gone] == [first.key_id, second.key_id]
-    assert {each.destroyed for each in gone} == {ERASED}
-    with pytest.raises(KeyDestroyedError, match="by mara: GDPR"):
-        ring.key("acme", first.key_id)
-    assert ring.key("acme", other.key_id) == other
-    assert ring.destroy("acme", ["user-a"], ERASED) == []
-
-
-@pytest.mark.parametrize("month", ["2025-12", "2026-01", "2026-03"])
-def test_no_key_is_made_for_the_months_of_an_erased_subject(ring: KeyringFile, month: str) -> None:
-    ring.data_key("acme", "user-a", "2026-01")
-    ring.destroy("acme", ["user-a"], ERASED)
-
-    with pytest.raises(KeyDestroyedError):
-        ring.data_key("acme", "user-a", month)
-    assert [each.month for each in ring.records("acme", ["user-a"])] == ["2026-01"]
-
-
-def test_a_subject_who_comes_back_has_new_keys_from_the_next_month_on(ring: KeyringFile) -> None:
-    ring.destroy("acme", ["user-a"], ERASED)
-
-    made = ring.data_key("acme", "user-a", "2026-04")
-
-    assert ring.key("acme", made.key_id) == made
-    later = Destruction(datetime(2026, 4, 9, tzinfo=UTC), "mara", "again")
-    assert [each.key_id for each in ring.destroy("acme", ["user-a"], later)] == [made.key_id]
-    # An earlier tombstone does not shorten a later one.
-    ring.destroy("acme", ["user-a"], ERASED)
-    with pytest.raises(KeyDestroyedError):
-        ring.data_key("acme", "user-a", "2026-04")
 
 
 def test_no_file_of_the_keyring_has_a_destroyed_key(ring: KeyringFile, tmp_path: Path) -> None:
