@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS events
     content_hmac String COMMENT 'Keyed HMAC of the content, lower-case hex',
     content_bytes Nullable(Int64) COMMENT 'Size of the content in bytes',
     sealed Map(LowCardinality(String), String) COMMENT 'AES-256-GCM boxes of personal data and content, by field name',
-    seal_key_id LowCardinality(String) COMMENT 'Key that the boxes are sealed with; destroying it erases them',
+    seal_key_id String COMMENT 'Key that the boxes are sealed with; destroying it erases them',
     data_classes Array(LowCardinality(String)) COMMENT 'Classes of data touched, as `pii`, `phi`, `secret`',
     attributes Map(LowCardinality(String), String) COMMENT 'What the producer knows beyond this contract',
 
