@@ -10,7 +10,7 @@ from uuid import UUID
 from auditstream.query.reader import Reader
 
 ERASURE_SOURCE = "urn:auditstream:erase"
-"""Source of the events by which erasures are known; no producer may use the prefix."""
+"""Source of the events by which erasures are known."""
 
 READ_FROM = "events"
 
@@ -48,7 +48,8 @@ def erasure_of(reader: Reader, tenant: str, key_id: str) -> KnownErasure | None:
     """Return the first recorded erasure of a key, None when there is none.
 
     The record outlives every backup of a keyring: a key that it says is destroyed must not open anything,
-    though an old copy of the keyring has it again.
+    though an old copy of the keyring has it again. What came through the gateway, which stamps a credential
+    on everything, or on a tenant's own topic, is a producer's word and does not count.
 
     Raises:
         RetryableError: No answer.
@@ -57,6 +58,7 @@ def erasure_of(reader: Reader, tenant: str, key_id: str) -> KnownErasure | None:
 SELECT event_id, event_time FROM events
 WHERE tenant_id = {tenant:String} AND event_type = 'ai.key.lifecycle' AND source = {source:String}
     AND access_activity = 'destroy' AND has(access_scopes, {key:String})
+    AND credential_id = '' AND attribution_method != 'topic'
 ORDER BY event_time LIMIT 1"""
     parameters = {"tenant": tenant, "source": ERASURE_SOURCE, "key": key_id}
     found = reader.table(sql, parameters, doing="search for an erasure").rows

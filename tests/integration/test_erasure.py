@@ -117,6 +117,14 @@ def test_after_an_erasure_no_door_opens_and_every_leaf_verifies(scene: Scene, tm
     backup = tmp_path / "backup"
     shutil.copytree(scene.up.data_dir / "keys", backup)
 
+    # Nobody can keep others from reading by a made-up certificate.
+    forged = {"subject_id": "user-x", "activity": "destroy", "scopes": [opened["seal_key_id"]]}
+    source = {"source": "urn:auditstream:erase", "credential_id": "key-of-a-producer"}
+    key_event = {"event_type": "ai.key.lifecycle", "access": forged, "attributes": {}, **source}
+    assert send(scene.settings, scene.keys, [said("mallory", "", AT, **key_event)]) == 1
+    scene.wait("credential_id = 'key-of-a-producer'", 1)
+    assert scene.run("unseal", scene.ada[0])[0] == 0
+
     code, out, err = scene.run(
         "erase", "--tenant", "acme", "--subject", "ada", "--ground", "GDPR art. 17(1)(a), request 31"
     )
@@ -127,7 +135,7 @@ def test_after_an_erasure_no_door_opens_and_every_leaf_verifies(scene: Scene, tm
     assert row["destroyed_at"]
     assert "1 keys destroyed, 0 were before" in err
     # The certificate is an event like any other.
-    scene.wait("event_type = 'ai.key.lifecycle' AND access_activity = 'destroy'", 1)
+    scene.wait("event_type = 'ai.key.lifecycle' AND credential_id = ''", 1)
 
     # The command.
     for event_id in scene.ada:
@@ -166,7 +174,7 @@ def test_after_an_erasure_no_door_opens_and_every_leaf_verifies(scene: Scene, tm
     # What is recorded is as it was: rows, counts, leaves, proofs.
     assert scene.count("event_type = 'ai.inference'") == 7
     assert scene.rows(scene.ada[0])[0]["sealed"] != {}
-    scene.wait("event_type = 'ai.key.lifecycle'", 3)
+    scene.wait("event_type = 'ai.key.lifecycle' AND credential_id = ''", 3)
     for command in (("verify",), ("verify", "--deep"), ("prove", scene.ada[0])):
         code, out, err = scene.run(*command)
         assert code == 0, (command, err)
