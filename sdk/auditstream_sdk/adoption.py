@@ -1,0 +1,112 @@
+"""Spools of processes that died: locked, cut to whole records, what is missing reported, then sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from time import time_ns
+
+from auditstream_sdk.logs import Log
+from auditstream_sdk.notices import Notices
+from auditstream_sdk.pending import Gap
+from auditstream_sdk.reports import Reporter
+from auditstream_sdk.settings import Settings
+from auditstream_sdk.spool import SpoolLog
+from auditstream_sdk.state_page import StatePage, current_boot
+
+_MOST_AT_ONCE = 16
+"""Each holds three descriptors open; the others follow as these are sent."""
+
+
+def adopted(settings: Settings, folder: Path, held: Collection[str], notices: Notices) -> list[SpoolLog]:
+    """Return the logs of dead instances that are sent from now on by this process.
+
+    Args:
+        settings: Whose events may be sent under this client's key.
+        folder: The spool.
+        held: Instances that this process has already.
+        notices: What is said once.
+    """
+    found: list[SpoolLog] = []
+    for path in sorted(folder.glob("*.state")):
+        if len(found) + len(held) >= _MOST_AT_ONCE:
+            break
+        if path.stem not in held and (log := _adopt(settings, folder, path, notices)) is not None:
+            found.append(log)
+    return found
+
+
+def _adopt(settings: Settings, folder: Path, path: Path, notices: Notices) -> SpoolLog | None:
+    try:
+        page = StatePage(path)
+    except (BlockingIOError, FileNotFoundError):  # it lives, or was sent meanwhile
+        return None
+    except (OSError, ValueError) as error:
+        notices.error(f"page {path}", "a spool cannot be read and is left alone: %s: %s", path, error)
+        return None
+    if not _is_ours(settings, page):
+        notices.error(
+            f"key {page.facts.key_fingerprint}",
+            "%s holds events for another key; set adopt=%s (or the tenant that both belong to) to send them "
+            "under this one",
+            path,
+            page.facts.key_fingerprint,
+        )
+        page.close()
+        return None
+    try:
+        log = SpoolLog(folder, page, settings.spool_bytes)
+    except OSError as error:
+        notices.error(f"page {path}", "a spool cannot be read and is left alone: %s: %s", path, error)
+        page.close()
+        return None
+    try:
+        report_missing(log, reporter_of(log, settings))
+    except OSError as error:
+        notices.error(f"page {path}", "a spool cannot be written and is left alone: %s: %s", path, error)
+        log.abandon()
+        return None
+    return log
+
+
+def _is_ours(settings: Settings, page: StatePage) -> bool:
+    facts = page.facts
+    fingerprints = {settings.key_fingerprint, *settings.adopt.replace(" ", "").split(",")}
+    return facts.key_fingerprint in fingerprints or bool(settings.tenant and facts.tenant == settings.tenant)
+
+
+def reporter_of(log: SpoolLog, settings: Settings) -> Reporter:
+    """Return who reports for a dead instance."""
+    facts = log.page.facts
+    defaults = {"tenant_id": facts.tenant} if facts.tenant else {}
+    return Reporter(facts.source, facts.instance, facts.started_ms, settings.heartbeat_s, defaults)
+
+
+def report_missing(log: SpoolLog, reporter: Reporter) -> None:
+    """Append what an instance recorded and never wrote, as a loss; done again, it finds nothing missing."""
+    page = log.page
+    is_exact = page.is_complete or (page.facts.boot != "" and page.facts.boot == current_boot())
+    last = page.recorded if is_exact else max(page.recorded, page.reserved)
+    if last <= log.number:
+        return
+    gap = Gap(log.number + 1, last, "process_killed" if is_exact else "machine_stopped", time_ns())
+    if log.cut_bytes:
+        gap.detail = f"{log.cut_bytes} bytes of an unfinished record were cut off"
+    dropped = page.dropped + gap.count
+    if not log.append([reporter.loss(gap, dropped=dropped, number=last, is_exact=is_exact)]):
+        raise OSError("the spool has no room to say what was lost")
+    page.set_dropped(dropped)
+
+
+def report_damage(log: Log, reporter: Reporter) -> None:
+    """Append what a log could not read of its files, as losses."""
+    if not isinstance(log, SpoolLog):
+        return
+    while log.damages:
+        damage = log.damages.pop(0)
+        if damage.first <= damage.last:
+            gap = Gap(damage.first, damage.last, "spool_damaged", time_ns())
+            gap.detail = f"{damage.unread_bytes} bytes of a spool file cannot be read"
+            dropped = log.page.dropped + gap.count
+            log.append([reporter.loss(gap, dropped=dropped, number=log.number)])
+            log.page.set_dropped(dropped)

@@ -1,0 +1,170 @@
+"""From recordings to a running instance: made at the first recording, made anew in a forked child."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYetError
+from typing import Any
+
+from auditstream_sdk.errors import ClosedError, NotAcknowledgedError
+from auditstream_sdk.gateway import Transport
+from auditstream_sdk.instance import Instance
+from auditstream_sdk.notices import LOGGER
+from auditstream_sdk.recording import Captured, Receipt
+from auditstream_sdk.settings import Settings
+
+_ALL: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+
+
+class Pipeline:
+    """Takes recordings as a client's mode says.
+
+    Args:
+        settings: The client's settings.
+        defaults: Envelope fields that all its events have.
+        transport: Makes the way to the gateway, once a process.
+    """
+
+    def __init__(
+        self, settings: Settings, defaults: Mapping[str, Any], transport: Callable[[], Transport]
+    ) -> None:
+        self._settings = settings
+        self._defaults = defaults
+        self._transport = transport
+        self._mode = settings.mode
+        self._instance: Instance | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
+        _ALL.add(self)
+
+    def take(self, captured: Captured) -> Receipt | None:
+        """Take a recording; returns the receipt in the blocking modes, None where there is none.
+
+        Raises:
+            NotAcknowledgedError: Mode `blocking-strict`: there is no acknowledgement within the deadline.
+            ClosedError: Mode `blocking-strict`: the client was closed.
+        """
+        instance = self._instance or self._started()
+        if instance is None:
+            return self._closed()
+        if self._mode == "batch":
+            instance.put(_once(captured))
+            return None
+        waiter: Future[Receipt | None] = Future()
+        if not instance.put(_once(captured), waiter):
+            return self._failed(_dropped())
+        try:
+            return waiter.result(self._settings.deadline_s)
+        except NotYetError:
+            instance.withdraw(captured)
+            return self._failed(self._late(captured))
+        except NotAcknowledgedError as error:
+            return self._failed(error)
+
+    async def take_soon(self, captured: Captured) -> Receipt | None:
+        """Take a recording; waits as `take` does, without holding up the event loop.
+
+        Raises:
+            NotAcknowledgedError: As `take`.
+            ClosedError: As `take`.
+        """
+        instance = self._instance or self._started()
+        if instance is None:
+            return self._closed()
+        if self._mode == "batch":
+            instance.put(_once(captured))
+            return None
+        waiter: Future[Receipt | None] = Future()
+        if not instance.put(_once(captured), waiter):
+            return self._failed(_dropped())
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(waiter), self._settings.deadline_s)
+        except asyncio.TimeoutError:
+            instance.withdraw(captured)
+            return self._failed(self._late(captured))
+        except NotAcknowledgedError as error:
+            return self._failed(error)
+
+    def flush(self, deadline_s: float) -> bool:
+        """Wait until all that was recorded is acknowledged, or refused and told of; whether it is."""
+        return self._instance is None or self._instance.flush(deadline_s)
+
+    def close(self, deadline_s: float | None = None) -> bool:
+        """Send what there is within a deadline and end; whether all was sent."""
+        with self._lock:
+            self._is_closed = True
+            instance = self._instance
+        if instance is None:
+            return True
+        return instance.close(self._settings.exit_deadline_s if deadline_s is None else deadline_s)
+
+    @property
+    def instance_id(self) -> str:
+        """Id of the running instance; empty before the first recording."""
+        return self._instance.id if self._instance is not None else ""
+
+    @property
+    def dropped(self) -> int:
+        """Events that this process's instance lost, each of which is told of."""
+        return self._instance.dropped if self._instance is not None else 0
+
+    @property
+    def unsettled(self) -> int:
+        """Events recorded that are not acknowledged, refused or dropped."""
+        return self._instance.unsettled if self._instance is not None else 0
+
+    def _started(self) -> Instance | None:
+        with self._lock:
+            if self._instance is None and not self._is_closed:
+                self._instance = Instance(self._settings, self._transport(), self._defaults)
+            return self._instance if not self._is_closed else None
+
+    def _closed(self) -> Receipt | None:
+        if self._mode == "blocking-strict":
+            raise ClosedError("the client was closed; the event is not recorded")
+        LOGGER.error("an event was recorded after close() and is lost")
+        return None
+
+    def _failed(self, error: NotAcknowledgedError) -> Receipt | None:
+        if self._mode == "blocking-strict":
+            raise error
+        return None
+
+    def _late(self, captured: Captured) -> NotAcknowledgedError:
+        return NotAcknowledgedError(
+            f"no acknowledgement within {self._settings.deadline_s} s; the event waits in the spool",
+            event_id=captured.event_id,
+        )
+
+    def begin_anew(self) -> None:
+        """Forget the parent's instance; called in a forked child."""
+        self._lock = threading.Lock()
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            instance.abandon()
+
+
+def _once(captured: Captured) -> Captured:
+    if captured.sequence:
+        raise RuntimeError("a recording is recorded once; ask the client for another one")
+    return captured
+
+
+def _dropped() -> NotAcknowledgedError:
+    return NotAcknowledgedError(
+        "queue and spool are full: the event was dropped, and an event will tell of it"
+    )
+
+
+def _in_child() -> None:
+    for pipeline in list(_ALL):
+        pipeline.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
