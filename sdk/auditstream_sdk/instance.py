@@ -143,7 +143,11 @@ class Instance:
     # What callers do.
 
     def put(self, captured: Captured, waiter: Waiter | None = None) -> bool:
-        """Queue an event; False when it was dropped, which is counted and will be told of."""
+        """Queue an event; False when it was dropped, which is counted and will be told of.
+
+        Raises:
+            ClosedError: The client was closed.
+        """
         if not self._pending.put(captured, waiter) and not self._put_after_help(captured, waiter):
             self._pending.drop("spool_full" if self._stalled else "queue_full")
             return False
@@ -448,6 +452,7 @@ class Instance:
 
     def _write_down(self) -> None:
         """Write everything in memory to the log, with a last heartbeat, and say that it is complete."""
+        self._pending.close()
         try:
             with self._drain_lock:
                 self._drain()

@@ -13,6 +13,7 @@ from threading import RLock
 from time import time_ns
 from typing import Any, TypeAlias
 
+from auditstream_sdk.errors import ClosedError
 from auditstream_sdk.recording import Captured, Receipt
 
 Waiter: TypeAlias = Future["Receipt | None"]
@@ -62,6 +63,7 @@ class Pending:
         # Reentrant: a signal handler or a finalizer may record while its own thread is in here.
         self._lock = RLock()
         self._is_inside = False
+        self._is_closed = False
         self._late: list[Captured] = []
         self._events = 0
         self._bytes = 0
@@ -85,9 +87,14 @@ class Pending:
         Args:
             captured: What was captured.
             waiter: Is done when the gateway answered about it.
+
+        Raises:
+            ClosedError: Nothing is taken any more.
         """
         size = _size_of(captured)
         with self._lock:
+            if self._is_closed:
+                raise ClosedError("the client was closed; the event is not recorded")
             if self._is_inside:
                 self._late.append(captured)
                 return True
@@ -125,6 +132,11 @@ class Pending:
                 self._items.append(Gap(sequence, sequence, reason, time_ns()))
             self.last = sequence
             self._recorded(sequence)
+
+    def close(self) -> None:
+        """Take nothing any more; what is queued stays."""
+        with self._lock:
+            self._is_closed = True
 
     def take(self, most: int) -> list[Captured | Gap]:
         """Return the oldest events and gaps, and forget them."""

@@ -15,6 +15,7 @@ from auditstream_sdk.errors import ClosedError, NotAcknowledgedError
 from auditstream_sdk.gateway import Transport
 from auditstream_sdk.instance import Instance
 from auditstream_sdk.notices import LOGGER
+from auditstream_sdk.pending import Waiter
 from auditstream_sdk.recording import Captured, Receipt
 from auditstream_sdk.settings import Settings
 
@@ -49,19 +50,12 @@ class Pipeline:
             NotAcknowledgedError: Mode `blocking-strict`: there is no acknowledgement within the deadline.
             ClosedError: Mode `blocking-strict`: the client was closed.
         """
-        instance = self._instance or self._started()
-        if instance is None:
-            return self._closed()
-        if self._mode == "batch":
-            instance.put(_once(captured))
+        waiter = self._put(captured)
+        if waiter is None:
             return None
-        waiter: Future[Receipt | None] = Future()
-        if not instance.put(_once(captured), waiter):
-            return self._failed(_dropped())
         try:
             return waiter.result(self._settings.deadline_s)
         except NotYetError:
-            instance.withdraw(captured)
             return self._failed(self._late(captured))
         except NotAcknowledgedError as error:
             return self._failed(error)
@@ -73,22 +67,33 @@ class Pipeline:
             NotAcknowledgedError: As `take`.
             ClosedError: As `take`.
         """
-        instance = self._instance or self._started()
-        if instance is None:
-            return self._closed()
-        if self._mode == "batch":
-            instance.put(_once(captured))
+        waiter = self._put(captured)
+        if waiter is None:
             return None
-        waiter: Future[Receipt | None] = Future()
-        if not instance.put(_once(captured), waiter):
-            return self._failed(_dropped())
         try:
             return await asyncio.wait_for(asyncio.wrap_future(waiter), self._settings.deadline_s)
         except asyncio.TimeoutError:
-            instance.withdraw(captured)
             return self._failed(self._late(captured))
         except NotAcknowledgedError as error:
             return self._failed(error)
+
+    def _put(self, captured: Captured) -> Waiter | None:
+        """Queue a recording; returns what to wait for, None when there is nothing to wait for."""
+        if captured.sequence:
+            raise RuntimeError("a recording is recorded once; ask the client for another one")
+        waiter: Waiter | None = None if self._mode == "batch" else Future()
+        try:
+            instance = self._instance or self._started()
+            is_queued = instance.put(captured, waiter)
+        except ClosedError:
+            if self._mode == "blocking-strict":
+                raise
+            LOGGER.error("an event was recorded after close() and is lost")
+            return None
+        if not is_queued and waiter is not None:
+            self._failed(_dropped())
+            return None
+        return waiter
 
     def flush(self, deadline_s: float) -> bool:
         """Wait until all that was recorded is acknowledged, or refused and told of; whether it is."""
@@ -118,17 +123,13 @@ class Pipeline:
         """Events recorded that are not acknowledged, refused or dropped."""
         return self._instance.unsettled if self._instance is not None else 0
 
-    def _started(self) -> Instance | None:
+    def _started(self) -> Instance:
         with self._lock:
-            if self._instance is None and not self._is_closed:
+            if self._is_closed:
+                raise ClosedError("the client was closed; the event is not recorded")
+            if self._instance is None:
                 self._instance = Instance(self._settings, self._transport(), self._defaults)
-            return self._instance if not self._is_closed else None
-
-    def _closed(self) -> Receipt | None:
-        if self._mode == "blocking-strict":
-            raise ClosedError("the client was closed; the event is not recorded")
-        LOGGER.error("an event was recorded after close() and is lost")
-        return None
+            return self._instance
 
     def _failed(self, error: NotAcknowledgedError) -> Receipt | None:
         if self._mode == "blocking-strict":
@@ -136,6 +137,8 @@ class Pipeline:
         return None
 
     def _late(self, captured: Captured) -> NotAcknowledgedError:
+        if self._instance is not None:
+            self._instance.withdraw(captured)
         return NotAcknowledgedError(
             f"no acknowledgement within {self._settings.deadline_s} s; the event waits in the spool",
             event_id=captured.event_id,
@@ -147,12 +150,6 @@ class Pipeline:
         instance, self._instance = self._instance, None
         if instance is not None:
             instance.abandon()
-
-
-def _once(captured: Captured) -> Captured:
-    if captured.sequence:
-        raise RuntimeError("a recording is recorded once; ask the client for another one")
-    return captured
 
 
 def _dropped() -> NotAcknowledgedError:

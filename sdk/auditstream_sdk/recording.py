@@ -138,9 +138,9 @@ class Captured:
     def event_id(self) -> str:
         """Id that the event has, or will have; name it in `causation_id` or `subject_event_id` of others."""
         found = self._envelope.get("event_id")
-        if found is None:
-            found = self._envelope["event_id"] = new_id(self.started_ns // 1_000_000)
-        return str(found)
+        if found is None:  # caller and background may ask at once: the first answer is the id
+            found = self._envelope.setdefault("event_id", new_id(self.started_ns // 1_000_000))
+        return _id_text(found)
 
     def values(self) -> tuple[Mapping[str, Any], ...]:
         """Return what was captured, to be measured."""
@@ -235,7 +235,7 @@ class Captured:
         """Return the event; called once it ended, in the background."""
         envelope = merged(merged(defaults, self._context), self._envelope)
         event: Event = {
-            "event_id": _id_text(envelope.get("event_id"), self.started_ns),
+            "event_id": self.event_id,
             "event_type": self.kind.event_type,
             "event_time": time_text(self.started_ns),
             "source": source,
@@ -297,9 +297,9 @@ class CapturedEvent(Captured):
         if "attributes" in found and isinstance(found["attributes"], Mapping):
             found["attributes"] = {key: attribute_text(text) for key, text in found["attributes"].items()}
         return {
-            "event_id": _id_text(found.pop("event_id", None), self.started_ns),
+            "event_id": self.event_id,
             "event_time": time_text(self.started_ns),
-            **found,
+            **{name: value for name, value in found.items() if name != "event_id"},
             "source": found.get("source", source),
             "source_instance": instance,
             "source_seq": sequence,
@@ -403,10 +403,8 @@ class AsyncRecording(Captured):
         return type(self)(self._recorder, self.kind, {**self.family, **self._envelope})
 
 
-def _id_text(given: Any, started_ns: int) -> str:
-    """Return an id as the gateway will name it, or a new one."""
-    if given is None:
-        return new_id(started_ns // 1_000_000)
+def _id_text(given: Any) -> str:
+    """Return an id as the gateway will name it."""
     try:
         return str(UUID(str(given)))
     except ValueError:

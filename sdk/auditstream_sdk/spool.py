@@ -77,6 +77,7 @@ class SpoolLog:
         self._read_fd = -1
         self._unsettled: list[Record] = []
         self._read_number = 0
+        self._unread_bytes = 0
         self._open()
 
     def _open(self) -> None:
@@ -105,7 +106,9 @@ class SpoolLog:
         if file not in self._sizes or offset < HEAD_BYTES:
             file, offset = min(self._sizes), HEAD_BYTES
         self._at = (file, min(offset, self._sizes[file]))
-        self._open_reader()
+        base = self._open_reader()
+        settled = scan(os.pread(self._read_fd, self._at[1] - HEAD_BYTES, HEAD_BYTES)).records
+        self._read_number = settled[-1].number if settled else base or 0
 
     def _cut_tail(self) -> None:
         found = scan(os.pread(self._write_fd, self._sizes[self._file], HEAD_BYTES), HEAD_BYTES)
@@ -116,12 +119,12 @@ class SpoolLog:
             os.ftruncate(self._write_fd, found.end)
             self._sizes[self._file] = found.end
 
-    def _open_reader(self) -> None:
+    def _open_reader(self) -> int | None:
         if self._read_fd >= 0:
             os.close(self._read_fd)
         path = segment_path(self._folder, self.instance, self._at[0])
         self._read_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._read_number = max(self._read_number, base_of(self._read_fd) or 0)
+        return base_of(self._read_fd)
 
     @property
     def instance(self) -> str:
@@ -212,28 +215,32 @@ class SpoolLog:
         return scan(os.pread(self._read_fd, size, offset), offset, most).records
 
     def _pass_over(self, left: int) -> None:
-        """Give up the rest of a file, and say which numbers were in it."""
-        file, _ = self._at
-        if file == self._file:
-            last = self._number
-        else:
-            after = os.open(segment_path(self._folder, self.instance, self._following()), os.O_RDONLY)
-            last = base_of(after) or self._read_number
-            os.close(after)
-        self.damages.append(Damage(self._read_number + 1, last, left))
+        """Give up the rest of a file."""
+        file = self._at[0]
+        self._unread_bytes += left
         self._at = (file, self._sizes[file])
-        self._read_number = last
-
-    def _following(self) -> int:
-        return min(each for each in self._sizes if each > self._at[0])
+        if file == self._file:
+            self._go_on_from(self._number)
 
     def _leave_file(self) -> None:
-        left, following = self._at[0], self._following()
-        self._at = (following, HEAD_BYTES)
+        left = self._at[0]
+        following = min(each for each in self._sizes if each > left)
+        self._at = (following, min(HEAD_BYTES, self._sizes[following]))
         self.page.settle(*self._at)
-        self._open_reader()
+        base = self._open_reader()
+        if base is None:  # its head is rotten: so is whatever follows it
+            self._pass_over(self._sizes[following] - self._at[1])
+        else:
+            self._go_on_from(base)
         segment_path(self._folder, self.instance, left).unlink(missing_ok=True)
         del self._sizes[left]
+
+    def _go_on_from(self, number: int) -> None:
+        """Note what is missing before the next record that can be read."""
+        if self._unread_bytes or number > self._read_number:
+            self.damages.append(Damage(self._read_number + 1, number, self._unread_bytes))
+            self._unread_bytes = 0
+        self._read_number = max(self._read_number, number)
 
     def settle(self, count: int) -> None:
         """Forget the first records of what was read last: they are acknowledged, or refused and told of."""

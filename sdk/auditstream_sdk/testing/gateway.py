@@ -1,7 +1,7 @@
 """A gateway on loopback for tests: it keeps what it accepts, and misbehaves as it is told.
 
-It answers as auditstream's gateway does, over real sockets, and knows nothing of the contract but ids; whether
-an event is one, the real gateway says.
+It answers as auditstream's gateway does, over real sockets, and knows nothing of the contract but ids;
+whether an event is one, the real gateway says.
 """
 
 from __future__ import annotations
