@@ -58,6 +58,7 @@ lint: $(READY) ## Check format, style, spelling and declared dependencies
 types: $(READY) ## Check types
 	$(BIN)/mypy
 	cd verify && ../$(BIN)/mypy --strict auditstream_verify
+	cd sdk && ../$(BIN)/mypy --strict --python-version 3.10 auditstream_sdk
 
 .PHONY: arch
 arch: $(READY) ## Check that no room imports what is above or beside it
@@ -69,7 +70,7 @@ docs: $(READY) ## Check the pages: links lead somewhere, commands exist, example
 
 .PHONY: bench
 bench: $(READY) ## Measure throughput and latency; writes benchmarks/results/latest.json
-	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+	PYTHONPATH=sdk $(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: fuzz
 fuzz: $(READY) ## Fuzz every parser of evidence for ten minutes each
@@ -77,6 +78,10 @@ fuzz: $(READY) ## Fuzz every parser of evidence for ten minutes each
 .PHONY: verify-dist
 verify-dist: $(READY) ## Build the wheel of the verifier that auditors run by itself
 	cd verify && ../$(BIN)/python -m hatchling build -t wheel
+
+.PHONY: sdk-dist
+sdk-dist: $(READY) ## Build the wheel of the SDK that services install
+	cd sdk && ../$(BIN)/python -m hatchling build -t wheel
 
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock

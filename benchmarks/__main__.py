@@ -22,6 +22,7 @@ from benchmarks.evidence import measure_sealing, measure_verification
 from benchmarks.gateway import measure_gateway
 from benchmarks.latency import measure
 from benchmarks.measured import Figures, Measured
+from benchmarks.sdk import measure_recording
 from benchmarks.workers import run_group, soak
 from schemas.packaged import parsed_schema
 
@@ -55,13 +56,19 @@ def main() -> None:
         "--soak", type=float, default=0.0, help="seconds at full load with full windows, to see the memory"
     )
     parser.add_argument(
-        "--only", choices=["sizes", "evidence", "latency", "gateway", "soak"], help="measure nothing else"
+        "--only", choices=["sizes", "evidence", "latency", "gateway", "sdk", "soak"], help="measure nothing else"
     )
     parser.add_argument("--size", choices=["small", "typical"], help="measure only this size of event")
     options = parser.parse_args()
     share = 10 if options.quick else 1
     console = Console(stderr=True)
     results: dict[str, Any] = {"machine": _machine(), "sizes": {}}
+    if options.only in {None, "sdk"}:
+        console.print("recording with the SDK …")
+        results["sdk"] = asdict(measure_recording(rounds=5 if options.quick else 20))
+    if options.only == "sdk":
+        _finish(results)
+        return
     with made_bed() as bed:
         sizes: list[Size] = [options.size] if options.size else ["small", "typical"]
         for size in sizes if options.only in {None, "sizes"} else ():
@@ -84,6 +91,10 @@ def main() -> None:
         if options.soak:
             console.print(f"one worker at full load for {options.soak:.0f} s …")
             results["soak"] = asdict(soak(bed, options.size or "small", seconds=options.soak))
+    _finish(results)
+
+
+def _finish(results: dict[str, Any]) -> None:
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     _print(results)
@@ -195,6 +206,14 @@ def _print(results: dict[str, Any]) -> None:
         )
     if "gateway" in results:
         _print_gateway(console, results["gateway"])
+    if "sdk" in results:
+        sdk = results["sdk"]
+        console.print(
+            f"caller's time, median of {sdk['rounds']} rounds: logging call with QueueHandler "
+            f"{sdk['logging_us']:.1f} µs; SDK block {sdk['block_us']:.1f} µs ({sdk['block_ratio']:.2f}), "
+            f"finished event {sdk['event_us']:.1f} µs ({sdk['event_ratio']:.2f}), not configured "
+            f"{sdk['idle_us']:.2f} µs; {sdk['recorded']:,} recorded, {sdk['dropped']} dropped"
+        )
     if "latency" in results:
         latency = results["latency"]
         console.print(

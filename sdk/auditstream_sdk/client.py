@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import weakref
 from collections.abc import Mapping
 from os import environ
@@ -59,7 +58,7 @@ class _Client:
             self.defaults = {"tenant_id": self.settings.tenant, **self.defaults}
         self._pipeline: Pipeline | None = None
         if self.settings.is_complete:
-            self._pipeline = Pipeline(self.settings, self.defaults, self._transport)
+            self._pipeline = Pipeline(self.settings, self.defaults, self._transport())
         self._recorder: Recorder | None = _Client.stand_in or self._pipeline
         _LIVE.add(self)
 
@@ -69,6 +68,10 @@ class _Client:
         return cls(**arguments)
 
     def _transport(self) -> Transport:
+        if self.settings.is_kafka:
+            from auditstream_sdk.kafka import KafkaTransport  # noqa: PLC0415  most never need it
+
+            return KafkaTransport(self.settings)
         return GatewayTransport(self.settings, f"auditstream-sdk/{__version__}")
 
     @property
@@ -177,12 +180,3 @@ def stand_in(recorder: Recorder | None) -> None:
     _Client.stand_in = recorder
     for client in list(_LIVE):
         client._use(recorder)
-
-
-def _at_exit() -> None:
-    for client in list(_LIVE):
-        if client._pipeline is not None:
-            client._pipeline.close()
-
-
-atexit.register(_at_exit)

@@ -8,17 +8,14 @@ so long, never for the gateway.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic, time_ns
 from typing import Any
 
 from auditstream_sdk.adoption import adopted, report_damage, reporter_of
 from auditstream_sdk.answers import Outcome, Refusal
 from auditstream_sdk.delivery import Delivery
-from auditstream_sdk.encoding import UnencodableError, encoded
 from auditstream_sdk.errors import NotAcknowledgedError, RefusedError
 from auditstream_sdk.gateway import Transport
 from auditstream_sdk.ids import new_id
@@ -31,35 +28,13 @@ from auditstream_sdk.reports import Reporter
 from auditstream_sdk.settings import Settings
 from auditstream_sdk.spool import SpoolLog, own_log
 from auditstream_sdk.state_page import Facts, current_boot
-
-_CHUNK = 500
-"""Events that are encoded and written at once: some milliseconds."""
-
-_RESERVED = 1 << 16
-"""Numbers reserved ahead on disk: the page is synced once for half as many events."""
+from auditstream_sdk.writing import Writer, fail
 
 _ADOPT_EVERY_S = 30.0
 _SYNC_EVERY_S = 1.0
 _LONGEST_WAIT_S = 5.0
 _SHORTEST_WAIT_S = 0.005
 _AFTER_FAULT_S = 1.0
-
-
-@dataclass
-class _Unsent:
-    """Events that were written to the log together.
-
-    Attributes:
-        number: Highest number among them.
-        count: How many records.
-        size_bytes: Their size.
-        oldest_ns: When the oldest began.
-    """
-
-    number: int
-    count: int
-    size_bytes: int
-    oldest_ns: int
 
 
 class Instance:
@@ -76,25 +51,28 @@ class Instance:
         self.id = new_id(started_ms)
         self._settings = settings
         self._transport = transport
-        self._defaults = defaults
         self._notices = Notices()
         self._log = self._own_log(started_ms)
         self._pending = Pending(settings.queue_events, settings.queue_bytes, self._on_recorded())
-        self._reporter = Reporter(settings.source, self.id, started_ms, settings.heartbeat_s, defaults)
-        self._drain_lock = threading.Lock()
+        reporter = Reporter(settings.source, self.id, started_ms, settings.heartbeat_s, defaults)
+        self._writer = Writer(
+            settings,
+            self._log,
+            self._pending,
+            reporter=reporter,
+            defaults=defaults,
+            notices=self._notices,
+        )
         self._delivery = Delivery(
             settings,
             transport,
             self._notices,
-            lock=self._drain_lock,
+            lock=self._writer.lock,
             refused=self._report_refused,
             told=self._tell,
             settled=self._on_settled,
         )
         self._delivery.logs.append(self._log)
-        self._stalled: list[Record] = []
-        self._unsent: deque[_Unsent] = deque()
-        self._dropped = 0
         self._settled = 0
         self._progress = threading.Condition()
         self._flushes = 0
@@ -106,7 +84,6 @@ class Instance:
         self._beat_at = monotonic() + settings.heartbeat_s
         self._adopt_at = 0.0
         self._sync_at = 0.0
-        self._is_unsynced = False
         self._half = max(1, settings.queue_events // 2)
         self._thread = threading.Thread(target=self._run, name="auditstream-sdk", daemon=True)
         self._thread.start()
@@ -129,16 +106,11 @@ class Instance:
                     "spool", "no spool: %s; events that are not sent are lost with the process", error
                 )
             else:
-                self._reserve(log, _RESERVED)
                 return log
         return MemoryLog(self.id, settings.queue_bytes)
 
     def _on_recorded(self) -> Callable[[int], object]:
         return self._log.page.set_recorded if isinstance(self._log, SpoolLog) else lambda _: None
-
-    def _reserve(self, log: SpoolLog, number: int) -> None:
-        if self._settings.fsync != "never":
-            log.page.reserve(number)
 
     # What callers do.
 
@@ -149,7 +121,7 @@ class Instance:
             ClosedError: The client was closed.
         """
         if not self._pending.put(captured, waiter) and not self._put_after_help(captured, waiter):
-            self._pending.drop("spool_full" if self._stalled else "queue_full")
+            self._pending.drop("spool_full" if self._writer.is_stalled else "queue_full")
             return False
         if waiter is not None:
             self._ring()
@@ -159,13 +131,13 @@ class Instance:
         return True
 
     def _put_after_help(self, captured: Captured, waiter: Waiter | None) -> bool:
-        if self._drain_lock.acquire(timeout=self._settings.queue_wait_s):
+        if self._writer.lock.acquire(timeout=self._settings.queue_wait_s):
             try:
-                self._drain()
+                self._writer.drain()
             except OSError as error:
                 self._complain(error)
             finally:
-                self._drain_lock.release()
+                self._writer.lock.release()
         return self._pending.put(captured, waiter)
 
     def withdraw(self, captured: Captured) -> None:
@@ -217,7 +189,7 @@ class Instance:
     @property
     def dropped(self) -> int:
         """Events lost so far that were told of."""
-        return self._dropped
+        return self._writer.dropped
 
     @property
     def unsettled(self) -> int:
@@ -244,8 +216,8 @@ class Instance:
                 self._wait()
 
     def _work(self) -> bool:
-        with self._drain_lock:
-            self._drain()
+        with self._writer.lock:
+            self._writer.drain()
         self._beat()
         self._adopt()
         self._sync()
@@ -254,70 +226,15 @@ class Instance:
     def _drain_meanwhile(self) -> None:
         if len(self._pending):
             try:
-                with self._drain_lock:
-                    self._drain()
+                with self._writer.lock:
+                    self._writer.drain()
             except OSError as error:
                 self._complain(error)
 
-    def _drain(self) -> None:
-        """Write the queue to the log; what does not fit stays, and callers drop once the queue is full."""
-        while True:
-            if not self._stalled:
-                items = self._pending.take(_CHUNK)
-                if not items:
-                    break
-                self._stalled = [self._record_of(item) for item in items]
-            records = self._stalled
-            count = self._log.append(records)
-            if count:
-                self._stalled = records[count:]
-                self._note(records[:count])
-            if self._stalled:
-                self._notices.warning(
-                    "full", "the spool is full: what does not fit will be dropped and told of"
-                )
-                return
-        self._notices.over("full", "the spool has room again")
-        log = self._log
-        if isinstance(log, SpoolLog) and log.page.recorded > log.page.reserved - _RESERVED // 2:
-            self._reserve(log, log.page.recorded + _RESERVED)
-
-    def _record_of(self, item: Captured | Gap) -> Record:
-        if isinstance(item, Gap):
-            return self._loss(item, item.last)
-        number = item.sequence
-        try:
-            event = encoded(item.event(self._settings.source, self.id, number, self._defaults))
-        except UnencodableError as error:
-            return self._unfit(number, "unencodable", str(error))
-        except Exception as error:  # noqa: BLE001  whatever a caller put in: it must not cost other events
-            return self._unfit(number, "unencodable", type(error).__name__)
-        if len(event) > self._settings.max_event_bytes:
-            return self._unfit(number, "too_large", f"{len(event)} bytes")
-        return Record(Kind.EVENT, number, event)
-
-    def _unfit(self, number: int, reason: str, detail: str) -> Record:
-        self._notices.error(reason, "an event cannot be sent: %s: %s", reason, detail)
-        waiter = self._pending.waiters.pop(number, None)
-        if waiter is not None:
-            _settle(waiter, RefusedError(f"{reason}: {detail}", reason=reason))
-        return self._loss(Gap(number, number, reason, time_ns(), detail), number)
-
-    def _loss(self, gap: Gap, number: int) -> Record:
-        self._dropped += gap.count
-        if isinstance(self._log, SpoolLog):
-            self._log.page.set_dropped(self._dropped)
-        return self._reporter.loss(gap, dropped=self._dropped, number=number)
-
-    def _note(self, records: list[Record]) -> None:
-        size = sum(record.size_bytes for record in records)
-        self._unsent.append(_Unsent(records[-1].number, len(records), size, time_ns()))
-        self._is_unsynced = True
-
     def _report_refused(self, log: Log, gap: Gap) -> None:
-        with self._drain_lock:
+        with self._writer.lock:
             if log is self._log:
-                log.append([self._loss(gap, log.number)])
+                self._writer.report_loss(gap)
             elif isinstance(log, SpoolLog):
                 dropped = log.page.dropped + gap.count
                 log.append([reporter_of(log, self._settings).loss(gap, dropped=dropped, number=log.number)])
@@ -330,18 +247,17 @@ class Instance:
         event_id = record.event_id
         if isinstance(outcome, Refusal):
             message = f"{outcome.code}: {outcome.detail}"
-            _settle(waiter, RefusedError(message, event_id=event_id, reason=outcome.code))
+            fail(waiter, RefusedError(message, event_id=event_id, reason=outcome.code))
         elif outcome is None:
             message = "the gateway gives no acknowledgement; the event waits in the spool"
-            _settle(waiter, NotAcknowledgedError(message, event_id=event_id))
+            fail(waiter, NotAcknowledgedError(message, event_id=event_id))
         else:
             waiter.set_result(outcome) if waiter.set_running_or_notify_cancel() else None
 
     def _on_settled(self, log: Log, number: int) -> None:
         if log is not self._log:
             return
-        while self._unsent and self._unsent[0].number <= number:
-            self._unsent.popleft()
+        self._writer.settled(number)
         with self._progress:
             self._settled = number
             self._progress.notify_all()
@@ -354,12 +270,11 @@ class Instance:
             or len(self._delivery.logs) > 1
         ):
             return True
-        if not self._unsent:
+        unsent, settings = self._writer.unsent, self._settings
+        if not unsent:
             return False
-        settings = self._settings
-        unsent = tuple(self._unsent)  # callers that help append to it meanwhile
         return (
-            time_ns() - unsent[0].oldest_ns >= settings.batch_age_s * 1e9
+            time_ns() - unsent[0].written_ns >= settings.batch_age_s * 1e9
             or sum(each.count for each in unsent) >= settings.batch_events
             or sum(each.size_bytes for each in unsent) >= settings.batch_bytes
         )
@@ -367,21 +282,8 @@ class Instance:
     def _beat(self) -> None:
         if self._settings.heartbeat_s and monotonic() >= self._beat_at:
             self._beat_at = monotonic() + self._settings.heartbeat_s
-            self._append_heartbeat()
-
-    def _append_heartbeat(self) -> None:
-        now_ns = time_ns()
-        with self._drain_lock:
-            oldest = self._unsent[0].oldest_ns if self._unsent else self._pending.oldest_ns or now_ns
-            record = self._reporter.heartbeat(
-                now_ns,
-                last=self._pending.last,
-                dropped=self._dropped,
-                lag_us=max(0, now_ns - oldest) // 1000,
-                number=self._log.number,
-            )
-            if self._log.append([record]):
-                self._note([record])
+            with self._writer.lock:
+                self._writer.write_heartbeat()
 
     def _adopt(self) -> None:
         logs, folder = self._delivery.logs, self._settings.spool_folder
@@ -389,20 +291,25 @@ class Instance:
             if not isinstance(log, SpoolLog):
                 continue
             if log.damages:
-                with self._drain_lock:
+                with self._writer.lock:
                     report_damage(log, reporter_of(log, self._settings))
             if log is not self._log and log.is_settled:
                 self._delivery.forget(log)
                 log.close()
+                self._adopt_at = 0.0  # there may be more of them than are sent at once
         if folder is not None and isinstance(self._log, SpoolLog) and monotonic() >= self._adopt_at:
             self._adopt_at = monotonic() + _ADOPT_EVERY_S
             logs.extend(adopted(self._settings, folder, {log.instance for log in logs}, self._notices))
 
     def _sync(self) -> None:
         policy = self._settings.fsync
-        if self._is_unsynced and policy != "never" and (policy == "always" or monotonic() >= self._sync_at):
+        if (
+            self._writer.is_unsynced
+            and policy != "never"
+            and (policy == "always" or monotonic() >= self._sync_at)
+        ):
             self._sync_at = monotonic() + _SYNC_EVERY_S
-            self._is_unsynced = False
+            self._writer.is_unsynced = False
             self._log.sync()
 
     def _wait(self) -> None:
@@ -425,14 +332,15 @@ class Instance:
         waits = [_LONGEST_WAIT_S]
         if self._settings.heartbeat_s:
             waits.append(self._beat_at - monotonic())
-        if self._unsent:
-            age_s = (time_ns() - self._unsent[0].oldest_ns) / 1e9
+        unsent = self._writer.unsent
+        if unsent:
+            age_s = (time_ns() - unsent[0].written_ns) / 1e9
             waits.append(max(self._settings.batch_age_s - age_s, self._delivery.pacing.wait_s))
         return max(0.0, min(waits))
 
     def _may_end(self) -> bool:
         is_over = monotonic() >= (self._close_by or 0.0)
-        is_sent = self._settled >= self._pending.last and not len(self._pending) and not self._unsent
+        is_sent = self._settled >= self._pending.last and not len(self._pending) and not self._writer.unsent
         return is_over or is_sent or self._delivery.is_held
 
     def _end(self) -> None:
@@ -442,7 +350,7 @@ class Instance:
                 if monotonic() < (self._close_by or 0.0) and not self._delivery.is_held:
                     self._delivery.pacing.hurry()
                     self._delivery.step(lambda: None)
-        with self._drain_lock:
+        with self._writer.lock:
             for log in self._delivery.logs:
                 log.close()
         self._transport.close()
@@ -454,11 +362,11 @@ class Instance:
         """Write everything in memory to the log, with a last heartbeat, and say that it is complete."""
         self._pending.close()
         try:
-            with self._drain_lock:
-                self._drain()
-            if self._settings.heartbeat_s and self._pending.last:
-                self._append_heartbeat()
-            if isinstance(self._log, SpoolLog) and not self._stalled:
+            with self._writer.lock:
+                self._writer.drain()
+                if self._settings.heartbeat_s and self._pending.last:
+                    self._writer.write_heartbeat()
+            if isinstance(self._log, SpoolLog) and not self._writer.is_stalled:
                 if self._settings.fsync != "never":
                     self._log.sync()
                 self._log.page.set_complete()
@@ -469,8 +377,3 @@ class Instance:
         self._notices.error(
             "disk", "the spool cannot be used: %s; what the queue cannot hold is dropped", error
         )
-
-
-def _settle(waiter: Waiter, error: NotAcknowledgedError) -> None:
-    if waiter.set_running_or_notify_cancel():
-        waiter.set_exception(error)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetError
 from typing import Any
@@ -20,6 +22,8 @@ from auditstream_sdk.recording import Captured, Receipt
 from auditstream_sdk.settings import Settings
 
 _ALL: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+_RUNNING: set[Pipeline] = set()
+"""Pipelines to be closed at exit: one whose client was forgotten still has events to send."""
 
 
 class Pipeline:
@@ -28,12 +32,10 @@ class Pipeline:
     Args:
         settings: The client's settings.
         defaults: Envelope fields that all its events have.
-        transport: Makes the way to the gateway, once a process.
+        transport: The way to the gateway.
     """
 
-    def __init__(
-        self, settings: Settings, defaults: Mapping[str, Any], transport: Callable[[], Transport]
-    ) -> None:
+    def __init__(self, settings: Settings, defaults: Mapping[str, Any], transport: Transport) -> None:
         self._settings = settings
         self._defaults = defaults
         self._transport = transport
@@ -85,10 +87,10 @@ class Pipeline:
         try:
             instance = self._instance or self._started()
             is_queued = instance.put(captured, waiter)
-        except ClosedError:
+        except ClosedError as error:
             if self._mode == "blocking-strict":
                 raise
-            LOGGER.error("an event was recorded after close() and is lost")
+            LOGGER.error("%s", error.message)
             return None
         if not is_queued and waiter is not None:
             self._failed(_dropped())
@@ -106,6 +108,7 @@ class Pipeline:
             instance = self._instance
         if instance is None:
             return True
+        _RUNNING.discard(self)
         return instance.close(self._settings.exit_deadline_s if deadline_s is None else deadline_s)
 
     @property
@@ -128,7 +131,12 @@ class Pipeline:
             if self._is_closed:
                 raise ClosedError("the client was closed; the event is not recorded")
             if self._instance is None:
-                self._instance = Instance(self._settings, self._transport(), self._defaults)
+                try:
+                    self._instance = Instance(self._settings, self._transport, self._defaults)
+                except RuntimeError as error:  # the interpreter ends, or there are too many threads
+                    raise ClosedError(f"recording cannot start: {error}; the event is not recorded") from None
+                _RUNNING.add(self)
+                _close_in_worker()
             return self._instance
 
     def _failed(self, error: NotAcknowledgedError) -> Receipt | None:
@@ -147,6 +155,7 @@ class Pipeline:
     def begin_anew(self) -> None:
         """Forget the parent's instance; called in a forked child."""
         self._lock = threading.Lock()
+        _RUNNING.discard(self)
         instance, self._instance = self._instance, None
         if instance is not None:
             instance.abandon()
@@ -158,10 +167,23 @@ def _dropped() -> NotAcknowledgedError:
     )
 
 
+def _at_exit() -> None:
+    for pipeline in list(_RUNNING):
+        pipeline.close()
+
+
+def _close_in_worker() -> None:
+    """Close clients at the end of a worker of multiprocessing, which does not run what is for the exit."""
+    util, process = sys.modules.get("multiprocessing.util"), sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, _at_exit, exitpriority=10)
+
+
 def _in_child() -> None:
     for pipeline in list(_ALL):
         pipeline.begin_anew()
 
 
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_child)

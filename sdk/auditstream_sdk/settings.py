@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
@@ -20,6 +21,7 @@ PREFIX = "AUDITSTREAM_SDK_"
 _MODES: tuple[str, ...] = get_args(Mode)
 _FSYNCS: tuple[str, ...] = get_args(Fsync)
 NO_SPOOL = "none"
+KAFKA = "kafka"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Settings:
     """What a client is told; every field is also an argument of `AuditClient`.
 
     Attributes:
-        url: Base address of the gateway, as `https://audit.example.com`. Without it nothing is recorded.
+        url: Base address of the gateway, as `https://audit.example.com`; or `kafka://host:port,…` to write to
+            Kafka without it, with the extra `[kafka]`. Without it nothing is recorded.
         key: The gateway's key.
         source: URI or name of the service, as `svc://checkout`.
         mode: `batch` never waits for the gateway; `blocking` waits for its acknowledgement up to
@@ -56,6 +59,8 @@ class Settings:
         held_retry_s: Pause after the gateway refused the key or the address, which only people repair.
         exit_deadline_s: How long a client that ends may still send.
         ca_file: Certificates to trust instead of the system's.
+        registry: Address of the schema registry, for `kafka://`.
+        kafka_config: File of further librdkafka settings, a line `name=value` each, for `kafka://`.
         adopt: Fingerprints of older keys whose spools are sent under this key, separated by commas.
     """
 
@@ -84,6 +89,8 @@ class Settings:
     held_retry_s: float = 60.0
     exit_deadline_s: float = 5.0
     ca_file: str = ""
+    registry: str = ""
+    kafka_config: str = ""
     adopt: str = ""
 
     def __post_init__(self) -> None:
@@ -100,11 +107,13 @@ class Settings:
 
     def _check_address(self) -> None:
         parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise SettingsError(f"url: {self.url!r} is not an http or https address")
-        if parts.username or parts.password:
+        if parts.scheme not in {"http", "https", KAFKA} or not parts.netloc:
+            raise SettingsError(f"url: {self.url!r} is not an http, https or kafka address")
+        if "@" in parts.netloc:
             raise SettingsError("url: names a user; the key goes into `key`")
-        if not self.key:
+        if self.is_kafka:
+            self._check_kafka()
+        elif not self.key:
             raise SettingsError("key: is missing beside url", hint="`auditstream keys create` makes one.")
         if any(ord(letter) < 33 or ord(letter) > 126 for letter in self.key):
             raise SettingsError("key: has characters that a header cannot carry")
@@ -112,6 +121,17 @@ class Settings:
             raise SettingsError(
                 "source: is missing beside url", hint='Name the service, as "svc://checkout".'
             )
+
+    def _check_kafka(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", self.tenant):
+            raise SettingsError("tenant: is missing beside a kafka url, or is none that a topic can name")
+        if urlsplit(self.registry).scheme not in {"http", "https"}:
+            raise SettingsError("registry: is missing beside a kafka url, or is not an http or https address")
+
+    @property
+    def is_kafka(self) -> bool:
+        """Whether events go to Kafka without the gateway."""
+        return self.url.startswith(f"{KAFKA}://")
 
     @property
     def is_complete(self) -> bool:

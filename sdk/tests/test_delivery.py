@@ -350,7 +350,7 @@ def test_after_close_nothing_is_recorded(make_client, caplog):
     batch.tool_call(name="late").record()
     with pytest.raises(ClosedError):
         strict.tool_call(name="late").record()
-    assert "after close() and is lost" in caplog.text
+    assert "closed; the event is not recorded" in caplog.text
 
 
 def test_heartbeats_say_what_was_recorded_and_how_old_the_oldest_is(make_client, gateway):

@@ -29,7 +29,7 @@ def test_the_environment_configures_a_client(monkeypatch):
         ({"fsync": "maybe"}, "fsync: 'maybe' is none of"),
         ({"queue_events": 0}, "queue_events: 0 is not more than 0"),
         ({"queue_events": "many"}, "queue_events: expected int, got str"),
-        ({"url": "audit.example.com"}, "url: 'audit.example.com' is not an http or https address"),
+        ({"url": "audit.example.com"}, "url: 'audit.example.com' is not an http, https or kafka address"),
         ({"url": "https://user:secret@host"}, "url: names a user"),
         ({"key": ""}, "key: is missing beside url"),
         ({"key": "two\nlines"}, "key: has characters that a header cannot carry"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -384,6 +385,22 @@ def test_a_forked_child_goes_on_as_an_instance_of_its_own(client, gateway):
     assert (found["in the child"]["source_instance"], found["in the child"]["source_seq"]) == (child, 1)
     assert child != parent
     assert found["after"]["source_seq"] == 2
+
+
+def in_worker(client: Any) -> None:
+    client.tool_call(name="in the worker").record()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_worker_of_multiprocessing_sends_what_it_has_at_its_end(make_client, gateway):
+    client = make_client(batch_age_s=3600)
+    client.tool_call(name="before").record()
+    worker = multiprocessing.get_context("fork").Process(target=in_worker, args=(client,))
+    worker.start()
+    worker.join(20)
+
+    assert worker.exitcode == 0
+    gateway.wait_for(lambda _: "in the worker" in names(gateway.events))
 
 
 ENDS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +19,9 @@ ROOT = Path(__file__).parents[2]
 SDK = ROOT / "sdk" / "auditstream_sdk"
 SITE_PACKAGES = Path(sysconfig.get_paths()["platlib"])
 VERIFIER = ROOT / "verify" / "auditstream_verify"
+SDK_EXTRAS = ("integrations", "kafka.py", "sealing.py", "testing")
+"""Parts of the SDK that import what their user has installed: a framework, or an extra."""
+
 ROOMS = {"auditstream", "streams", "schemas", "sinks"}
 
 
@@ -104,3 +108,44 @@ def imports_of(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", sorted(SDK.rglob("*.py")), ids=lambda path: str(path.relative_to(SDK)))
 def test_no_module_of_the_sdk_imports_a_room(path):
     assert imports_of(path) & ROOMS == set()
+
+
+def test_the_sdks_own_suite_passes_on_its_wheel_with_nothing_but_pytest(tmp_path):
+    with build(ROOT / "sdk", tmp_path / "wheel") as wheel:
+        wheel.extractall(tmp_path / "installed")
+        packed = set(wheel.namelist())
+    for name in ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments"):  # pytest's own needs
+        (tmp_path / "installed" / name).symlink_to(SITE_PACKAGES / name)
+    (entry,) = SITE_PACKAGES.glob("pytest-*.dist-info")
+    (tmp_path / "installed" / entry.name).symlink_to(entry)
+    shutil.copytree(ROOT / "sdk" / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "sdk" / "pyproject.toml", tmp_path / "pyproject.toml")
+    shutil.copy(ROOT / "sdk" / "README.md", tmp_path / "README.md")
+    script = (
+        f"import sys; sys.path.append({str(tmp_path / 'installed')!r}); import pytest; "
+        "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', 'tests']))"
+    )
+
+    # The plugin comes in by its entry point, as for everybody who installs the wheel.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert {name.split("/")[0] for name in packed if ".dist-info" not in name} == {"auditstream_sdk"}
+    assert "auditstream_sdk/py.typed" in packed
+
+
+def test_the_sdk_needs_nothing_and_imports_nothing_but_the_standard_library():
+    project = tomllib.loads((ROOT / "sdk" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert project["dependencies"] == []
+    core = [path for path in SDK.rglob("*.py") if not set(path.relative_to(SDK).parts) & set(SDK_EXTRAS)]
+    allowed = {"auditstream_sdk", "__future__", *sys.stdlib_module_names}
+    # Under TYPE_CHECKING only, so never at run time.
+    assert set().union(*map(imports_of, core)) - allowed <= {"typing_extensions"}

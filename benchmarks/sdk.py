@@ -1,0 +1,176 @@
+"""What recording costs the caller, beside a logging call that says the same: both in one process, by turns.
+
+The logging call is the standard library's: `QueueHandler` in the caller, and a `QueueListener` whose handler
+formats JSON and writes it to a file in its own thread; so the caller pays for no formatting of JSON, as it
+pays for none with the SDK. The SDK runs as it does in production: spool on disk, batches to a gateway that is
+another process. A round is as many calls as fit into the queue; between rounds both are emptied.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import queue
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditstream_sdk import AuditClient, audit_context
+
+_CALLS = 4_000
+_GATEWAY = """
+import sys
+from auditstream_sdk.testing import LocalGateway
+class Forgetful(LocalGateway):
+    def keep(self, events): pass
+with Forgetful() as gateway:
+    print(gateway.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingCost:
+    """The caller's wall time of one call, medians over rounds.
+
+    Attributes:
+        rounds: How many rounds.
+        recorded: Events recorded with the SDK.
+        dropped: Events that it dropped.
+        logging_us: A logging call.
+        block_us: An SDK block with family, usage and context.
+        event_us: A finished event given as a mapping.
+        idle_us: The block of a client that is not configured.
+        block_ratio: Median over rounds of block to logging call of the same round.
+        event_ratio: The same of finished events.
+    """
+
+    rounds: int
+    recorded: int
+    dropped: int
+    logging_us: float
+    block_us: float
+    event_us: float
+    idle_us: float
+    block_ratio: float
+    event_ratio: float
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(
+            {
+                "time": record.created,
+                "level": record.levelname,
+                "logger": record.name,
+                "message": record.getMessage(),
+                **record.__dict__.get("audit", {}),
+            }
+        )
+
+
+def measure_recording(rounds: int) -> RecordingCost:
+    """Return what recording costs."""
+    with tempfile.TemporaryDirectory() as name, _gateway() as url, _logger(Path(name)) as (logger, listener):
+        folder = Path(name)
+        client = AuditClient(url=url, key="bench", source="svc://bench", spool=folder / "spool")
+        idle = AuditClient()
+        found: dict[str, list[float]] = {"logging": [], "block": [], "event": [], "idle": []}
+        for _ in range(rounds + 1):
+            found["logging"].append(_timed(lambda: _log(logger)))
+            while not listener.queue.empty():
+                time.sleep(0.001)
+            found["block"].append(_timed(lambda: _record(client)))
+            client.flush(60)
+            found["event"].append(_timed(lambda: _record_event(client)))
+            client.flush(60)
+            found["idle"].append(_timed(lambda: _record(idle)))
+        client.close(10)
+        dropped = client.dropped
+    first = {case: times[1:] for case, times in found.items()}  # the first round warms up
+    return RecordingCost(
+        rounds=rounds,
+        recorded=2 * _CALLS * (rounds + 1),
+        dropped=dropped,
+        logging_us=statistics.median(first["logging"]),
+        block_us=statistics.median(first["block"]),
+        event_us=statistics.median(first["event"]),
+        idle_us=statistics.median(first["idle"]),
+        block_ratio=statistics.median(b / a for a, b in zip(first["logging"], first["block"], strict=True)),
+        event_ratio=statistics.median(b / a for a, b in zip(first["logging"], first["event"], strict=True)),
+    )
+
+
+def _timed(calls: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    calls()
+    return (time.perf_counter() - begun) / _CALLS * 1e6
+
+
+def _log(logger: logging.Logger) -> None:
+    for number in range(_CALLS):
+        fields = {
+            "provider": "openai",
+            "request_model": "gpt-4o",
+            "operation": "chat",
+            "input_tokens": number,
+            "output_tokens": 50,
+            "conversation_id": "conv-1",
+        }
+        logger.info("inference %s", "chat", extra={"audit": fields})
+
+
+def _record(client: AuditClient) -> None:
+    with audit_context(conversation_id="conv-1"):
+        for number in range(_CALLS):
+            with client.inference(provider="openai", request_model="gpt-4o", operation="chat") as call:
+                call.usage(input_tokens=number, output_tokens=50)
+
+
+def _record_event(client: AuditClient) -> None:
+    for number in range(_CALLS):
+        client.record(
+            {
+                "event_type": "ai.inference",
+                "conversation_id": "conv-1",
+                "inference": {"provider": "openai", "request_model": "gpt-4o", "operation": "chat"},
+                "usage": {"input_tokens": number, "output_tokens": 50},
+            }
+        )
+
+
+@contextmanager
+def _logger(folder: Path) -> Iterator[tuple[logging.Logger, logging.handlers.QueueListener]]:
+    waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    logger = logging.Logger("bench", logging.INFO)
+    logger.addHandler(logging.handlers.QueueHandler(waiting))
+    with (folder / "log.json").open("w", encoding="utf-8") as file:
+        handler = logging.StreamHandler(file)
+        handler.setFormatter(_JsonFormatter())
+        listener = logging.handlers.QueueListener(waiting, handler)
+        listener.start()
+        try:
+            yield logger, listener
+        finally:
+            listener.stop()
+
+
+@contextmanager
+def _gateway() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _GATEWAY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.stdin.close()
+        process.wait(10)
