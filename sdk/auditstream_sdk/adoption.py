@@ -92,10 +92,9 @@ def report_missing(log: SpoolLog, reporter: Reporter) -> None:
     gap = Gap(log.number + 1, last, "process_killed" if is_exact else "machine_stopped", time_ns())
     if log.cut_bytes:
         gap.detail = f"{log.cut_bytes} bytes of an unfinished record were cut off"
-    dropped = page.dropped + gap.count
+    dropped = log.dropped + gap.count
     if not log.append([reporter.loss(gap, dropped=dropped, number=last, is_exact=is_exact)]):
         raise OSError("the spool has no room to say what was lost")
-    page.set_dropped(dropped)
 
 
 def report_damage(log: Log, reporter: Reporter) -> None:
@@ -107,6 +106,11 @@ def report_damage(log: Log, reporter: Reporter) -> None:
         if damage.first <= damage.last:
             gap = Gap(damage.first, damage.last, "spool_damaged", time_ns())
             gap.detail = f"{damage.unread_bytes} bytes of a spool file cannot be read"
-            dropped = log.page.dropped + gap.count
-            log.append([reporter.loss(gap, dropped=dropped, number=log.number)])
-            log.page.set_dropped(dropped)
+            report(log, reporter, gap)
+
+
+def report(log: SpoolLog, reporter: Reporter, gap: Gap) -> None:
+    """Append the report of a loss to an adopted log, unless it was there when the log was adopted."""
+    record = reporter.loss(gap, dropped=log.dropped + gap.count, number=log.number)
+    if record.event_id not in log.reported:
+        log.append([record])

@@ -81,6 +81,7 @@ class Delivery:
         self.is_held = False
         self._batch: _Batch | None = None
         self._turn = 0
+        self._is_own_turn = False
         self.pacing = Pacing(settings.retry_first_s, settings.retry_most_s)
         self.logs: list[Log] = []
 
@@ -107,10 +108,13 @@ class Delivery:
         return True
 
     def _next_batch(self) -> _Batch | None:
-        """Return the next records of the logs, which take turns."""
-        for _ in self.logs:
-            log = self.logs[self._turn % len(self.logs)]
-            self._turn += 1
+        """Return the next records: every other batch is the own log's, adopted logs share the rest by turns."""
+        own, *others = self.logs
+        self._is_own_turn = not self._is_own_turn
+        if others:
+            self._turn = (self._turn + 1) % len(others)
+            others = others[self._turn :] + others[: self._turn]
+        for log in (own, *others) if self._is_own_turn else (*others, own):
             with self._lock:
                 records = log.read(self._settings.batch_events, self._settings.batch_bytes)
             if records:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from time import monotonic, time_ns
 from typing import Any
 
-from auditstream_sdk.adoption import adopted, report_damage, reporter_of
+from auditstream_sdk.adoption import adopted, report, report_damage, reporter_of
 from auditstream_sdk.answers import Outcome, Refusal
 from auditstream_sdk.delivery import Delivery
 from auditstream_sdk.errors import NotAcknowledgedError, RefusedError
@@ -236,9 +236,7 @@ class Instance:
             if log is self._log:
                 self._writer.report_loss(gap)
             elif isinstance(log, SpoolLog):
-                dropped = log.page.dropped + gap.count
-                log.append([reporter_of(log, self._settings).loss(gap, dropped=dropped, number=log.number)])
-                log.page.set_dropped(dropped)
+                report(log, reporter_of(log, self._settings), gap)
 
     def _tell(self, record: Record, outcome: Outcome | None) -> None:
         waiter = self._pending.waiters.pop(record.number, None) if record.kind is Kind.EVENT else None

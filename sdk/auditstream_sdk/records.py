@@ -1,9 +1,10 @@
 """Records of a spool's files: a head with length, checksum, kind and number, then an event as JSON.
 
 Layout, little-endian: length of the event (u32), CRC-32 of all that follows it here and of the event (u32),
-kind (u8), number (u64), event. The number says: every `source_seq` of the instance up to this one is told of
-in this record or before it. CRC-32 is the standard library's, as in gzip; it is there for torn and rotten
-bytes, not against forgery, which nothing in a folder of the writer's own could withstand.
+kind (u8), number (u64), count (u32), event. The number says: every `source_seq` of the instance up to this
+one is told of in this record or before it. The count says how many events a report of a loss is about.
+CRC-32 is the standard library's, as in gzip; it is there for torn and rotten bytes, not against forgery,
+which nothing in a folder of the writer's own could withstand.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from enum import IntEnum
 from itertools import islice
 from typing import NamedTuple
 
-_HEAD = struct.Struct("<IIBQ")
-_SUMMED = struct.Struct("<BQ")
+_HEAD = struct.Struct("<IIBQI")
+_SUMMED = struct.Struct("<BQI")
 HEAD_BYTES = _HEAD.size
 MOST_BYTES = 1 << 26
 """A longer record is none that was ever written: its length is garbage."""
@@ -38,11 +39,13 @@ class Record(NamedTuple):
         kind: What it is.
         number: Every `source_seq` up to this one is told of here or before.
         event: The event as JSON.
+        lost: Of a LOSS: how many events it is about.
     """
 
     kind: Kind
     number: int
     event: bytes
+    lost: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -77,8 +80,8 @@ def packed(records: Iterable[Record]) -> bytes:
 
 
 def _packed(record: Record) -> bytes:
-    checksum = zlib.crc32(record.event, zlib.crc32(_SUMMED.pack(record.kind, record.number)))
-    return _HEAD.pack(len(record.event), checksum, record.kind, record.number) + record.event
+    checksum = zlib.crc32(record.event, zlib.crc32(_SUMMED.pack(*record[:2], record.lost)))
+    return _HEAD.pack(len(record.event), checksum, *record[:2], record.lost) + record.event
 
 
 def scan(data: bytes, at: int = 0, most: int | None = None) -> Scan:
@@ -93,15 +96,15 @@ def scan(data: bytes, at: int = 0, most: int | None = None) -> Scan:
 def _whole(data: bytes) -> Iterator[Record]:
     at = 0
     while at + HEAD_BYTES <= len(data):
-        length, checksum, kind, number = _HEAD.unpack_from(data, at)
+        length, checksum, kind, number, lost = _HEAD.unpack_from(data, at)
         at += HEAD_BYTES
         event = data[at : at + length]
         if length > MOST_BYTES or len(event) < length or kind not in _KINDS:
             return
-        if zlib.crc32(event, zlib.crc32(_SUMMED.pack(kind, number))) != checksum:
+        if zlib.crc32(event, zlib.crc32(_SUMMED.pack(kind, number, lost))) != checksum:
             return
         at += length
-        yield Record(_KINDS[kind], number, event)
+        yield Record(_KINDS[kind], number, event, lost)
 
 
 _KINDS = {kind.value: kind for kind in Kind}

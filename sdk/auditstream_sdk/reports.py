@@ -77,7 +77,7 @@ class Reporter:
         }
         if gap.detail:
             event["attributes"]["lost.detail"] = gap.detail
-        return Record(Kind.LOSS, number, encoded(event))
+        return Record(Kind.LOSS, number, encoded(event), gap.count)
 
     def _event(self, event_id: str, at_ns: int, last: int, dropped: int, lag_us: int) -> Event:
         kept = {name: value for name, value in self.defaults.items() if value is not None}

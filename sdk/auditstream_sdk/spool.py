@@ -61,12 +61,17 @@ class SpoolLog:
         page: The instance's page.
         cut_bytes: What was cut off the end of an adopted spool: a record that was being written.
         damages: What was passed over since it was last looked at; whoever looks empties it.
+        dropped: Events that the reports in it, and those that were sent from it, are about.
+        reported: Ids of the reports that an adopted spool held: a process that died before it had settled
+            what they are about told of it already.
     """
 
     def __init__(self, folder: Path, page: StatePage, most_bytes: int) -> None:
         self.page = page
         self.cut_bytes = 0
         self.damages: list[Damage] = []
+        self.dropped = page.dropped
+        self.reported: set[str] = set()
         self._folder = folder
         self._most_bytes = most_bytes
         self._segment_bytes = min(_SEGMENT_BYTES, max(most_bytes // 8, 64 * 1024))
@@ -109,6 +114,19 @@ class SpoolLog:
         base = self._open_reader()
         settled = scan(os.pread(self._read_fd, self._at[1] - HEAD_BYTES, HEAD_BYTES)).records
         self._read_number = settled[-1].number if settled else base or 0
+        if files:
+            self._find_reports()
+
+    def _find_reports(self) -> None:
+        for file in [each for each in self._sizes if each >= self._at[0]]:
+            start = self._at[1] if file == self._at[0] else HEAD_BYTES
+            fd = os.open(segment_path(self._folder, self.instance, file), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                records = scan(os.pread(fd, self._sizes[file], start)).records
+            finally:
+                os.close(fd)
+            self.reported |= {record.event_id for record in records if record.kind is Kind.LOSS}
+            self.dropped += sum(record.lost for record in records)
 
     def _cut_tail(self) -> None:
         found = scan(os.pread(self._write_fd, self._sizes[self._file], HEAD_BYTES), HEAD_BYTES)
@@ -156,6 +174,7 @@ class SpoolLog:
         write_all(self._write_fd, data)
         self._sizes[self._file] += len(data)
         self._number = records[fitting - 1].number
+        self.dropped += sum(record.lost for record in records[:fitting])
         return fitting
 
     def _fitting(self, records: Sequence[Record]) -> int:
@@ -226,7 +245,7 @@ class SpoolLog:
         left = self._at[0]
         following = min(each for each in self._sizes if each > left)
         self._at = (following, min(HEAD_BYTES, self._sizes[following]))
-        self.page.settle(*self._at)
+        self.page.settle(*self._at, self.page.dropped)
         base = self._open_reader()
         if base is None:  # its head is rotten: so is whatever follows it
             self._pass_over(self._sizes[following] - self._at[1])
@@ -249,7 +268,8 @@ class SpoolLog:
             file, offset = self._at
             self._at = (file, offset + sum(record.size_bytes for record in done))
             self._read_number = done[-1].number
-            self.page.settle(*self._at)
+            dropped = self.page.dropped + sum(record.lost for record in done)
+            self.page.settle(*self._at, dropped)
 
     @property
     def is_settled(self) -> bool:

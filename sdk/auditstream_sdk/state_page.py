@@ -22,13 +22,9 @@ _MAGIC = b"ASDKSPL1"
 _FACTS_AT = 1024
 _OFFSET_BITS = 40
 
-_RECORDED, _RESERVED, _SETTLED, _DROPPED, _CLOSED = (
-    8,
-    9,
-    10,
-    11,
-    12,
-)  # in words of 8 bytes, so from byte 64 on
+_RECORDED, _RESERVED, _CURRENT, _CLOSED = 8, 9, 10, 12  # in words of 8 bytes, so from byte 64 on
+_SLOTS = (16, 18)
+"""Two pairs of position and losses; `_CURRENT` says which one holds, so that both change in one store."""
 
 
 @dataclass(frozen=True)
@@ -128,20 +124,20 @@ class StatePage:
     @property
     def settled(self) -> tuple[int, int]:
         """File and offset in it up to which everything is acknowledged, or refused and told of."""
-        return self._words[_SETTLED] >> _OFFSET_BITS, self._words[_SETTLED] & (1 << _OFFSET_BITS) - 1
-
-    def settle(self, file: int, offset: int) -> None:
-        """Move that position; one store, so never half of it."""
-        self._words[_SETTLED] = file << _OFFSET_BITS | offset
+        position = self._words[_SLOTS[self._words[_CURRENT] & 1]]
+        return position >> _OFFSET_BITS, position & (1 << _OFFSET_BITS) - 1
 
     @property
     def dropped(self) -> int:
-        """Events that the instance lost."""
-        return self._words[_DROPPED]
+        """Events that the reports before that position are about."""
+        return self._words[_SLOTS[self._words[_CURRENT] & 1] + 1]
 
-    def set_dropped(self, count: int) -> None:
-        """Note the events lost."""
-        self._words[_DROPPED] = count
+    def settle(self, file: int, offset: int, dropped: int) -> None:
+        """Move position and losses, both or neither."""
+        other = 1 - (self._words[_CURRENT] & 1)
+        self._words[_SLOTS[other]] = file << _OFFSET_BITS | offset
+        self._words[_SLOTS[other] + 1] = dropped
+        self._words[_CURRENT] = other
 
     @property
     def is_complete(self) -> bool:

@@ -181,8 +181,6 @@ class Writer:
 
     def _loss(self, gap: Gap, number: int) -> Record:
         self.dropped += gap.count
-        if isinstance(self._log, SpoolLog):
-            self._log.page.set_dropped(self.dropped)
         return self._reporter.loss(gap, dropped=self.dropped, number=number)
 
 

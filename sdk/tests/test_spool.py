@@ -202,7 +202,7 @@ def test_the_folder_is_bounded_and_a_report_of_loss_still_fits(tmp_path):
 
     assert 0 < taken < 100
     assert log.append([record(101)]) == 0
-    assert log.append([Record(Kind.LOSS, 101, b"x" * 500)]) == 1
+    assert log.append([Record(Kind.LOSS, 101, b"x" * 500, 1)]) == 1
     assert log.number == 101
 
 

@@ -43,7 +43,7 @@ def main() -> None:
             pass
         diary[RETURNED] = number
         if number % 100 == 0:
-            time.sleep(0.002)
+            time.sleep(0.008)
     while True:
         time.sleep(1)
 
