@@ -108,7 +108,7 @@ class Delivery:
         return True
 
     def _next_batch(self) -> _Batch | None:
-        """Return the next records: every other batch is the own log's, adopted logs share the rest by turns."""
+        """Return the next records: every other batch is the own log's, adopted logs take turns in between."""
         own, *others = self.logs
         self._is_own_turn = not self._is_own_turn
         if others:

@@ -14,17 +14,25 @@ from typing import Any
 import pytest
 
 from auditstream_sdk import spool as spool_module
+from auditstream_sdk.adoption import report
+from auditstream_sdk.pending import Gap
 from auditstream_sdk.records import Kind, Record, packed, scan
+from auditstream_sdk.reports import Reporter
 from auditstream_sdk.segments import HEAD_BYTES, segment_numbers, segment_path
 from auditstream_sdk.spool import SpoolLog, own_log
 from auditstream_sdk.state_page import Facts, StatePage
 from tests_of_sdk import QUICK, losses, names, tool_calls
 
+REPORTER = Reporter("svc://checkout", "inst-1", 1_700_000_000_000, 60.0, {})
 FACTS = Facts("inst-1", "svc://checkout", "", "f" * 16, "boot", 1_700_000_000_000)
 
 
 def record(number: int, size: int = 40) -> Record:
     return Record(Kind.EVENT, number, (b'{"event_id":"%d","p":"' % number).ljust(size, b"x") + b'"}')
+
+
+def loss(first: int, last: int) -> Record:
+    return REPORTER.loss(Gap(first, last, "queue_full", 0), dropped=last, number=last)
 
 
 def reopened(folder: Path, most_bytes: int = 1 << 26) -> SpoolLog:
@@ -267,6 +275,45 @@ def test_what_a_killed_process_had_written_is_sent_by_the_next_one_in_order(make
     dead = [e for e in tool_calls(events) if e["source_instance"] == done.stdout.strip()]
     assert [event["source_seq"] for event in dead] == list(range(1, 701))
     assert losses(events) == []
+
+
+def test_losses_are_counted_by_reports_settled_and_not_yet_settled(tmp_path):
+    log = own_log(tmp_path, FACTS, 1 << 26)
+    log.append([loss(1, 3), record(4), loss(5, 9)])
+    log.read(2, 10_000)
+    log.settle(2)
+    log.close()
+
+    again = reopened(tmp_path)
+
+    assert (again.page.dropped, again.dropped) == (3, 8)
+    assert drained(again) == [9]
+    assert (again.page.dropped, again.dropped) == (8, 8)
+
+
+def test_a_refusal_that_a_dead_process_told_of_and_had_not_settled_is_not_told_of_again(tmp_path):
+    log = own_log(tmp_path, FACTS, 1 << 26)
+    log.append([record(1)])
+    report(log, REPORTER, Gap(1, 1, "refused:contract", 0))  # and then it died
+    log.close()
+
+    again = reopened(tmp_path)
+    report(again, REPORTER, Gap(1, 1, "refused:contract", 5))
+    report(again, REPORTER, Gap(1, 1, "refused:other", 5))
+
+    assert again.dropped == 2
+    assert drained(again) == [1, 1, 1]
+
+
+def test_adopted_events_do_not_hold_up_ones_own(make_client, gateway, tmp_path):
+    for _ in range(3):
+        killed(RECORDS_AND_DIES, "http://127.0.0.1:9", str(tmp_path / "spool"), QUICK["key"], "40", "0")
+
+    client = make_client(batch_events=5)
+    client.tool_call(name="own").record()
+    events = gateway.wait_for(lambda _: len(names(gateway.events)) == 121)
+
+    assert names(events).index("own") < 15
 
 
 def test_a_machine_that_stopped_is_told_of_with_the_reserved_numbers_as_bound(make_client, gateway, tmp_path):
