@@ -79,7 +79,6 @@ class Instance:
         self._close_by: float | None = None
         self._is_ended = False
         self._bell = threading.Event()
-        self._is_urgent = False
         self._is_asleep = False
         self._beat_at = monotonic() + settings.heartbeat_s
         self._adopt_at = 0.0
@@ -124,7 +123,7 @@ class Instance:
             self._pending.drop("spool_full" if self._writer.is_stalled else "queue_full")
             return False
         if waiter is not None:
-            self._ring()
+            self._bell.set()
         elif self._is_asleep or len(self._pending) == self._half:
             self._is_asleep = False
             self._bell.set()
@@ -144,17 +143,13 @@ class Instance:
         """Forget who waits for an event."""
         self._pending.waiters.pop(captured.sequence, None)
 
-    def _ring(self) -> None:
-        self._is_urgent = True
-        self._bell.set()
-
     def flush(self, deadline_s: float) -> bool:
         """Wait until all that was recorded so far is acknowledged, or refused and told of; whether it is."""
         target, until = self._pending.last, monotonic() + deadline_s
         with self._progress:
             self._flushes += 1
             self._delivery.pacing.hurry()
-            self._ring()
+            self._bell.set()
             try:
                 while self._settled < target and not self._is_ended:
                     left = until - monotonic()
@@ -170,7 +165,7 @@ class Instance:
         if self._close_by is None:
             self._close_by = monotonic() + deadline_s
             self._delivery.pacing.hurry()
-        self._ring()
+        self._bell.set()
         self._thread.join(deadline_s + 0.5)
         if self._thread.is_alive():  # in a request that outlasts the deadline: it ends with the process
             self._write_down()
@@ -310,21 +305,29 @@ class Instance:
             self._writer.is_unsynced = False
             self._log.sync()
 
+    @property
+    def _is_pressed(self) -> bool:
+        """Whether somebody waits for what was recorded."""
+        return bool(self._flushes or self._close_by is not None or self._pending.waiters)
+
     def _wait(self) -> None:
-        """Wait for something to do; after being woken, a moment more, so that events come together."""
-        if self._is_urgent:  # but nothing can be done now: the gateway is away, or the spool is full
-            self._bell.clear()
-            self._bell.wait(min(max(self._delivery.pacing.wait_s, _SHORTEST_WAIT_S), self._settings.linger_s))
-        else:
-            self._bell.clear()
-            self._is_asleep = True
-            if not len(self._pending) and not self._is_urgent:
-                self._bell.wait(self._idle_s())
-            self._is_asleep = False
-            self._bell.clear()
-            if not self._is_urgent:
-                self._bell.wait(self._settings.linger_s)
-        self._is_urgent = bool(self._flushes or self._close_by is not None or self._pending.waiters)
+        """Wait for something to do; after being woken, a moment more, so that events come together.
+
+        Who rings changes what is looked at here first, and the bell is cleared before that is looked at: so
+        no ring is missed.
+        """
+        self._bell.clear()
+        if self._is_pressed:  # but nothing can be done now: the gateway is away, or the spool is full
+            pause_s = min(self._delivery.pacing.wait_s, self._settings.linger_s)
+            self._bell.wait(max(pause_s, _SHORTEST_WAIT_S))
+            return
+        self._is_asleep = True
+        if not len(self._pending) and not self._is_pressed:
+            self._bell.wait(self._idle_s())
+        self._is_asleep = False
+        self._bell.clear()
+        if not self._is_pressed:
+            self._bell.wait(self._settings.linger_s)
 
     def _idle_s(self) -> float:
         waits = [_LONGEST_WAIT_S]

@@ -122,8 +122,10 @@ class Pending:
         self._recorded(sequence)
 
     def drop(self, reason: str) -> None:
-        """Give the next number to an event that is lost."""
+        """Give the next number to an event that is lost; nothing once it is closed."""
         with self._lock:
+            if self._is_closed:
+                return
             sequence = self.last + 1
             tail = self._items[-1] if self._items else None
             if isinstance(tail, Gap) and tail.reason == reason:

@@ -96,6 +96,27 @@ def test_a_gateway_that_hangs_is_left_at_the_deadline_and_the_queue_is_written_m
     assert len(names(gateway.events)) == 901
 
 
+def test_a_host_that_does_not_even_refuse_is_given_up_at_the_deadline(make_client, tmp_path):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        address = server.getsockname()
+        waiting = []
+        for _ in range(8):  # until the kernel has no room for another one, and lets whoever comes wait
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(address)
+        client = make_client(url=f"http://127.0.0.1:{address[1]}", connect_timeout_s=0.4)
+        record(client, 1)
+        assert not client.flush(0.2)
+        record(client, 300, first=1)  # into the spool while it connects
+        log = next((tmp_path / "spool").glob("*.log"))
+        until = time.monotonic() + 5
+        while b'"t300"' not in log.read_bytes():
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        for each in waiting:
+            each.close()
+
+
 def test_an_answer_that_drips_does_not_outlast_the_deadline(make_client):
     over = threading.Event()
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SDK = ROOT / "sdk" / "auditstream_sdk"
 SITE_PACKAGES = Path(sysconfig.get_paths()["platlib"])
 VERIFIER = ROOT / "verify" / "auditstream_verify"
-SDK_EXTRAS = ("integrations", "kafka.py", "sealing.py", "testing")
+SDK_EXTRAS = ("avro.py", "integrations", "kafka.py", "sealing.py", "testing")
 """Parts of the SDK that import what their user has installed: a framework, or an extra."""
 
 ROOMS = {"auditstream", "streams", "schemas", "sinks"}
@@ -114,7 +114,15 @@ def test_the_sdks_own_suite_passes_on_its_wheel_with_nothing_but_pytest(tmp_path
     with build(ROOT / "sdk", tmp_path / "wheel") as wheel:
         wheel.extractall(tmp_path / "installed")
         packed = set(wheel.namelist())
-    for name in ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments"):  # pytest's own needs
+    for name in (
+        "pytest",
+        "_pytest",
+        "pluggy",
+        "iniconfig",
+        "packaging",
+        "py.py",
+        "pygments",
+    ):  # pytest's own needs
         (tmp_path / "installed" / name).symlink_to(SITE_PACKAGES / name)
     (entry,) = SITE_PACKAGES.glob("pytest-*.dist-info")
     (tmp_path / "installed" / entry.name).symlink_to(entry)
