@@ -172,7 +172,8 @@ def _print(results: dict[str, Any]) -> None:
                 f"{figure['peak_mb']:,.0f}",
             )
     console = Console(width=110)
-    console.print(table)
+    if results["sizes"]:
+        console.print(table)
     for size, found in results["sizes"].items():
         ratios = "  ".join(f"{name} = {value:.2f}" for name, value in found["ratios"].items())
         console.print(f"{size}: fastavro alone {found['fastavro_us']:.1f} µs;  {ratios}")
@@ -207,13 +208,7 @@ def _print(results: dict[str, Any]) -> None:
     if "gateway" in results:
         _print_gateway(console, results["gateway"])
     if "sdk" in results:
-        sdk = results["sdk"]
-        console.print(
-            f"caller's time, median of {sdk['rounds']} rounds: logging call with QueueHandler "
-            f"{sdk['logging_us']:.1f} µs; SDK block {sdk['block_us']:.1f} µs ({sdk['block_ratio']:.2f}), "
-            f"finished event {sdk['event_us']:.1f} µs ({sdk['event_ratio']:.2f}), not configured "
-            f"{sdk['idle_us']:.2f} µs; {sdk['recorded']:,} recorded, {sdk['dropped']} dropped"
-        )
+        _print_sdk(console, results["sdk"])
     if "latency" in results:
         latency = results["latency"]
         console.print(
@@ -235,6 +230,20 @@ def _print_gateway(console: Console, gateway: dict[str, Any]) -> None:
         f"{gateway['early_mb']:.0f} MB early, {gateway['late_mb']:.0f} MB late "
         f"({gateway['before_mb']:.0f} before), {gateway['refused']:,} requests refused"
     )
+
+
+def _print_sdk(console: Console, sdk: dict[str, Any]) -> None:
+    console.print(
+        f"one call, median of {sdk['rounds']} rounds, {sdk['recorded']:,} events recorded with the SDK, "
+        f"{sdk['dropped']} dropped:"
+    )
+    names = {"logging": "logging, QueueHandler", "block": "SDK, block", "event": "SDK, finished event"}
+    for case, name in {**names, "idle": "SDK, not configured"}.items():
+        cost = sdk[case]
+        console.print(
+            f"  {name:<22} {cost['wall_us']:6.2f} µs ({cost['wall_ratio']:.2f}), of the caller's processor "
+            f"{cost['cpu_us']:6.2f} µs ({cost['cpu_ratio']:.2f})"
+        )
 
 
 if __name__ == "__main__":

@@ -37,30 +37,43 @@ with Forgetful() as gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class CallCost:
+    """What one call costs the thread that makes it, medians over rounds.
+
+    Attributes:
+        wall_us: Time until the call is back, with whatever other threads of the process take of it.
+        cpu_us: Processor time of the calling thread.
+        wall_ratio: Median over rounds of `wall_us` to that of the logging call of the same round.
+        cpu_ratio: The same of `cpu_us`.
+    """
+
+    wall_us: float
+    cpu_us: float
+    wall_ratio: float
+    cpu_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingCost:
-    """The caller's wall time of one call, medians over rounds.
+    """The cases of one run.
 
     Attributes:
         rounds: How many rounds.
         recorded: Events recorded with the SDK.
         dropped: Events that it dropped.
-        logging_us: A logging call.
-        block_us: An SDK block with family, usage and context.
-        event_us: A finished event given as a mapping.
-        idle_us: The block of a client that is not configured.
-        block_ratio: Median over rounds of block to logging call of the same round.
-        event_ratio: The same of finished events.
+        logging: A logging call.
+        block: An SDK block with family, usage and context.
+        event: A finished event given as a mapping.
+        idle: The block of a client that is not configured.
     """
 
     rounds: int
     recorded: int
     dropped: int
-    logging_us: float
-    block_us: float
-    event_us: float
-    idle_us: float
-    block_ratio: float
-    event_ratio: float
+    logging: CallCost
+    block: CallCost
+    event: CallCost
+    idle: CallCost
 
 
 class _JsonFormatter(logging.Formatter):
@@ -82,7 +95,7 @@ def measure_recording(rounds: int) -> RecordingCost:
         folder = Path(name)
         client = AuditClient(url=url, key="bench", source="svc://bench", spool=folder / "spool")
         idle = AuditClient()
-        found: dict[str, list[float]] = {"logging": [], "block": [], "event": [], "idle": []}
+        found: dict[str, list[_Round]] = {"logging": [], "block": [], "event": [], "idle": []}
         for _ in range(rounds + 1):
             found["logging"].append(_timed(lambda: _log(logger)))
             while not listener.queue.empty():
@@ -94,24 +107,32 @@ def measure_recording(rounds: int) -> RecordingCost:
             found["idle"].append(_timed(lambda: _record(idle)))
         client.close(10)
         dropped = client.dropped
-    first = {case: times[1:] for case, times in found.items()}  # the first round warms up
-    return RecordingCost(
-        rounds=rounds,
-        recorded=2 * _CALLS * (rounds + 1),
-        dropped=dropped,
-        logging_us=statistics.median(first["logging"]),
-        block_us=statistics.median(first["block"]),
-        event_us=statistics.median(first["event"]),
-        idle_us=statistics.median(first["idle"]),
-        block_ratio=statistics.median(b / a for a, b in zip(first["logging"], first["block"], strict=True)),
-        event_ratio=statistics.median(b / a for a, b in zip(first["logging"], first["event"], strict=True)),
+    kept = {case: each[1:] for case, each in found.items()}  # the first round warms up
+    costs = {case: _cost(each, kept["logging"]) for case, each in kept.items()}
+    return RecordingCost(rounds=rounds, recorded=2 * _CALLS * (rounds + 1), dropped=dropped, **costs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    wall_us: float
+    cpu_us: float
+
+
+def _cost(rounds: list[_Round], logging_rounds: list[_Round]) -> CallCost:
+    pairs = list(zip(rounds, logging_rounds, strict=True))
+    return CallCost(
+        wall_us=statistics.median(each.wall_us for each in rounds),
+        cpu_us=statistics.median(each.cpu_us for each in rounds),
+        wall_ratio=statistics.median(each.wall_us / other.wall_us for each, other in pairs),
+        cpu_ratio=statistics.median(each.cpu_us / other.cpu_us for each, other in pairs),
     )
 
 
-def _timed(calls: Callable[[], None]) -> float:
-    begun = time.perf_counter()
+def _timed(calls: Callable[[], None]) -> _Round:
+    wall, cpu = time.perf_counter(), time.thread_time()
     calls()
-    return (time.perf_counter() - begun) / _CALLS * 1e6
+    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+    return _Round(wall / _CALLS * 1e6, cpu / _CALLS * 1e6)
 
 
 def _log(logger: logging.Logger) -> None:
