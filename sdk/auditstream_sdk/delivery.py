@@ -57,7 +57,7 @@ class Delivery:
     Attributes:
         pacing: When the next request may go out.
         logs: What is sent: the instance's own log first, then adopted ones.
-        is_held: Whether the gateway refused key or address at the last attempt.
+        held: Why the gateway refused key or address at the last attempt; None when it did not.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Delivery:
         self._refused = refused
         self._told = told
         self._settled = settled
-        self.is_held = False
+        self.held: Refusal | None = None
         self._batch: _Batch | None = None
         self._turn = 0
         self._is_own_turn = False
@@ -140,7 +140,7 @@ class Delivery:
                 "away", "the gateway does not take events: %s; they wait in the spool", answer.reason.detail
             )
         else:
-            self.is_held = True
+            self.held = answer.reason
             self.pacing.held(max(self._settings.held_retry_s, answer.retry_after_s or 0.0))
             self._notices.error(
                 "held",
@@ -166,7 +166,7 @@ class Delivery:
             self._notices.warning("silent", "the gateway's answer tells of no event (%s)", answer.reason.code)
             return
         self.pacing.succeeded()
-        self.is_held = False
+        self.held = None
         self._notices.over("away", "the gateway takes events again")
         self._notices.over("held", "the gateway takes events of this client again")
         if answer.is_queued_only:

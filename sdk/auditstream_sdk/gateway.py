@@ -175,7 +175,11 @@ class GatewayTransport:
             self._connection.close()
             self._connection = None
 
-    abandon = close
+    def abandon(self) -> None:
+        """Close the descriptor alone, also while the parent's thread was reading an answer."""
+        if self._connection is not None:
+            self._timed.abandon()
+            self._connection = None
 
 
 class _TimedSocket:
@@ -184,6 +188,8 @@ class _TimedSocket:
     def __init__(self, wrapped: socket.socket, idle_s: float) -> None:
         self._wrapped = wrapped
         self._idle_s = idle_s
+        self._readers = 0
+        self._is_closing = False
         self.deadline = 0.0
         self.idle: Callable[[], None] = lambda: None
 
@@ -192,7 +198,16 @@ class _TimedSocket:
         self._wrapped.sendall(data)
 
     def makefile(self, mode: str) -> io.BufferedReader:
+        self._readers += 1
         return io.BufferedReader(_TimedReader(self))
+
+    def abandon(self) -> None:
+        self._wrapped.close()
+
+    def reader_closed(self) -> None:
+        self._readers -= 1
+        if self._is_closing and not self._readers:
+            self._wrapped.close()
 
     def receive(self, buffer: Any) -> int:
         while True:
@@ -210,7 +225,10 @@ class _TimedSocket:
         return left
 
     def close(self) -> None:
-        self._wrapped.close()
+        """Close it once nobody reads any more: http.client closes it before the body of a last answer."""
+        self._is_closing = True
+        if not self._readers:
+            self._wrapped.close()
 
 
 class _TimedReader(io.RawIOBase):
@@ -219,6 +237,11 @@ class _TimedReader(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._timed.reader_closed()
 
     def readinto(self, buffer: Any) -> int:
         return self._timed.receive(buffer)

@@ -242,7 +242,9 @@ class Instance:
             message = f"{outcome.code}: {outcome.detail}"
             fail(waiter, RefusedError(message, event_id=event_id, reason=outcome.code))
         elif outcome is None:
-            message = "the gateway gives no acknowledgement; the event waits in the spool"
+            held = self._delivery.held
+            why = f"refuses this client ({held.code}: {held.detail})" if held else "gives no acknowledgement"
+            message = f"the gateway {why}; the event waits in the spool"
             fail(waiter, NotAcknowledgedError(message, event_id=event_id))
         else:
             waiter.set_result(outcome) if waiter.set_running_or_notify_cancel() else None
@@ -342,13 +344,13 @@ class Instance:
     def _may_end(self) -> bool:
         is_over = monotonic() >= (self._close_by or 0.0)
         is_sent = self._settled >= self._pending.last and not len(self._pending) and not self._writer.unsent
-        return is_over or is_sent or self._delivery.is_held
+        return is_over or is_sent or self._delivery.held is not None
 
     def _end(self) -> None:
         self._write_down()
         with suppress(OSError):  # a last attempt for the last heartbeat, if there is time
             for _ in self._delivery.logs:
-                if monotonic() < (self._close_by or 0.0) and not self._delivery.is_held:
+                if monotonic() < (self._close_by or 0.0) and self._delivery.held is None:
                     self._delivery.pacing.hurry()
                     self._delivery.step(lambda: None)
         with self._writer.lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 import threading
@@ -157,6 +158,23 @@ def test_an_answer_that_cannot_be_read_is_none(client, gateway, told):
     assert names(gateway.events) == ["t0", "t1"]
 
 
+def test_the_body_of_an_answer_that_ends_the_connection_is_read(client, gateway):
+    def close_late(request: Request) -> None:
+        gateway.keep(request.events)
+        told = {"accepted": len(request.events), "ids": [event["event_id"] for event in request.events]}
+        body = json.dumps(told).encode()
+        request.answer(202, b"", content_length=str(len(body)), connection="close")
+        time.sleep(0.02)  # so that the head arrives alone
+        request.write(body)
+
+    gateway.behave = close_late
+    for number in range(3):
+        record(client, 1, first=number)
+        assert client.flush(10)
+
+    assert names(gateway.events) == ["t0", "t1", "t2"]
+
+
 def test_events_that_an_answer_leaves_out_are_sent_again(client, gateway):
     def half(request: Request) -> None:
         kept = request.events[: max(1, len(request.events) // 2)]
@@ -287,7 +305,7 @@ def test_strict_raises_at_once_when_the_key_is_refused(make_client, gateway):
     client = make_client(mode="blocking-strict", deadline_s=30, held_retry_s=30)
     gateway.behave = lambda request: request.answer(401)
 
-    with pytest.raises(NotAcknowledgedError, match="waits in the spool"):
+    with pytest.raises(NotAcknowledgedError, match=r"refuses this client \(http_401.*waits in the spool"):
         client.tool_call(name="search").record()
 
 

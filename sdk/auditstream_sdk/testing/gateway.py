@@ -75,6 +75,10 @@ class Request:
         self._handler.end_headers()
         self._handler.wfile.write(body)
 
+    def write(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._handler.wfile.write(data)
+
     def keep_and_cut(self) -> None:
         """Keep the events, and close the connection instead of answering."""
         self._gateway.keep(self.events)
