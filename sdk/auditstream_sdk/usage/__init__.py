@@ -2,6 +2,7 @@
 
 from auditstream_sdk.usage.extraction import read_response
 from auditstream_sdk.usage.facts import ResponseFacts, Usage
+from auditstream_sdk.usage.filling import fill
 from auditstream_sdk.usage.streams import StreamFacts
 
-__all__ = ["ResponseFacts", "StreamFacts", "Usage", "read_response"]
+__all__ = ["ResponseFacts", "StreamFacts", "Usage", "fill", "read_response"]

@@ -169,7 +169,8 @@ def test_a_message_has_input_from_its_start_and_output_from_its_last_delta():
         "source": "PROVIDER",
     }
     assert facts.overlap == (
-        "anthropic.messages: cache_read_tokens beside input_tokens, cache_write_tokens beside input_tokens, added"
+        "anthropic.messages: cache_read_tokens beside input_tokens, "
+        "cache_write_tokens beside input_tokens, added"
     )
     assert (facts.finish_reasons, facts.service_tier, facts.complete) == (("end_turn",), "standard", True)
 
