@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from auditstream_sdk.integrations.faults import FAULTS
-from auditstream_sdk.usage import StreamFacts, fill, read_response
+from auditstream_sdk.usage import ResponseFacts, StreamFacts, fill, read_response
 
 
 class Observation:
@@ -31,10 +31,12 @@ class Observation:
         self._stream: StreamFacts | None = None
         self._started_ns = perf_counter_ns()
         self._is_open = True
+        self._is_known = False
         self._lock = threading.Lock()
 
     def responded(self, response: Any) -> None:
         """Fill in what a whole response says."""
+        self._is_known = True
         with FAULTS:
             fill(self.recording, read_response(response, provider=self._provider))
 
@@ -98,9 +100,11 @@ class Observation:
             if not self._is_open:
                 return False
             self._is_open = False
-        if self._stream is not None:
-            with FAULTS:
+        with FAULTS:
+            if self._stream is not None:
                 fill(self.recording, self._stream.facts(exhausted=exhausted))
+            elif not exhausted and not self._is_known:
+                fill(self.recording, ResponseFacts(complete=False))
         return True
 
     def abandon(self, error: BaseException | None = None) -> None:

@@ -153,14 +153,26 @@ class _Posts:
         with FAULTS:
             if not self._audit.is_recording:
                 return None
-            body = kwargs.get("body")
-            given = body if isinstance(body, Mapping) else {}
-            request = {name: value for name, value in given.items() if type(value).__name__ not in _UNSET}
-            opened = self._opening(path.partition("?")[0], request, stream=bool(kwargs.get("stream")))
+            opened = self._opening(
+                path.partition("?")[0], _request(kwargs), stream=bool(kwargs.get("stream"))
+            )
             if opened is not None:
                 recording, provider = opened
                 return Observation(recording, provider, waits=waits(self._audit))
         return None
+
+
+def _request(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body that will be sent: what was given, and the caller's `extra_body` over it."""
+    options = kwargs.get("options")
+    parts = (kwargs.get("body"), options.get("extra_json") if isinstance(options, Mapping) else None)
+    return {
+        name: value
+        for part in parts
+        if isinstance(part, Mapping)
+        for name, value in part.items()
+        if type(value).__name__ not in _UNSET
+    }
 
 
 def waits(audit: Any) -> bool:
