@@ -1,27 +1,47 @@
-"""Clients of the SDK that keep their events in memory; all but the way to a gateway is the SDK's own."""
+"""Clients of the SDK that keep their events in memory: all but the way to a gateway is the SDK's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from auditstream_sdk.recorders import Recorders
-from auditstream_sdk.recording import AsyncRecording, Captured, CapturedEvent, Kind, Recording
+from auditstream_sdk import AsyncAuditClient, AuditClient, Receipt
+from auditstream_sdk.recording import Captured
 
 
 class _Memory:
-    is_recording = True
+    """Takes recordings in place of a pipeline."""
 
     def __init__(self) -> None:
-        self._taken: list[Captured] = []
+        self.taken: list[Captured] = []
+        self.breaks: Exception | None = None
+
+    def take(self, recording: Captured) -> Receipt | None:
+        if self.breaks is not None:
+            raise self.breaks
+        self.taken.append(recording)
+        return None
+
+    async def take_soon(self, recording: Captured) -> Receipt | None:
+        return self.take(recording)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        numbered = enumerate(self.taken, start=1)
+        return [dict(captured.event("svc://test", "instance", number, {})) for number, captured in numbered]
+
+
+class AuditMemory(AuditClient):
+    """An AuditClient without a gateway."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.memory = _Memory()
+        self._use(self.memory)
 
     @property
     def events(self) -> list[dict[str, Any]]:
         """What was recorded, as it would be sent."""
-        return [
-            dict(captured.event("svc://test", "instance", number, {}))
-            for number, captured in enumerate(self._taken, start=1)
-        ]
+        return self.memory.events
 
     @property
     def event(self) -> dict[str, Any]:
@@ -29,31 +49,22 @@ class _Memory:
         (event,) = self.events
         return event
 
-    def take(self, recording: Captured) -> None:
-        self._taken.append(recording)
 
-    async def take_soon(self, recording: Captured) -> None:
-        self._taken.append(recording)
+class AsyncAuditMemory(AsyncAuditClient):
+    """An AsyncAuditClient without a gateway."""
 
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.memory = _Memory()
+        self._use(self.memory)
 
-class AuditMemory(_Memory, Recorders[Recording]):
-    """In place of AuditClient."""
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What was recorded, as it would be sent."""
+        return self.memory.events
 
-    def _recording(self, kind: Kind, fields: Mapping[str, Any]) -> Recording:
-        return Recording(self, kind, fields)
-
-    def record(self, event: Mapping[str, Any]) -> None:
-        self.take(CapturedEvent(event))
-
-
-class AsyncAuditMemory(_Memory, Recorders[AsyncRecording]):
-    """In place of AsyncAuditClient."""
-
-    def _recording(self, kind: Kind, fields: Mapping[str, Any]) -> AsyncRecording:
-        return AsyncRecording(self, kind, fields)
-
-    async def __aenter__(self) -> AsyncAuditMemory:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
+    @property
+    def event(self) -> dict[str, Any]:
+        """The only event."""
+        (event,) = self.events
+        return event

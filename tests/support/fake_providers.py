@@ -63,8 +63,7 @@ def fake_provider() -> Iterator[FakeProvider]:
     """Serve on a free port of the loopback until the block ends."""
     provider = FakeProvider()
     handler = type("Handler", (_Handler,), {"provider": provider})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     provider.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -74,6 +73,13 @@ def fake_provider() -> Iterator[FakeProvider]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: callers that go away are what some tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -49,10 +49,13 @@ class Observation:
         with FAULTS:
             if self._stream is None:
                 self.streaming()
-            if "ttft_us" not in self.recording.family:
-                self.recording.family["ttft_us"] = (perf_counter_ns() - self._started_ns) // 1000
+            self.first_piece()
             if self._stream is not None:
                 self._stream.feed(piece)
+
+    def first_piece(self) -> None:
+        """Note how long the first piece took; later ones change nothing."""
+        self.recording.family.setdefault("ttft_us", (perf_counter_ns() - self._started_ns) // 1000)
 
     def end(self, error: BaseException | None = None, *, exhausted: bool = True) -> None:
         """Record it.

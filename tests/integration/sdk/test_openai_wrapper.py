@@ -13,6 +13,8 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 from pydantic import BaseModel
 
+from auditstream_sdk import AuditClient, NotAcknowledgedError
+from auditstream_sdk.integrations.faults import FAULTS
 from auditstream_sdk.integrations.openai import instrument_openai, uninstrument_openai
 from tests.support.audit_memory import AsyncAuditMemory, AuditMemory
 from tests.support.fake_openai_answers import (
@@ -354,14 +356,9 @@ def test_other_clients_and_a_recorder_that_has_to_be_awaited_are_refused(
 def test_what_goes_wrong_while_recording_is_not_the_callers(
     client: openai.OpenAI, provider: FakeProvider, audit: AuditMemory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from auditstream_sdk.integrations.faults import FAULTS
-
-    def broken(_: object) -> None:
-        raise OSError(SECRET)
-
     provider.answer(chat(), chat_stream())
     before, FAULTS.count = FAULTS.count, 0
-    audit.take = broken  # type: ignore[method-assign, assignment]
+    audit.memory.breaks = OSError(SECRET)
     try:
         assert create(client).id == "chatcmpl-1"
         assert len(list(create(client, stream=True))) == 4
@@ -371,6 +368,25 @@ def test_what_goes_wrong_while_recording_is_not_the_callers(
     (record,) = (each for each in caplog.records if each.name == "auditstream_sdk.integrations")
     assert "OSError" in record.getMessage()
     assert SECRET not in caplog.text
+
+
+def test_a_strict_recorder_does_stop_a_call_that_is_not_acknowledged(
+    client: openai.OpenAI, provider: FakeProvider, audit: AuditMemory
+) -> None:
+    provider.answer(chat())
+    audit.memory.breaks = NotAcknowledgedError("no acknowledgement within 5 s")
+
+    with pytest.raises(NotAcknowledgedError):
+        create(client)
+
+
+def test_a_client_that_is_not_configured_costs_nothing_and_records_nothing(provider: FakeProvider) -> None:
+    provider.answer(chat(), chat_stream())
+    with openai.OpenAI(base_url=f"{provider.url}/v1", api_key="sk-1") as client:
+        instrument_openai(client, AuditClient())
+
+        assert create(client).id == "chatcmpl-1"
+        assert type(create(client, stream=True)._iterator).__name__ == "generator"
 
 
 async def test_an_awaited_chat_is_one_event(
