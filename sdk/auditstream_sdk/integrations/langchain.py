@@ -70,8 +70,9 @@ class _Run:
 class LangChainAudit(BaseCallbackHandler):
     """Records runs of LangChain and LangGraph, awaited or not.
 
-    Chat models and LLMs become `ai.inference`, tools `ai.tool_call`, retrievers `ai.retrieval`. Of the chains,
-    which also wrap every prompt and parser, the outermost and the nodes of a graph become `ai.agent.action`.
+    Chat models and LLMs become `ai.inference`, tools `ai.tool_call`, retrievers `ai.retrieval`. Of the
+    chains, which also wrap every prompt and parser, the outermost and the nodes of a graph become
+    `ai.agent.action`.
 
     Args:
         audit: Where to record.
