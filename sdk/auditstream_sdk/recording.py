@@ -20,6 +20,7 @@ from auditstream_sdk.context import CURRENT, active_span, checked, merged
 from auditstream_sdk.encoding import Event, attribute_text, time_text
 from auditstream_sdk.fields import ENVELOPE_NAMES, FAMILY_NAMES
 from auditstream_sdk.ids import new_id
+from auditstream_sdk.usage import fill, read_response
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -193,6 +194,15 @@ class Captured:
             "by_modality": by_modality,
             "source": source,
         }
+
+    def response(self, response: Any) -> None:
+        """Fill in what a provider's response says: tokens, model, id, finish reasons, service tier.
+
+        Args:
+            response: The JSON of its body, or the object that the provider's package returned; not a stream.
+        """
+        provider = self.family.get("provider")
+        fill(self, read_response(response, provider=provider if isinstance(provider, str) else None))
 
     def cost(self, **line: Unpack[CostFields]) -> None:
         """Add a line of cost; of `operational_cost` it is a further one.

@@ -11,7 +11,6 @@ _HOSTS = {
     "services.ai.azure.com": "azure.ai.inference",
     "inference.ai.azure.com": "azure.ai.inference",
     "api.anthropic.com": "anthropic",
-    "amazonaws.com": "aws.bedrock",
     "generativelanguage.googleapis.com": "gcp.gemini",
     "aiplatform.googleapis.com": "gcp.vertex_ai",
     "api.groq.com": "groq",
@@ -43,7 +42,9 @@ def host_of(address: object) -> str | None:
 def provider_at(address: object, otherwise: str) -> str:
     """Return who answers at an address; `otherwise` for one that is not known, as a proxy's."""
     host = host_of(address) or ""
+    if host.startswith("bedrock") and host.endswith(".amazonaws.com"):
+        return "aws.bedrock"
     for end, provider in _HOSTS.items():
-        if host == end or host.endswith(f".{end}"):
+        if host == end or host.endswith((f".{end}", f"-{end}")):
             return provider
     return otherwise

@@ -8,6 +8,7 @@ claim; map only headers that your own proxy sets.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from auditstream_sdk.context import audit_context
 from auditstream_sdk.fields import ENVELOPE_NAMES
 from auditstream_sdk.integrations.faults import FAULTS
+from auditstream_sdk.integrations.waiting import waits
 
 if TYPE_CHECKING:
     from auditstream_sdk import AuditClient
@@ -137,13 +139,16 @@ class AuditMiddleware:
             with FAULTS:
                 took_us = (perf_counter_ns() - began) // 1000
                 event = self._on_request(scope, status, took_us) if self._on_request else None
-                if event is not None and self._audit is not None:
-                    known = {
-                        "event_time": round(started * 1e6),
-                        "duration_us": took_us,
-                        "http_status": status,
-                    }
-                    self._audit.record({**known, **event})
+                if event is not None:
+                    known = {"event_time": started, "duration_us": took_us, "http_status": status}
+                    await self._record({**known, **event})
+
+    async def _record(self, event: Mapping[str, Any]) -> None:
+        """Record an event without holding up the loop."""
+        if self._audit is not None and waits(self._audit):
+            await asyncio.to_thread(self._audit.record, event)
+        elif self._audit is not None:
+            self._audit.record(event)
 
 
 def _trace_of(value: str) -> dict[str, str]:

@@ -8,11 +8,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 CONTENT_FIELDS = ("messages", "input", "prompt", "system", "instructions")
 """Fields of a request that are content, in every API that is wrapped here."""
+
+HASHES = {"tools": "tool_defs_hash", "system": "system_hash"}
+"""Fields of `inference` that hold HMACs, by their purpose."""
+
+_NO_CONTENT = frozenset({"role", "type"})
+"""Names of texts that are no content, but say what is."""
 
 _DEPTH = 20
 """Levels that are walked: messages have five or six."""
@@ -28,18 +35,35 @@ def measured(content: Any, key: bytes | None) -> dict[str, Any]:
 
     Args:
         content: JSON-able values or objects of a package.
-        key: Key of the HMAC (SHA-256, lower-case hex, over the JSON with sorted keys and without spaces).
+        key: The tenant's HMAC key, or one of your own.
     """
     size = text_bytes(content)
     if key is None:
         return {"content_bytes": size}
-    return {"content_bytes": size, "content_hmac": keyed(content, key)}
+    text = _canonical(content)
+    framed = struct.pack(">I", len(_PIECE)) + _PIECE + struct.pack(">Q", len(text)) + text
+    return {"content_bytes": size, "content_hmac": _digest("content", framed, key)}
 
 
-def keyed(content: Any, key: bytes) -> str:
-    """Return the HMAC of content, as lower-case hex."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
-    return hmac.new(key, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
+def keyed(purpose: str, value: Any, key: bytes) -> str:
+    """Return the HMAC of a value for a purpose (`arguments`, `tools`, `system`), as lower-case hex.
+
+    HMAC-SHA256 over `auditstream/PURPOSE/v1`, a line end and the JSON with sorted keys and without spaces; a
+    text is taken as it is. It is the gateway's own form, so equal bytes under one key are equal anywhere.
+    """
+    return _digest(purpose, _canonical(value), key)
+
+
+_PIECE = b"content.input"
+
+
+def _canonical(value: Any) -> bytes:
+    text = value if isinstance(value, str) else _JSON.encode(value)
+    return text.encode(errors="surrogatepass")
+
+
+def _digest(purpose: str, value: bytes, key: bytes) -> str:
+    return hmac.new(key, f"auditstream/{purpose}/v1\n".encode() + value, hashlib.sha256).hexdigest()
 
 
 def text_bytes(value: Any, depth: int = 0) -> int:
@@ -53,11 +77,11 @@ def text_bytes(value: Any, depth: int = 0) -> int:
 
 def _items(value: Any) -> Iterable[Any]:
     if isinstance(value, Mapping):
-        return value.values()
+        return (item for name, item in value.items() if name not in _NO_CONTENT)
     if isinstance(value, (list, tuple)):
         return value
     inner = getattr(value, "__dict__", None)  # an object of a package: its fields
-    return inner.values() if isinstance(inner, dict) else ()
+    return (inner,) if isinstance(inner, dict) else ()
 
 
 def _plain(value: Any) -> Any:
@@ -66,3 +90,6 @@ def _plain(value: Any) -> Any:
         if callable(dump):
             return dump()
     return str(value)
+
+
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)

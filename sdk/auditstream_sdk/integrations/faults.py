@@ -24,7 +24,7 @@ class Faults(AbstractContextManager[None]):
 
     def __init__(self) -> None:
         self.count = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may end a stream while this is held
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

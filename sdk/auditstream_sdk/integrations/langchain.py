@@ -156,7 +156,7 @@ class LangChainAudit(BaseCallbackHandler):
                 if kwargs.get("tool_call_id"):
                     recording.family["call_id"] = str(kwargs["tool_call_id"])
                 if self._key is not None:
-                    recording.family["args_hmac"] = keyed(arguments, self._key)
+                    recording.family["args_hmac"] = keyed("arguments", arguments, self._key)
                 recording.set(content_bytes=text_bytes(arguments))
                 self._enter(run_id, parent_run_id, recording)
 

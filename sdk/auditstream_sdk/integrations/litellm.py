@@ -23,7 +23,7 @@ from auditstream_sdk.integrations.addresses import host_of
 from auditstream_sdk.integrations.contents import measured
 from auditstream_sdk.integrations.faults import FAULTS
 from auditstream_sdk.integrations.packages import missing
-from auditstream_sdk.integrations.posts import waits
+from auditstream_sdk.integrations.waiting import waits
 from auditstream_sdk.usage import ResponseFacts, fill, read_response
 from auditstream_sdk.usage.facts import PROVIDER
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from auditstream_sdk.integrations.addresses import host_of, provider_at
-from auditstream_sdk.integrations.contents import content_of, keyed, measured
+from auditstream_sdk.integrations.contents import HASHES, content_of, keyed, measured
 from auditstream_sdk.integrations.packages import required
-from auditstream_sdk.integrations.posts import hook, hook_copies, unhook
+from auditstream_sdk.integrations.posts import hook, unhook
 
 if TYPE_CHECKING:
     from auditstream_sdk.integrations.posts import Audit
@@ -62,9 +62,11 @@ def instrument_openai(
         recording.set(**measured(content_of(request), content_key), **_context(request, api))
         return recording, who
 
-    hook(client, audit, opening)
-    hook_copies(
-        client, lambda copy: instrument_openai(copy, audit, provider=provider, content_key=content_key)
+    hook(
+        client,
+        audit,
+        opening,
+        lambda copy: instrument_openai(copy, audit, provider=provider, content_key=content_key),
     )
     return client
 
@@ -98,8 +100,8 @@ def _keyed(request: Mapping[str, Any], key: bytes | None) -> dict[str, str]:
     """Return keyed hashes of tool definitions and instructions, by which their changes are seen."""
     if key is None:
         return {}
-    parts = {"tool_defs_hash": request.get("tools"), "system_hash": request.get("instructions")}
-    return {name: keyed(value, key) for name, value in parts.items() if value}
+    parts = {"tools": request.get("tools"), "system": request.get("instructions")}
+    return {HASHES[purpose]: keyed(purpose, value, key) for purpose, value in parts.items() if value}
 
 
 def _context(request: Mapping[str, Any], api: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from auditstream_sdk.integrations.faults import FAULTS
 from auditstream_sdk.integrations.observation import Observation
+from auditstream_sdk.integrations.waiting import waits
 from auditstream_sdk.integrations.watched import closing, watch
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _UNSET = frozenset({"NotGiven", "Omit"})
 """Classes of both packages that stand for an argument that was not given."""
 
 _ORIGINAL = "_auditstream_original_post"
+_COPIES = ("copy", "with_options")
 
 
 class Opening(Protocol):
@@ -38,13 +40,14 @@ class Opening(Protocol):
         ...
 
 
-def hook(client: Any, audit: Audit, opening: Opening) -> None:
-    """Have a client record its calls.
+def hook(client: Any, audit: Audit, opening: Opening, again: Callable[[Any], Any]) -> None:
+    """Have a client, and the copies that it makes of itself, record their calls.
 
     Args:
         client: A client of OpenAI or Anthropic; one that is hooked already keeps its first hook.
         audit: Where to record.
         opening: Makes recordings of requests.
+        again: Hooks a copy.
 
     Raises:
         TypeError: A client that awaits nothing was given a recorder that has to be awaited.
@@ -62,6 +65,8 @@ def hook(client: Any, audit: Audit, opening: Opening) -> None:
     setattr(client, _ORIGINAL, original)
     client.post = wrap(original)
     _replace(client, original, client.post)
+    for name in _COPIES:
+        setattr(client, name, _hooked(getattr(client, name), again))
 
 
 def unhook(client: Any) -> None:
@@ -69,16 +74,9 @@ def unhook(client: Any) -> None:
     original = vars(client).pop(_ORIGINAL, None)
     if original is not None:
         hooked = client.post
-        del client.post
+        for name in ("post", *_COPIES):
+            delattr(client, name)
         _replace(client, hooked, original)
-
-
-def hook_copies(client: Any, again: Callable[[Any], Any]) -> None:
-    """Have the copies that a client makes of itself record as well."""
-    for name in ("copy", "with_options"):
-        make = getattr(client, name, None)
-        if make is not None:
-            setattr(client, name, _hooked(make, again))
 
 
 def _hooked(make: Callable[..., Any], again: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -173,11 +171,6 @@ def _request(kwargs: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in part.items()
         if type(value).__name__ not in _UNSET
     }
-
-
-def waits(audit: Any) -> bool:
-    """Return whether recording may wait for the gateway."""
-    return getattr(getattr(audit, "settings", None), "mode", "batch") != "batch"
 
 
 def _pending(result: Any, observation: Observation, *, stream: bool) -> bool:

@@ -73,7 +73,7 @@ def test_a_message_is_one_event_with_cached_tokens_added_to_its_input(
         "top_k": 5,
     }
     assert event["attributes"] == {"usage.overlap": OVERLAP}
-    assert event["content_bytes"] == len(SECRET) + len("user") + len("be short")
+    assert event["content_bytes"] == len(SECRET) + len("be short")
 
 
 def test_streams_of_both_kinds_are_recorded_when_they_were_read(

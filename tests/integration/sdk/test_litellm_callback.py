@@ -100,7 +100,7 @@ def test_a_completion_is_one_event_in_the_context_of_its_caller(
     assert event["inference"]["response_model"] == MODEL
     assert (event["inference"]["provider"], event["inference"]["request_model"]) == ("openai", "gpt-4o")
     assert (event["inference"]["temperature"], event["inference"]["server_host"]) == (0.5, "127.0.0.1")
-    assert event["content_bytes"] == len(SECRET) + len("user")
+    assert event["content_bytes"] == len(SECRET)
     assert len(event["content_hmac"]) == 64
     assert event["duration_us"] > 0
 

@@ -72,7 +72,7 @@ def test_a_chat_is_one_event_with_what_the_provider_counted(
     assert event["event_type"] == "ai.inference"
     assert event["outcome"] == "SUCCESS"
     assert event["duration_us"] > 0
-    assert event["content_bytes"] == len(SECRET) + len("be short") + len("system") + len("user")
+    assert event["content_bytes"] == len(SECRET) + len("be short")
     assert event["usage"] == CHAT_USAGE
     assert event["inference"] == {
         "operation": "chat",
