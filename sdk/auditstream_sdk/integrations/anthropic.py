@@ -41,7 +41,8 @@ def instrument_anthropic(
     kin = type(client).__module__.startswith("anthropic.") and hasattr(client, "messages")
     if not kin and not isinstance(client, (package.Anthropic, package.AsyncAnthropic)):
         raise TypeError(f"client: expected Anthropic or AsyncAnthropic, got {type(client).__qualname__}")
-    address = client.base_url
+    made: Any = client
+    address = made.base_url
     who = provider or provider_at(address, "anthropic")
     host = host_of(address)
 

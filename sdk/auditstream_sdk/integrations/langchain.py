@@ -67,7 +67,7 @@ class _Run:
     steps: int = field(default=0)
 
 
-class LangChainAudit(BaseCallbackHandler):
+class LangChainAudit(BaseCallbackHandler):  # type: ignore[misc]  # mypy skips the package: it is large
     """Records runs of LangChain and LangGraph, awaited or not.
 
     Chat models and LLMs become `ai.inference`, tools `ai.tool_call`, retrievers `ai.retrieval`. Of the
@@ -257,7 +257,7 @@ class LangChainAudit(BaseCallbackHandler):
     ) -> None:
         with FAULTS:
             if self._audit.is_recording:
-                recording = self._audit.inference(operation=operation, **_asked(kwargs))  # type: ignore[arg-type]
+                recording = self._audit.inference(operation=operation, **_asked(kwargs))
                 recording.set(**measured(contents, self._key))
                 self._enter(run_id, parent, recording)
 

@@ -189,11 +189,10 @@ def _raw(result: Any, http: Any, observation: Observation) -> bool:
     """Take in a raw response, whose body may not be here yet, or be a stream."""
     if _read_body(http, observation):
         return False
-    reference = weakref.ref(result)
+    kind, reference = type(result), weakref.ref(result)
 
     def parse(*args: Any, **kwargs: Any) -> Any:
-        held = reference()
-        parsed = type(held).parse(held, *args, **kwargs)
+        parsed = kind.parse(reference(), *args, **kwargs)
         if inspect.isawaitable(parsed):
             return _parsed_soon(parsed, observation)
         with FAULTS:

@@ -103,12 +103,11 @@ def closing(holder: Any, observation: Observation) -> Callable[[], Any]:
 
     It refers to its holder weakly: a cycle would leave it to the garbage collector to close what is dropped.
     """
-    reference = weakref.ref(holder)
+    kind, reference = type(holder), weakref.ref(holder)
 
     def close() -> Any:
-        held = reference()
         try:
-            closed = type(held).close(held) if held is not None else None
+            closed = kind.close(reference())
         except BaseException as error:
             observation.end(error, exhausted=False)
             raise

@@ -294,10 +294,19 @@ def _finish_reasons(form: Dialect, response: Any) -> Iterator[str]:
 
 
 def _tier(form: Dialect, response: Any) -> str | None:
-    """Return the served tier. Anthropic's fast mode is a speed there and a tier everywhere else."""
+    """Return the served tier, by the one word that a tier has everywhere.
+
+    Anthropic's fast mode is a speed there; Vertex AI's tiers are kinds of traffic (`ON_DEMAND_FLEX`).
+    """
     if form is ANTHROPIC and text_at(response, "usage.speed") == "fast":
         return "fast"
-    return text_at(response, *form.tier)
+    tier = text_at(response, *form.tier)
+    if form is GEMINI and tier is not None and tier.startswith(_TRAFFIC):
+        return tier[len(_TRAFFIC) :].lower()
+    return tier
+
+
+_TRAFFIC = "ON_DEMAND_"
 
 
 def _error(response: Any) -> str | None:

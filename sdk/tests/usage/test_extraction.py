@@ -167,6 +167,21 @@ def test_anthropics_fast_mode_is_a_tier():
     assert read_response({"type": "message", "usage": usage}).service_tier == "standard"
 
 
+@pytest.mark.parametrize(
+    ("traffic", "tier"),
+    [
+        ("ON_DEMAND_FLEX", "flex"),
+        ("ON_DEMAND_PRIORITY", "priority"),
+        ("ON_DEMAND", "ON_DEMAND"),
+        ("PROVISIONED_THROUGHPUT", "PROVISIONED_THROUGHPUT"),
+    ],
+)
+def test_vertex_ais_kinds_of_traffic_are_tiers(traffic, tier):
+    usage = {"promptTokenCount": 5, "candidatesTokenCount": 1, "trafficType": traffic}
+
+    assert read_response({"usageMetadata": usage}).service_tier == tier
+
+
 def test_a_response_without_usage_says_so():
     facts = read_response({"object": "chat.completion", "id": "c1", "model": "m", "usage": None})
 
