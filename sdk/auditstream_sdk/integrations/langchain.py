@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -341,10 +341,17 @@ def _facts(response: Any, provider: str) -> ResponseFacts:
     message = member(generations[0][0], "message") if generations[0] else None
     said = member(message, "response_metadata") or member(response, "llm_output") or {}
     counted = {**said, "usage": said.get("token_usage") or said.get("usage"), "model": _model_name(said)}
-    raw = read_response(counted, provider=provider)
-    if raw.usage.source == PROVIDER or message is None:
-        return raw
-    return read_response(message, provider=provider, dialect="langchain.usage_metadata")
+    if said.get("finish_reason"):
+        counted["choices"] = [{"finish_reason": said["finish_reason"]}]
+    facts = read_response(counted, provider=provider)
+    if facts.usage.source != PROVIDER and message is not None:
+        facts = read_response(message, provider=provider, dialect="langchain.usage_metadata")
+    own = (facts.response_id or "").startswith(_OWN_IDS)
+    return replace(facts, response_id=None) if own else facts
+
+
+_OWN_IDS = ("run-", "lc_run-")
+"""How the ids begin that LangChain gives a message when the provider's is not known."""
 
 
 def _model_name(said: Mapping[str, Any]) -> Any:

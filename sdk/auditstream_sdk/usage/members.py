@@ -52,8 +52,7 @@ def text_at(holder: Any, *paths: str) -> str | None:
 
 def word(value: Any) -> str | None:
     """Return a text or the text that an enumeration's member stands for; None for anything else."""
-    inner = getattr(value, "value", None) if not isinstance(value, str) else value
-    text = value if isinstance(value, str) and not hasattr(value, "value") else inner
+    text = value if isinstance(value, str) else getattr(value, "value", None)
     return text[:_TEXT_LENGTH] if isinstance(text, str) else None
 
 
