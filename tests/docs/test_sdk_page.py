@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
+import os
 import re
-import warnings
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from auditstream_sdk import AuditClient
 from auditstream_sdk.testing.gateway import LocalGateway
 from tests.support import fake_anthropic_answers as anthropic
 from tests.support.fake_openai_answers import chat, chat_stream, embedding, response
@@ -23,12 +21,18 @@ from tests.support.published import checked
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "sdk.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL)
+REQUEST = """
+import asyncio
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning:pydantic"),
-]
+async def receive():
+    return {"type": "http.request"}
+
+async def send(message):
+    pass
+
+asyncio.run(app({"type": "http", "path": "/", "headers": [(b"x-user", b"ada")]}, receive, send))
+"""
+"""One request to the application of the page."""
 
 
 @pytest.fixture
@@ -44,11 +48,10 @@ def gateway() -> Iterator[LocalGateway]:
 
 
 @pytest.fixture
-def service(
-    provider: FakeProvider, gateway: LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def service(provider: FakeProvider, gateway: LocalGateway, tmp_path: Path) -> dict[str, str]:
     """The environment of a service, with both ends on loopback."""
-    settings = {
+    return os.environ | {
+        "PYTHONPATH": str(ROOT / "sdk"),
         "AUDITSTREAM_SDK_URL": gateway.url,
         "AUDITSTREAM_SDK_KEY": "ask_test",
         "AUDITSTREAM_SDK_SPOOL": str(tmp_path),
@@ -58,52 +61,23 @@ def service(
         "OPENAI_API_KEY": "sk-1",
         "ANTHROPIC_BASE_URL": provider.url,
         "ANTHROPIC_API_KEY": "sk-1",
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # at import it would fetch its prices otherwise
     }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import litellm  # noqa: F401 - its import warns of its own dependencies
 
 
-@pytest.fixture
-def untouched() -> Iterator[None]:
-    """Take back what the page hangs into LiteLLM and logging."""
-    yield
-    import litellm
-
-    for name in ("callbacks", "success_callback", "failure_callback", "input_callback"):
-        setattr(litellm, name, [])
-    litellm._async_success_callback = litellm._async_failure_callback = []
-    logging.getLogger("shop").handlers.clear()
-
-
-async def ask(app: Any) -> None:
-    """Send the page's application a request."""
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request"}
-
-    async def send(_: dict[str, Any]) -> None:
-        pass
-
-    await app({"type": "http", "path": "/", "headers": [(b"x-user", b"ada")]}, receive, send)
-
-
-@pytest.mark.usefixtures("service", "untouched")
 def test_the_blocks_of_the_page_run_and_their_events_arrive(
-    provider: FakeProvider, gateway: LocalGateway
+    provider: FakeProvider, gateway: LocalGateway, service: dict[str, str], tmp_path: Path
 ) -> None:
     provider.answer(chat(), chat_stream(), anthropic.message(), chat(), chat(), response(), embedding())
-    names: dict[str, Any] = {}
-    for block in BLOCKS:
-        exec(compile(block, "docs/how-to/sdk.md", "exec"), names)
-    asyncio.run(ask(names["app"]))
-    audit: AuditClient = names["audit"]
+    script = "\n".join([*BLOCKS, REQUEST])
 
+    command = [sys.executable, "-P", "-c", script]
+    done = subprocess.run(
+        command, env=service, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
     events = [checked(event) for event in gateway.wait_for(lambda kept: len(kept) >= 11)]
-    audit.close()
 
     kinds = Counter(event["event_type"] for event in events)
     assert kinds == {"ai.inference": 8, "ai.embedding": 1, "ai.agent.action": 1, "ai.human.review": 1}

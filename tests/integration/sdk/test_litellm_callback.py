@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -65,6 +66,11 @@ def callback(audit: AuditMemory) -> Iterator[None]:
         litellm.input_callback,
     ):
         registered.clear()
+    for kept in list(litellm.in_memory_llm_clients_cache.cache_dict.values()):
+        close = getattr(kept, "close", None)
+        if close is not None and not inspect.iscoroutinefunction(close):
+            close()
+    litellm.in_memory_llm_clients_cache.flush_cache()
 
 
 def events_of(audit: AuditMemory, count: int = 1) -> list[dict[str, Any]]:
@@ -177,6 +183,11 @@ async def test_awaited_calls_are_one_event_each(
     with pytest.raises(litellm.RateLimitError):
         await litellm.acompletion(messages=MESSAGES, **call())
     await recorded(4)
+
+    await litellm.close_litellm_async_clients()
+    for kept in list(litellm.in_memory_llm_clients_cache.cache_dict.values()):
+        if inspect.iscoroutinefunction(getattr(kept, "close", None)):
+            await kept.close()
 
     whole, streamed, responded, failed = events_of(audit, 4)
     assert whole["usage"]["input_tokens"] == 1200
