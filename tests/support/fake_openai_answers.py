@@ -61,7 +61,7 @@ def chat_chunks(*, usage: bool = True) -> tuple[dict[str, Any], ...]:
     def delta(content: str | None, finish: str | None = None) -> list[dict[str, Any]]:
         return [{"index": 0, "delta": {"content": content}, "finish_reason": finish, "logprobs": None}]
 
-    chunks = (chunk(delta("Hel")), chunk(delta(SECRET)), chunk(delta(None, "stop")))
+    chunks = (chunk(delta("Good ")), chunk(delta(SECRET)), chunk(delta(None, "stop")))
     return (*chunks, chunk([], STREAM_USAGE)) if usage else chunks
 
 

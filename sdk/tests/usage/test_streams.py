@@ -37,8 +37,8 @@ def read(pieces, *, exhausted=True, provider=None):
 def test_a_chat_that_was_asked_for_usage_ends_with_it():
     facts = read(
         [
-            chat_chunk(content="Hel"),
-            chat_chunk(content="lo"),
+            chat_chunk(content="Good "),
+            chat_chunk(content="day"),
             chat_chunk(finish="stop"),
             chat_chunk(choices=False, usage=CHAT_USAGE),
         ]
