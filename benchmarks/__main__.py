@@ -56,7 +56,9 @@ def main() -> None:
         "--soak", type=float, default=0.0, help="seconds at full load with full windows, to see the memory"
     )
     parser.add_argument(
-        "--only", choices=["sizes", "evidence", "latency", "gateway", "sdk", "soak"], help="measure nothing else"
+        "--only",
+        choices=["sizes", "evidence", "latency", "gateway", "sdk", "soak"],
+        help="measure nothing else",
     )
     parser.add_argument("--size", choices=["small", "typical"], help="measure only this size of event")
     options = parser.parse_args()

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from auditstream_sdk.sealing import Sealer
 
 from auditstream.cli import erase, prove, unseal, verify
 from auditstream.core.clock import ManualClock
@@ -26,6 +25,7 @@ from auditstream.identity.provisioning import Asking, provisioned
 from auditstream.query.datums import decode_rows
 from auditstream.query.events import show
 from auditstream.query.reader import Reader, open_reader
+from auditstream_sdk.sealing import Sealer
 from tests.support.command_line import Run, command_line
 from tests.support.commands import Command, started
 from tests.support.protected import SEALED, said, send, settings_of

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from auditstream_sdk.edge_keys import BoxError, EdgeKey, KeysError, fetch_from
-from auditstream_sdk.sealing import Sealer, is_handle
 
 from auditstream.core.clock import ManualClock
 from auditstream.identity.boxes import Place, open_box, seal
@@ -24,6 +22,8 @@ from auditstream.identity.master_key import MasterKey
 from auditstream.identity.policy import Policy
 from auditstream.identity.protection import Protection
 from auditstream.identity.provisioning import Asking, provisioned
+from auditstream_sdk.edge_keys import BoxError, EdgeKey, KeysError, fetch_from
+from auditstream_sdk.sealing import Sealer, is_handle
 from schemas.intake import datum_of
 
 SEALED = Policy(contents="sealed", readable_ids="sealed")
