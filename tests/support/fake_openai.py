@@ -42,9 +42,14 @@ SECRET = "the-secret-of-the-prompt"
 
 
 @contextmanager
-def fake_openai() -> Iterator[str]:
-    """Serve until the block ends; gives the base URL for the client, with `/v1`."""
+def fake_openai(tag: str = "") -> Iterator[str]:
+    """Serve until the block ends; gives the base URL for the client, with `/v1`.
+
+    Args:
+        tag: What the ids of whole responses end with, where a test needs calls that differ.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.tag = tag  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
@@ -79,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, {"error": {"message": "no such path"}})
 
     def _send(self, status: int, body: dict[str, Any]) -> None:
+        if "id" in body:
+            body["id"] += self.server.tag  # type: ignore[attr-defined]
         encoded = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

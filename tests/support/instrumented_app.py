@@ -1,13 +1,14 @@
 """An application that calls OpenAI under a real instrumentation, and exports with the real OTLP exporter.
 
 A process of its own, as instrumentations patch the `openai` package for good:
-`python -m tests.support.instrumented_app INSTRUMENTATION SCENARIO…`, with the provider's address in
-`OPENAI_BASE_URL` and the receiver's in `OTEL_EXPORTER_OTLP_ENDPOINT`.
+`python -m tests.support.instrumented_app INSTRUMENTATION[+INSTRUMENTATION] SCENARIO…`, with the provider's
+address in `OPENAI_BASE_URL` and the receiver's in `OTEL_EXPORTER_OTLP_ENDPOINT`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -79,11 +80,13 @@ def _instrumentor(name: str) -> Any:
 
 
 def main(instrumentation: str, *scenarios: str) -> None:
-    provider = TracerProvider(resource=Resource.create({"service.name": "checkout"}))
+    service = os.environ.get("OTEL_SERVICE_NAME", "checkout")
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    instrumentor = _instrumentor(instrumentation)
-    instrumentor.instrument(tracer_provider=provider)
+    instrumentors = [_instrumentor(name) for name in instrumentation.split("+")]
+    for instrumentor in instrumentors:
+        instrumentor.instrument(tracer_provider=provider)
     try:
         client = openai.OpenAI(api_key="sk-none", max_retries=0)
         tracer = trace.get_tracer("checkout")
@@ -91,7 +94,8 @@ def main(instrumentation: str, *scenarios: str) -> None:
             with tracer.start_as_current_span("request"):
                 _SCENARIOS[scenario](client)
     finally:
-        instrumentor.uninstrument()
+        for instrumentor in reversed(instrumentors):
+            instrumentor.uninstrument()
         provider.shutdown()
 
 
