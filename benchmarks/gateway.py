@@ -32,7 +32,9 @@ from benchmarks.bed import PARTITIONS, Bed
 from schemas.subjects import SUBJECTS, ingest_subject
 from sinks.reference import connect_reference
 
-_CONNECTIONS = 32
+_CONNECTIONS = {1: 256, 500: 16}
+"""Callers at a time by events of a request: a gateway has many callers of single events."""
+
 _FLOOD_CONNECTIONS = 64
 _BATCH = 500
 _READY_S = 60.0
@@ -179,26 +181,25 @@ def _await(url: str) -> None:
 
 
 def _rate(url: str, key: str, server: psutil.Process, *, batch: int, seconds: float) -> Rate:
-    begun = server.cpu_times()
-    found = json.loads(_load(url, key, batch, _CONNECTIONS, seconds).communicate()[0])
-    ended = server.cpu_times()
+    found = json.loads(_load(url, key, batch, _CONNECTIONS[batch], seconds, server).communicate()[0])
     accepted = found["statuses"].get("202", 0)
-    # The load warms up before it counts: the share of processor time is that of the whole.
-    warm = 1 + min(1.0, seconds / 4) / seconds
-    cpu_s = (ended.user + ended.system - begun.user - begun.system) / warm
     return Rate(
         requests_per_s=accepted / found["seconds"],
         events_per_s=accepted * batch / found["seconds"],
-        cpu_us=cpu_s * 1e6 / max(1, accepted * batch),
+        cpu_us=found["cpu_s"] * 1e6 / max(1, accepted * batch),
         others=sum(found["statuses"].values()) - accepted,
     )
 
 
-def _load(url: str, key: str, batch: int, connections: int, seconds: float) -> subprocess.Popen[str]:
+def _load(
+    url: str, key: str, batch: int, connections: int, seconds: float, server: psutil.Process
+) -> subprocess.Popen[str]:
     content_type = "application/json" if batch == 1 else "application/x-ndjson"
     command = ["-m", "benchmarks.http_load", url, key, content_type, str(batch)]
     return subprocess.Popen(
-        [sys.executable, *command, str(connections), str(seconds)], stdout=subprocess.PIPE, text=True
+        [sys.executable, *command, str(connections), str(seconds), str(server.pid)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -208,7 +209,7 @@ def _flooded(
     """Let Kafka stand still under load; return the most memory early and late, and what was refused."""
     kafka.suspend()
     try:
-        load = _load(url, key, _BATCH, _FLOOD_CONNECTIONS, still_s)
+        load = _load(url, key, _BATCH, _FLOOD_CONNECTIONS, still_s, server)
         seen = []
         while load.poll() is None:
             seen.append(server.memory_info().rss / 1e6)

@@ -1,6 +1,6 @@
 """A client that costs little: prepared requests over connections that stay, each waiting for its answer.
 
-`python -m benchmarks.http_load URL KEY CONTENT_TYPE BATCH CONNECTIONS SECONDS` prints one JSON line. A body
+`python -m benchmarks.http_load URL KEY CONTENT_TYPE BATCH CONNECTIONS SECONDS PID` prints one JSON line. A body
 is one event, or BATCH of them as NDJSON; ids are new in each request.
 """
 
@@ -11,8 +11,10 @@ import json
 import sys
 import time
 import uuid
+from typing import cast
 from urllib.parse import urlsplit
 
+import psutil
 import uvloop
 
 from benchmarks.events import datum
@@ -61,8 +63,7 @@ class Connection(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by name
         transport.write(self._load.request())
 
     def data_received(self, data: bytes) -> None:
@@ -90,8 +91,8 @@ class Connection(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def run(load: Load, connections: int, seconds: float) -> dict[str, object]:
-    """Return statuses and time."""
+async def run(load: Load, connections: int, seconds: float, server: psutil.Process) -> dict[str, object]:
+    """Return statuses, time, and the processor time of the server."""
     loop = asyncio.get_running_loop()
     opened = [
         (await loop.create_connection(lambda: Connection(load), load.host, load.port))[1]
@@ -99,20 +100,24 @@ async def run(load: Load, connections: int, seconds: float) -> dict[str, object]
     ]
     await asyncio.sleep(min(1.0, seconds / 4))  # warm
     load.statuses.clear()
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), server.cpu_times()
     await asyncio.sleep(seconds)
-    statuses, took_s = dict(load.statuses), time.perf_counter() - begun
+    statuses, took_s, ended = dict(load.statuses), time.perf_counter() - begun, server.cpu_times()
     load.is_over = True
     await asyncio.wait([asyncio.ensure_future(each.done) for each in opened], timeout=30)
-    return {"statuses": {str(status): count for status, count in statuses.items()}, "seconds": took_s}
+    return {
+        "statuses": {str(status): count for status, count in statuses.items()},
+        "seconds": took_s,
+        "cpu_s": ended.user + ended.system - cpu.user - cpu.system,
+    }
 
 
 def main() -> None:
     """Run as the module's docstring says."""
-    url, key, content_type, batch, connections, seconds = sys.argv[1:]
+    url, key, content_type, batch, connections, seconds, pid = sys.argv[1:]
     load = Load(url, key, content_type, int(batch))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(json.dumps(runner.run(run(load, int(connections), float(seconds)))))
+        print(json.dumps(runner.run(run(load, int(connections), float(seconds), psutil.Process(int(pid))))))
 
 
 if __name__ == "__main__":
