@@ -185,6 +185,7 @@ INSERTS = {
     "audit_analyst": set(),
     "audit_security": set(),
     "audit_watcher": {"findings"},
+    "audit_gateway": set(),
 }
 
 
