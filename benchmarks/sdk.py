@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import queue
 import statistics
 import subprocess
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import auditstream_sdk
 from auditstream_sdk import AuditClient, audit_context
 
 _CALLS = 4_000
@@ -185,13 +187,13 @@ def _logger(folder: Path) -> Iterator[tuple[logging.Logger, logging.handlers.Que
 
 @contextmanager
 def _gateway() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", _GATEWAY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        process.wait(10)
+    path = os.pathsep.join([str(Path(auditstream_sdk.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, "-c", _GATEWAY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()  # it ends when its stdin is closed, at the end of the block

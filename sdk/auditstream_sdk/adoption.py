@@ -18,8 +18,10 @@ _MOST_AT_ONCE = 16
 """Each holds three descriptors open; the others follow as these are sent."""
 
 
-def adopted(settings: Settings, folder: Path, held: Collection[str], notices: Notices) -> list[SpoolLog]:
-    """Return the logs of dead instances that are sent from now on by this process.
+def adopted(settings: Settings, folder: Path, held: Collection[str], notices: Notices) -> SpoolLog | None:
+    """Return the log of a dead instance that is sent from now on by this process; None when there is none.
+
+    One at a time: reading it takes moments, in which the queue is not written.
 
     Args:
         settings: Whose events may be sent under this client's key.
@@ -27,13 +29,12 @@ def adopted(settings: Settings, folder: Path, held: Collection[str], notices: No
         held: Instances that this process has already.
         notices: What is said once.
     """
-    found: list[SpoolLog] = []
+    if len(held) > _MOST_AT_ONCE:
+        return None
     for path in sorted(folder.glob("*.state")):
-        if len(found) + len(held) >= _MOST_AT_ONCE:
-            break
         if path.stem not in held and (log := _adopt(settings, folder, path, notices)) is not None:
-            found.append(log)
-    return found
+            return log
+    return None
 
 
 def _adopt(settings: Settings, folder: Path, path: Path, notices: Notices) -> SpoolLog | None:

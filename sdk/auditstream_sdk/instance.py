@@ -293,8 +293,11 @@ class Instance:
                 log.close()
                 self._adopt_at = 0.0  # there may be more of them than are sent at once
         if folder is not None and isinstance(self._log, SpoolLog) and monotonic() >= self._adopt_at:
-            self._adopt_at = monotonic() + _ADOPT_EVERY_S
-            logs.extend(adopted(self._settings, folder, {log.instance for log in logs}, self._notices))
+            found = adopted(self._settings, folder, {log.instance for log in logs}, self._notices)
+            if found is not None:
+                logs.append(found)  # and look for another one at the next turn
+            else:
+                self._adopt_at = monotonic() + _ADOPT_EVERY_S
 
     def _sync(self) -> None:
         policy = self._settings.fsync

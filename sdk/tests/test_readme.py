@@ -66,7 +66,7 @@ def test_every_recorder_and_every_setting_that_the_page_names_is_there():
         ("`batch_age_s` (1 s)", "batch_age_s", 1.0),
         ("`exit_deadline_s` (5 s)", "exit_deadline_s", 5.0),
         ("`queue_wait_s` (50 ms)", "queue_wait_s", 0.05),
-        ("(`linger_s`, 50 ms)", "linger_s", 0.05),
+        ("(`linger_s`, 50 ms", "linger_s", 0.05),
     ],
 )
 def test_defaults_that_the_page_names_are_those_of_the_code(text, name, value):

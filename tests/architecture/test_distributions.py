@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SDK = ROOT / "sdk" / "auditstream_sdk"
 SITE_PACKAGES = Path(sysconfig.get_paths()["platlib"])
 VERIFIER = ROOT / "verify" / "auditstream_verify"
-SDK_EXTRAS = ("avro.py", "integrations", "kafka.py", "sealing.py", "testing")
+SDK_EXTRAS = ("avro.py", "edge_keys.py", "integrations", "kafka.py", "sealing.py", "testing")
 """Parts of the SDK that import what their user has installed: a framework, or an extra."""
 
 ROOMS = {"auditstream", "streams", "schemas", "sinks"}

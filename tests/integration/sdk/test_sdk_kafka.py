@@ -72,7 +72,7 @@ async def test_what_is_no_event_of_the_schema_is_refused_and_costs_no_other(kafk
         async with AsyncAuditClient(**settings(kafka, registry.url, tenant, tmp_path)) as client:
             found = await asyncio.gather(
                 client.record({"event_type": "ai.tool_call", "tool": {"name": "good"}}),
-                client.record({"event_type": "ai.tool_call", "tool": {"nome": "bad"}}),
+                client.record({"event_type": "ai.tool_call", "tool": {"label": "bad"}}),
                 return_exceptions=True,
             )
 

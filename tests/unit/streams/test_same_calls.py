@@ -91,8 +91,9 @@ def test_a_repeat_of_the_first_report_is_a_duplicate_and_no_second_call() -> Non
 
 
 def test_a_report_in_a_later_segment_points_at_the_first_in_the_log() -> None:
-    recorder = recorder_of()
-    recorder.build(segment_of([call(), call("resp-2")]))
+    first = segment_of([call(), call("resp-2")])
+    recorder = recorder_of(recorder_of().build(first))  # a hit in memory is confirmed in the store
+    recorder.build(first)
     assert marks(recorder.build(segment_of([call("resp-2"), call()], lo=2))) == [1, 0]
 
 
