@@ -1,7 +1,7 @@
 """A client that costs little: prepared requests over connections that stay, each waiting for its answer.
 
-`python -m benchmarks.http_load URL KEY CONTENT_TYPE BATCH CONNECTIONS SECONDS PID` prints one JSON line. A body
-is one event, or BATCH of them as NDJSON; ids are new in each request.
+`python -m benchmarks.http_load URL KEY CONTENT_TYPE BATCH CONNECTIONS SECONDS PID` prints one JSON line. PID
+is the server; a body is one event, or BATCH of them as NDJSON, with new ids in each request.
 """
 
 from __future__ import annotations

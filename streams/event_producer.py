@@ -132,11 +132,12 @@ class EventProducer:
         handed: list[_Handed] = []
         try:
             async with asyncio.timeout(within_s):
-                for few, size in self._portions(messages):
+                for few, sizes in self._portions(messages):
+                    size = sum(sizes)
                     await self._room.take(size, within_s=within_s)
                     if not self._partitions:
                         await self._wait_for_partitions(size)
-                    self._hand_over(few, handed)
+                    self._hand_over(few, sizes, handed)
                 for each in handed:
                     if not each.base.done():
                         await each.base
@@ -161,20 +162,17 @@ class EventProducer:
         await self._close()
         return sum(len(parcel.messages) for waiting in self._parcels.values() for parcel in waiting)
 
-    def _portions(self, messages: Sequence[Outbound]) -> Iterator[tuple[Sequence[Outbound], int]]:
-        """Yield messages in portions that leave room for others, each with its size."""
-        if len(messages) == 1:
-            yield messages, self._charge(messages[0])
-            return
+    def _portions(self, messages: Sequence[Outbound]) -> Iterator[tuple[Sequence[Outbound], list[int]]]:
+        """Yield messages in portions that leave room for others, with the size of each."""
+        sizes = [self._charge(message) for message in messages]
         begin, size = 0, 0
-        for number, message in enumerate(messages):
-            charge = self._charge(message)
+        for number, charge in enumerate(sizes):
             if size and size + charge > self._room.size_bytes // 2:
-                yield messages[begin:number], size
+                yield messages[begin:number], sizes[begin:number]
                 begin, size = number, 0
             size += charge
         if messages:
-            yield messages[begin:], size
+            yield messages[begin:], sizes[begin:]
 
     def _charge(self, message: Outbound) -> int:
         return min(message.size_bytes, self._room.size_bytes)
@@ -188,13 +186,13 @@ class EventProducer:
             self._room.give(taken)
             raise
 
-    def _hand_over(self, messages: Sequence[Outbound], handed: list[_Handed]) -> None:
+    def _hand_over(self, messages: Sequence[Outbound], sizes: Sequence[int], handed: list[_Handed]) -> None:
         """Put messages into parcels of their partitions; never waits, so that order holds."""
         bases: dict[int, asyncio.Future[int]] = {}
-        for message in messages:
+        for message, size in zip(messages, sizes, strict=True):
             partitions = self._partitions[message.topic]
             place = (message.topic, partitions[_hash(message.key) % len(partitions)])
-            parcel = self._parcel(place, self._charge(message))
+            parcel = self._parcel(place, size)
             base = bases.get(id(parcel))
             if base is None:
                 base = bases[id(parcel)] = self._loop.create_future()
