@@ -26,6 +26,7 @@ from auditstream.core.ports import MOST_MESSAGE_BYTES, Outbound, Placed
 from auditstream.core.room import NoRoomError, Room
 from auditstream.core.settings import KafkaSettings
 from streams.kafka_security import aiokafka_settings
+from streams.producer_start import started, stopped
 
 log = get_logger(__name__)
 
@@ -33,7 +34,6 @@ _PARCEL_BYTES = 512 * 1024
 _BATCH_BYTES = MOST_MESSAGE_BYTES + _PARCEL_BYTES  # aiokafka's own limit: never the one that is reached
 _REQUEST_MS = 10_000
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
-_STOP_S = 5.0
 _TICK_S = 0.005  # a request costs as much as some ten events: who comes within a tick shares one
 _NOWHERE = -1  # instead of an offset
 
@@ -278,29 +278,31 @@ class EventProducer:
     async def _close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stopped(producer)
+            await stopped(producer)
 
     async def _connect(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
-            producer = self._new_producer()
             try:
-                await producer.start()
-                for topic in self._topics:
-                    self._partitions[topic] = sorted(await producer.partitions_for(topic))
+                producer = await started(self._new_producer())
+                await self._learn_partitions(producer)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("kafka_away", error=repr(error)[:300], again_in_s=pause_s)
-                await _stopped(producer)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue
-            except BaseException:
-                await _stopped(producer)
-                raise
             self._producer = producer
             self._connected.set()
             log.info("kafka_connected", topics=list(self._topics))
             return
+
+    async def _learn_partitions(self, producer: AIOKafkaProducer) -> None:
+        try:
+            for topic in self._topics:
+                self._partitions[topic] = sorted(await producer.partitions_for(topic))
+        except BaseException:
+            await stopped(producer)
+            raise
 
 
 def new_event_producer(settings: KafkaSettings, *, topics: Sequence[str], most_bytes: int) -> EventProducer:
@@ -326,11 +328,6 @@ def _unacknowledged(within_s: float, *, is_handed_over: bool) -> RetryableError:
         f"Kafka {what} within {within_s:g} s",
         hint="Send the same events again: an event that arrives twice is one event.",
     )
-
-
-async def _stopped(producer: AIOKafkaProducer) -> None:
-    with suppress(KafkaError, OSError, TimeoutError):
-        await asyncio.wait_for(producer.stop(), _STOP_S)
 
 
 @lru_cache(maxsize=4_096)

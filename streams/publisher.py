@@ -8,18 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.ports import Outbound
+from streams.producer_start import started
 
 log = get_logger(__name__)
 
 _MAX_PAUSE_S = 5.0
-# A producer that met a broker in the middle of that broker's start was told of no brokers at all; when its
-# connection then ends it has nobody left to ask, and waits for its id for ever. Another one finds the way.
-_START_S = 15.0
 
 
 class KafkaPublisher:
@@ -71,18 +69,5 @@ class KafkaPublisher:
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._producer is None:
-                self._producer = await _started(self._new_producer())
+                self._producer = await started(self._new_producer())
             return self._producer
-
-
-async def _started(producer: AIOKafkaProducer) -> AIOKafkaProducer:
-    try:
-        async with asyncio.timeout(_START_S):
-            await producer.start()
-    except TimeoutError:
-        await producer.stop()
-        raise KafkaConnectionError(f"no producer id within {_START_S:g} s") from None
-    except BaseException:
-        await producer.stop()
-        raise
-    return producer

@@ -238,24 +238,27 @@ async def gateway(
     producer, metrics = KeptMessages(), Metrics()
     queue = BatchQueue(producer, most_bytes=settings.queue_bytes, within_s=settings.within_s)
     sign_ins = SignIns("test", clock)
-    folder = TemporaryDirectory()
-    master = MasterKey(bytes(32))
-    ring = KeyringFile(Path(folder.name) / "keyring.sqlite", master)
-    parts = parts_of(
-        settings, credentials, producer, queue, sign_ins, metrics, clock, keys=Keys(master, ring)
-    )
-    app = new_app(parts)
-    queue.start()
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True, client=("192.0.2.77", 1234))
-    headers = {"authorization": f"Bearer {keys[ACME]}"}
-    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
-        yield TestGateway(client, producer, facts, credentials, clock, metrics, queue, sign_ins, keys)
-    if producer.gate is not None:
-        producer.gate.set()
-    producer.away = False
-    await queue.stop(within_s=5)
-    ring.close()
-    folder.cleanup()
+    with TemporaryDirectory() as folder:
+        master = MasterKey(bytes(32))
+        ring = KeyringFile(Path(folder) / "keyring.sqlite", master)
+        parts = parts_of(
+            settings, credentials, producer, queue, sign_ins, metrics, clock, keys=Keys(master, ring)
+        )
+        app = new_app(parts)
+        queue.start()
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True, client=("192.0.2.77", 1234))
+        headers = {"authorization": f"Bearer {keys[ACME]}"}
+        try:
+            async with httpx2.AsyncClient(
+                transport=transport, base_url="http://gateway", headers=headers
+            ) as client:
+                yield TestGateway(client, producer, facts, credentials, clock, metrics, queue, sign_ins, keys)
+        finally:
+            if producer.gate is not None:
+                producer.gate.set()
+            producer.away = False
+            await queue.stop(within_s=5)
+            ring.close()
 
 
 def parts_of(
