@@ -15,6 +15,7 @@ from confluent_kafka.admin import ConfigResource as Resource  # type: ignore[att
 from confluent_kafka.admin import ResourceType as Kind  # type: ignore[attr-defined]
 
 from auditstream.core.errors import RetryableError
+from auditstream.query.group_offsets import committed_offsets
 
 _RETENTION = "retention.ms"
 _QUIET: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
@@ -92,7 +93,7 @@ def backlogs(
         wanted = [TopicPartition(t, p) for t in retention if t in known for p in sorted(known[t].partitions)]
         found = (
             _backlog(consumer, each, retention[each.topic], now_ms=now_ms, timeout_s=timeout_s)
-            for each in (consumer.committed(wanted, timeout=timeout_s) if wanted else [])
+            for each in committed_offsets(consumer, wanted, timeout_s=timeout_s)
         )
         return [backlog for backlog in found if backlog is not None]
     except KafkaException as error:

@@ -12,6 +12,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from auditstream.core.errors import RetryableError
+from auditstream.query.group_offsets import committed_offsets
 
 _NONE_COMMITTED = -1001  # librdkafka's OFFSET_INVALID
 
@@ -63,9 +64,8 @@ def _lags(consumer: Consumer, topics: Sequence[str], timeout_s: float) -> list[P
     # All topics and not one by name: asking for one creates it where the broker creates topics by itself.
     known = consumer.list_topics(timeout=timeout_s).topics
     wanted = [TopicPartition(t, p) for t in topics if t in known for p in sorted(known[t].partitions)]
-    if not wanted:
-        return []
-    return [_lag(consumer, each, timeout_s) for each in consumer.committed(wanted, timeout=timeout_s)]
+    committed = committed_offsets(consumer, wanted, timeout_s=timeout_s)
+    return [_lag(consumer, each, timeout_s) for each in committed]
 
 
 def _lag(consumer: Consumer, committed: TopicPartition, timeout_s: float) -> PartitionLag:

@@ -60,7 +60,7 @@ def test_an_event_becomes_the_same_message(given):
         ({"duration_us": 1 << 70}, "event: "),
         ({"outcome": "GOOD"}, "outcome: is none of"),
         ({"tool": {}}, r"tool\.name: is required"),
-        ({"tool": {"name": "x", "label": "y"}}, r"tool\.nome: no such field"),
+        ({"tool": {"name": "x", "label": "y"}}, r"tool\.label: no such field"),
         ({"costs": [{"meter": "x"}]}, r"costs\[\]\.quantity: is required"),
         ({"sealed": {"prompt": "no base64!"}}, r"sealed\[\]: is not of its type"),
         ({"unknown": 1}, "unknown: no such field"),
