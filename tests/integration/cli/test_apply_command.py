@@ -10,7 +10,6 @@ import pytest
 
 from auditstream.cli import announcing, apply, migrate
 from auditstream.core.settings import load
-from auditstream.embedded.clickhouse_process import RunningClickHouse
 from auditstream.embedded.loopback_ports import free_port
 from auditstream.embedded.registry import RunningRegistry
 from auditstream.reference.digests import digest
@@ -21,7 +20,6 @@ from schemas.packaged import schema_json
 from sinks.clients import http_client
 from sinks.reference import ReferenceStore, connect_reference
 from tests.support.brokers import Broker
-from tests.support.clickhouse_fronts import TOKENS
 from tests.support.command_line import Run, command_line
 from tests.support.facts import day
 
@@ -30,33 +28,8 @@ CHANGES = 21
 
 
 @pytest.fixture
-def topic(request: pytest.FixtureRequest) -> str:
-    return "".join(each if each.isalnum() else "_" for each in request.node.name)
-
-
-@pytest.fixture
-def run(
-    broker: Broker,
-    registry: RunningRegistry,
-    clickhouse: RunningClickHouse,
-    topic: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Run:
+def run(deployed: None, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs commands on a topic and a database of the test's own."""
-    monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)
-    for name, value in {
-        "KAFKA__BROKERS": broker.bootstrap,
-        "KAFKA__EVENTS_TOPIC": topic,
-        "REGISTRY__URL": registry.url,
-        "REGISTRY__TIMEOUT_S": "5",
-        "CLICKHOUSE__HOST": clickhouse.host,
-        "CLICKHOUSE__PORT": str(clickhouse.port),
-        "CLICKHOUSE__PASSWORD": TOKENS["default"],
-        "CLICKHOUSE__DATABASE": topic,
-        "DATA_DIR": str(tmp_path),
-    }.items():
-        monkeypatch.setenv(f"AUDITSTREAM_{name}", value)
     runs = command_line(monkeypatch, apply, migrate)
     assert runs("migrate", "apply") == 0
     return runs

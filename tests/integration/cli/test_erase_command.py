@@ -4,16 +4,13 @@ of."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from auditstream.cli import announcing, erase, migrate, unseal
 from auditstream.core.settings import load
-from auditstream.embedded.clickhouse_process import RunningClickHouse
 from auditstream.embedded.loopback_ports import free_port
-from auditstream.embedded.registry import RunningRegistry
 from auditstream.identity.keyring import DataKey, KeyDestroyedError
 from auditstream.identity.keys import Keys, opened_keys
 from auditstream.reference.kinds import Entry
@@ -23,7 +20,6 @@ from schemas.framing import prefix
 from schemas.packaged import schema_json
 from sinks.reference import connect_reference
 from tests.support.brokers import Broker
-from tests.support.clickhouse_fronts import TOKENS
 from tests.support.command_line import Run, command_line, rows_of
 from tests.support.facts import day
 
@@ -31,34 +27,9 @@ ERASE = ("erase", "--tenant", "acme", "--ground", "asked for", "--subject")
 
 
 @pytest.fixture
-def topic(request: pytest.FixtureRequest) -> str:
-    return "".join(each if each.isalnum() else "_" for each in request.node.name)
-
-
-@pytest.fixture
-def run(
-    broker: Broker,
-    registry: RunningRegistry,
-    clickhouse: RunningClickHouse,
-    topic: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
+def run(deployed: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs commands on a topic and a database of the test's own."""
-    for name, value in {
-        "KAFKA__BROKERS": broker.bootstrap,
-        "KAFKA__EVENTS_TOPIC": topic,
-        "REGISTRY__URL": registry.url,
-        "REGISTRY__TIMEOUT_S": "5",
-        "CLICKHOUSE__HOST": clickhouse.host,
-        "CLICKHOUSE__PORT": str(clickhouse.port),
-        "CLICKHOUSE__PASSWORD": TOKENS["default"],
-        "CLICKHOUSE__DATABASE": topic,
-        "DATA_DIR": str(tmp_path),
-        "ACTOR": "mara",
-    }.items():
-        monkeypatch.setenv(f"AUDITSTREAM_{name}", value)
+    monkeypatch.setenv("AUDITSTREAM_ACTOR", "mara")
     runs = command_line(monkeypatch, erase, migrate, unseal)
     assert runs("migrate", "apply") == 0
     capsys.readouterr()

@@ -14,9 +14,7 @@ import pytest
 
 from auditstream.cli import announcing, migrate, seal, witness
 from auditstream.core.settings import load
-from auditstream.embedded.clickhouse_process import RunningClickHouse
 from auditstream.embedded.loopback_ports import free_port
-from auditstream.embedded.registry import RunningRegistry
 from auditstream.emit.key_rotations import vkey_hash
 from auditstream.ledger.checkpoints import open_checkpoint
 from auditstream.ledger.leaves import LeafRun, value_hashes
@@ -32,7 +30,6 @@ from sinks.clickhouse import connect
 from sinks.clients import http_client
 from tests.support.blocks import LOG, NOON, block_of, event_id_at
 from tests.support.brokers import Broker
-from tests.support.clickhouse_fronts import TOKENS
 from tests.support.command_line import Run, command_line, rows_of
 from tests.support.commands import started
 
@@ -42,34 +39,9 @@ VALUE = b"\x00\x00\x00\x00\x01"
 
 
 @pytest.fixture
-def topic(request: pytest.FixtureRequest) -> str:
-    return "".join(each if each.isalnum() else "_" for each in request.node.name)
-
-
-@pytest.fixture
-def run(
-    broker: Broker,
-    registry: RunningRegistry,
-    clickhouse: RunningClickHouse,
-    topic: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Run:
+def run(deployed: None, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs commands on a topic and a database of the test's own."""
-    monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)
-    for name, value in {
-        "KAFKA__BROKERS": broker.bootstrap,
-        "KAFKA__EVENTS_TOPIC": topic,
-        "REGISTRY__URL": registry.url,
-        "REGISTRY__TIMEOUT_S": "5",
-        "CLICKHOUSE__HOST": clickhouse.host,
-        "CLICKHOUSE__PORT": str(clickhouse.port),
-        "CLICKHOUSE__PASSWORD": TOKENS["default"],
-        "CLICKHOUSE__DATABASE": topic,
-        "DATA_DIR": str(tmp_path),
-        "EVIDENCE__EVERY_S": "0.2",
-    }.items():
-        monkeypatch.setenv(f"AUDITSTREAM_{name}", value)
+    monkeypatch.setenv("AUDITSTREAM_EVIDENCE__EVERY_S", "0.2")
     runs = command_line(monkeypatch, seal, witness, migrate)
     assert runs("migrate", "apply") == 0
     return runs
