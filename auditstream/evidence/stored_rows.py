@@ -9,7 +9,14 @@ from auditstream.core.ports import offsets_of
 from auditstream.evidence.derived_tables import definition_findings, rollup_findings
 from auditstream.evidence.findings import Finding
 from auditstream.evidence.listing import Listing, PublishedLog
-from auditstream.query.leaf_tiles import LogTiles, StoredLeaves, TileDigest, log_totals, tile_digests
+from auditstream.query.leaf_tiles import (
+    LogTiles,
+    StoredDays,
+    StoredLeaves,
+    TileDigest,
+    log_totals,
+    tile_digests,
+)
 from auditstream.query.reader import Reader
 from auditstream.query.segment_rows import SegmentRows, rows_below, segment_rows
 from sinks.migration_files import Engine
@@ -31,17 +38,18 @@ class StoredRows:
         self, reader: Reader, engine: Engine = "MergeTree", *, unsealed_after_s: float = UNSEALED_AFTER_S
     ) -> None:
         self._reader = reader
+        self._days = StoredDays(reader)
         self._engine: Engine = engine
         self._unsealed_after_s = unsealed_after_s
         self.remarks: list[str] = []
 
     def digests(self, asked: Sequence[LogTiles]) -> list[dict[int, TileDigest]]:
         """Return what rows give for some tiles of some logs."""
-        return tile_digests(self._reader, asked)
+        return tile_digests(self._reader, asked, self._days)
 
     def leaves(self, log: PublishedLog) -> StoredLeaves:
         """Return what reads a log's leaves, as far as its checkpoint goes."""
-        return StoredLeaves(self._reader, log.log_id, log.opened.checkpoint.size)
+        return StoredLeaves(self._reader, log.log_id, log.opened.checkpoint.size, self._days)
 
     def findings(self, log: PublishedLog, rows: int) -> Sequence[Finding]:
         """Return what is wrong with the segments of a log, and with its rows behind the checkpoint.

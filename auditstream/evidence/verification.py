@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -95,7 +96,7 @@ class Verification:
             self.report.add(rows.changed_definitions())
         if deep is not None:
             self._derived(deep, rows, chosen, advance)
-        self.report.remarks += rows.remarks
+        self.report.remarks += sorted(rows.remarks)
         self._remember_list()
         return self.report
 
@@ -175,8 +176,10 @@ class Verification:
         for at in range(0, len(runs), MOST_LOGS):
             group = runs[at : at + MOST_LOGS]
             self._ranges(group, digests, advance)
-            for run in group:
-                self._conclude(run)
+            with ThreadPoolExecutor(max_workers=self._scope.threads) as pool:
+                further = list(pool.map(_LogRun.looked_further, group))
+            for run, found in zip(group, further, strict=True):
+                self._conclude(run, found)
 
     def _ranges(self, group: Sequence[_LogRun], digests: Digests, advance: Advance) -> None:
         """Check every range of some logs that is not known to hold."""
@@ -203,15 +206,15 @@ class Verification:
         checks = [run.check for run in group]
         check_rounds(checks, ahead, digests, threads=self._scope.threads, done=done)
 
-    def _conclude(self, run: _LogRun) -> None:
-        """Report what a log came to."""
+    def _conclude(self, run: _LogRun, further: Sequence[Finding]) -> None:
+        """Report what a log came to, and what else was found."""
         before, log = self.report.total, run.log
         checked = sorted(run.checked, key=lambda each: each.first_tile)
         for each in checked:
             self.report.add(each.findings)
         self.report.add(run.check.conclusion(checked))
         self.report.add(self._history(log, is_whole=run.check.trunk.is_signed))
-        self.report.add(run.further(sum(each.rows for each in checked)))
+        self.report.add(further)
         self.report.logs += 1
         self.report.leaves += run.files.shape.size
         if run.state is not None:
@@ -312,6 +315,10 @@ class _LogRun:
         """All tiles of the log."""
         shape = self.files.shape
         return LogTiles(self.log.log_id, shape.size, 0, shape.tiles)
+
+    def looked_further(self) -> Sequence[Finding]:
+        """Return what else is wrong."""
+        return self.further(sum(each.rows for each in self.checked))
 
     @property
     def known(self) -> Mapping[tuple[int, int], CheckedRange]:

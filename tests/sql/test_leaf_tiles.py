@@ -9,7 +9,7 @@ import pytest
 
 from auditstream.ledger.leaves import LeafRun, value_hashes
 from auditstream.ledger.merkle import root_of
-from auditstream.query.leaf_tiles import LogTiles, StoredLeaves, log_totals, tile_digests
+from auditstream.query.leaf_tiles import LogTiles, StoredDays, StoredLeaves, log_totals, tile_digests
 from auditstream.query.reader import Reader
 from auditstream.query.segment_rows import rows_below, segment_rows
 from auditstream.query.value_rows import places_of, values_of
@@ -61,7 +61,7 @@ def test_every_digest_of_a_tile_is_that_of_its_leaves(reader: Reader, recorded: 
     hashes, entries = RUN.hashes(), RUN.entries()
     assert any(each.endswith(b"\0") for each in hashes), "zeros at the end must not get lost"
 
-    found = tile_digests(reader, [LogTiles(str(LOG), COUNT, 0, 8)])[0]
+    found = tile_digests(reader, [LogTiles(str(LOG), COUNT, 0, 8)], StoredDays(reader))[0]
 
     assert sorted(found) == [0, 1, 2, 3, 4, 5]
     for tile, digest in found.items():
@@ -75,7 +75,7 @@ def test_every_digest_of_a_tile_is_that_of_its_leaves(reader: Reader, recorded: 
 
 
 def test_leaves_behind_the_checkpoint_are_not_read(reader: Reader, recorded: ClickHouseStore) -> None:
-    digests = tile_digests(reader, [LogTiles(str(LOG), 260, 0, 2)])[0]
+    digests = tile_digests(reader, [LogTiles(str(LOG), 260, 0, 2)], StoredDays(reader))[0]
     rows = StoredLeaves(reader, str(LOG), 260).leaves(256, 256)
 
     assert [digest.leaves for digest in digests.values()] == [256, 4]
@@ -89,13 +89,18 @@ def test_tiles_of_several_logs_are_told_apart(reader: Reader, recorded: ClickHou
         LogTiles(str(LOG), COUNT, 2, 1),
     ]
 
-    found = tile_digests(reader, asked)
+    found = tile_digests(reader, asked, StoredDays(reader))
 
     assert [[(tile, digest.leaves) for tile, digest in each.items()] for each in found] == [
         [(0, 5)],
         [],
         [(2, 256)],
     ]
+    alike = [LogTiles(str(LOG), COUNT, 0, 1), LogTiles(str(OTHER_LOG), 256, 0, 1)]
+    assert [
+        [(tile, digest.leaves) for tile, digest in each.items()]
+        for each in tile_digests(reader, alike, StoredDays(reader))
+    ] == [[(0, 256)], [(0, 5)]]
 
 
 def test_rows_give_their_entries_and_what_was_recorded(reader: Reader, recorded: ClickHouseStore) -> None:
