@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import sys
@@ -26,13 +27,13 @@ class Measured:
 
     @property
     def events_per_s(self) -> float:
-        """Throughput."""
-        return self.events / self.wall_s
+        """Throughput; not a number where everything came at once, as in a `--quick` run it may."""
+        return self.events / self.wall_s if self.events else math.nan
 
     @property
     def cpu_us(self) -> float:
-        """Processor microseconds an event."""
-        return self.cpu_s / self.events * 1e6
+        """Processor microseconds an event; not a number likewise."""
+        return self.cpu_s / self.events * 1e6 if self.events else math.nan
 
 
 @dataclass(frozen=True, slots=True)
