@@ -14,6 +14,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
+from schemas.compiled import compiled
 from schemas.packaged import SchemaName, schema_json
 from schemas.records.record import EPOCH
 
@@ -38,12 +39,7 @@ def encoder_of(name: SchemaName) -> Write:
 
 
 def _writer(avro: Any) -> Write:
-    if isinstance(avro, list):
-        return _optional(_writer(avro[1]))
-    if isinstance(avro, str):
-        return _SCALARS[avro]
-    kind = avro.get("logicalType", avro["type"])
-    return _SCALARS[kind] if kind in _SCALARS else _STRUCTURED[kind](avro)
+    return compiled(avro, scalars=_SCALARS, structured=_STRUCTURED, optional=_optional)
 
 
 def _record(avro: Any) -> Write:

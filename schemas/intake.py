@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from auditstream.core.errors import ContractError
+from schemas.compiled import compiled
 from schemas.misfit import Misfit
 from schemas.packaged import SchemaName, schema_json
 
@@ -53,12 +54,7 @@ def _converter_of(name: SchemaName) -> Convert:
 
 
 def _converter(avro: Any) -> Convert:
-    if isinstance(avro, list):
-        return _optional(_converter(avro[1]))
-    if isinstance(avro, str):
-        return _SCALARS[avro]
-    kind = avro.get("logicalType", avro["type"])
-    return _SCALARS[kind] if kind in _SCALARS else _STRUCTURED[kind](avro)
+    return compiled(avro, scalars=_SCALARS, structured=_STRUCTURED, optional=_optional)
 
 
 def _record(avro: Any) -> Convert:
