@@ -27,6 +27,7 @@ from auditstream.core.room import NoRoomError, Room
 from auditstream.core.settings import KafkaSettings
 from streams.kafka_security import aiokafka_settings
 from streams.producer_start import started, stopped
+from streams.ticks import Ticks
 
 log = get_logger(__name__)
 
@@ -34,9 +35,6 @@ _PARCEL_BYTES = 512 * 1024
 _BATCH_BYTES = MOST_MESSAGE_BYTES + _PARCEL_BYTES  # aiokafka's own limit: never the one that is reached
 _REQUEST_MS = 10_000
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
-# A request costs as much as some ten events: who comes within a tick shares one. It is longer if many come.
-_SHORT_TICK_S, _LONG_TICK_S = 0.005, 0.02
-_MANY_A_SECOND = 500
 _NOWHERE = -1  # instead of an offset
 
 NewProducer = Callable[[], AIOKafkaProducer]
@@ -83,26 +81,6 @@ class _Handed:
         return Placed(*self.place, base.result() + self.index)
 
 
-class _Ticks:
-    """When small parcels leave: more seldom where there are many messages, so that a request carries more."""
-
-    def __init__(self) -> None:
-        self._length_s = _SHORT_TICK_S
-        self._count = 0
-        self._since_s = 0.0
-
-    def count(self, messages: int, now_s: float) -> None:
-        """Count messages that were handed over."""
-        self._count += messages
-        if now_s - self._since_s >= 1.0:
-            self._length_s = _LONG_TICK_S if self._count > _MANY_A_SECOND else _SHORT_TICK_S
-            self._count, self._since_s = 0, now_s
-
-    def wait_s(self, now_s: float) -> float:
-        """Return how long it is to the next tick."""
-        return self._length_s - now_s % self._length_s
-
-
 class EventProducer:
     """Sends messages and says where they are; for one event loop.
 
@@ -123,7 +101,7 @@ class EventProducer:
         self._senders: dict[Place, asyncio.Task[None]] = {}
         self._connecting: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
-        self._ticks = _Ticks()
+        self._ticks = Ticks()
 
     @property
     def is_connected(self) -> bool:
