@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from auditstream_sdk.integrations.addresses import host_of, provider_at
-from auditstream_sdk.integrations.contents import HASHES, content_of, keyed, measured
+from auditstream_sdk.integrations.contents import content_of, hashes, measured
 from auditstream_sdk.integrations.packages import required
 from auditstream_sdk.integrations.posts import hook, unhook
+from auditstream_sdk.integrations.requests import stated
 
 if TYPE_CHECKING:
     from auditstream_sdk.integrations.posts import Audit
@@ -50,7 +51,8 @@ def instrument_anthropic(
         if path != _PATH:
             return None
         fields = {"operation": "chat", "provider": who, "server_host": host, "stream": stream}
-        recording = audit.inference(**fields, **_asked(request), **_keyed(request, content_key))  # type: ignore[arg-type]
+        keyed = hashes(tools=request.get("tools"), system=request.get("system"), key=content_key)
+        recording = audit.inference(**fields, **_asked(request), **keyed)  # type: ignore[arg-type]
         recording.set(**measured(content_of(request), content_key))
         return recording, who
 
@@ -79,12 +81,4 @@ def _asked(request: Mapping[str, Any]) -> dict[str, Any]:
         "top_k": request.get("top_k"),
         "reasoning_level": config.get("effort") if isinstance(config, Mapping) else None,
     }
-    return {name: value for name, value in asked.items() if isinstance(value, (str, int, float))}
-
-
-def _keyed(request: Mapping[str, Any], key: bytes | None) -> dict[str, str]:
-    """Return keyed hashes of tool definitions and system text, by which their changes are seen."""
-    if key is None:
-        return {}
-    parts = {"tools": request.get("tools"), "system": request.get("system")}
-    return {HASHES[purpose]: keyed(purpose, value, key) for purpose, value in parts.items() if value}
+    return stated(asked)

@@ -15,9 +15,6 @@ from typing import Any
 CONTENT_FIELDS = ("messages", "input", "prompt", "system", "instructions")
 """Fields of a request that are content, in every API that is wrapped here."""
 
-HASHES = {"tools": "tool_defs_hash", "system": "system_hash"}
-"""Fields of `inference` that hold HMACs, by their purpose."""
-
 _NO_CONTENT = frozenset({"role", "type"})
 """Names of texts that are no content, but say what is."""
 
@@ -52,6 +49,20 @@ def keyed(purpose: str, value: Any, key: bytes) -> str:
     text is taken as it is. It is the gateway's own form, so equal bytes under one key are equal anywhere.
     """
     return _digest(purpose, _canonical(value), key)
+
+
+def hashes(*, tools: Any, system: Any, key: bytes | None) -> dict[str, str]:
+    """Return the fields of `inference` by which changes of tool definitions and system text are seen.
+
+    Args:
+        tools: The definitions; None when there are none.
+        system: The system text or instructions, likewise.
+        key: As for `measured`; without one there are no fields.
+    """
+    if key is None:
+        return {}
+    parts = (("tools", "tool_defs_hash", tools), ("system", "system_hash", system))
+    return {field: keyed(purpose, value, key) for purpose, field, value in parts if value}
 
 
 _PIECE = b"content.input"

@@ -21,6 +21,7 @@ from auditstream_sdk.integrations.contents import keyed, measured, text_bytes
 from auditstream_sdk.integrations.faults import FAULTS
 from auditstream_sdk.integrations.observation import Observation
 from auditstream_sdk.integrations.packages import missing
+from auditstream_sdk.integrations.requests import stated
 from auditstream_sdk.usage import ResponseFacts, fill, read_response
 from auditstream_sdk.usage.facts import PROVIDER
 from auditstream_sdk.usage.members import member
@@ -331,8 +332,7 @@ def _asked(kwargs: Mapping[str, Any]) -> dict[str, Any]:
         "server_host": host_of(given.get("base_url")) if given.get("base_url") else None,
         "stream": bool(given.get("stream")),
     }
-    known = {name: value for name, value in asked.items() if isinstance(value, (str, int, float))}
-    return {**known, "provider": _PROVIDERS.get(provider, provider)}
+    return {**stated(asked), "provider": _PROVIDERS.get(provider, provider)}
 
 
 def _facts(response: Any, provider: str) -> ResponseFacts:

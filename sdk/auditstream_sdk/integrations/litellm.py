@@ -23,6 +23,7 @@ from auditstream_sdk.integrations.addresses import host_of
 from auditstream_sdk.integrations.contents import measured
 from auditstream_sdk.integrations.faults import FAULTS
 from auditstream_sdk.integrations.packages import missing
+from auditstream_sdk.integrations.requests import stated
 from auditstream_sdk.integrations.waiting import waits
 from auditstream_sdk.usage import ResponseFacts, fill, read_response
 from auditstream_sdk.usage.facts import PROVIDER
@@ -195,8 +196,7 @@ def _asked(kwargs: Mapping[str, Any]) -> dict[str, Any]:
         "seed": given.get("seed"),
         "reasoning_level": given.get("reasoning_effort"),
     }
-    known = {name: value for name, value in asked.items() if isinstance(value, (str, int, float))}
-    return {**known, "stream": bool(kwargs.get("stream"))}
+    return {**stated(asked), "stream": bool(kwargs.get("stream"))}
 
 
 def _host(kwargs: Mapping[str, Any]) -> str | None:

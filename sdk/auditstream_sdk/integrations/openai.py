@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from auditstream_sdk.integrations.addresses import host_of, provider_at
-from auditstream_sdk.integrations.contents import HASHES, content_of, keyed, measured
+from auditstream_sdk.integrations.contents import content_of, hashes, measured
 from auditstream_sdk.integrations.packages import required
 from auditstream_sdk.integrations.posts import hook, unhook
+from auditstream_sdk.integrations.requests import stated
 
 if TYPE_CHECKING:
     from auditstream_sdk.integrations.posts import Audit
@@ -58,7 +59,8 @@ def instrument_openai(
         operation, api = known
         recorder = audit.embedding if operation == "embeddings" else audit.inference
         fields = {"operation": operation, "provider": who, "server_host": host, "stream": stream}
-        recording = recorder(**fields, **_asked(request), **_keyed(request, content_key))  # type: ignore[arg-type]
+        keyed = hashes(tools=request.get("tools"), system=request.get("instructions"), key=content_key)
+        recording = recorder(**fields, **_asked(request), **keyed)  # type: ignore[arg-type]
         recording.set(**measured(content_of(request), content_key), **_context(request, api))
         return recording, who
 
@@ -93,15 +95,7 @@ def _asked(request: Mapping[str, Any]) -> dict[str, Any]:
         "prompt_name": named.get("id"),
         "prompt_version": named.get("version"),
     }
-    return {name: value for name, value in asked.items() if isinstance(value, (str, int, float))}
-
-
-def _keyed(request: Mapping[str, Any], key: bytes | None) -> dict[str, str]:
-    """Return keyed hashes of tool definitions and instructions, by which their changes are seen."""
-    if key is None:
-        return {}
-    parts = {"tools": request.get("tools"), "system": request.get("instructions")}
-    return {HASHES[purpose]: keyed(purpose, value, key) for purpose, value in parts.items() if value}
+    return stated(asked)
 
 
 def _context(request: Mapping[str, Any], api: str) -> dict[str, Any]:
