@@ -30,7 +30,24 @@ class _Memory:
         return [dict(captured.event("svc://test", "instance", number, {})) for number, captured in numbered]
 
 
-class AuditMemory(AuditClient):
+class _Remembering:
+    """What a client over a memory tells of it."""
+
+    memory: _Memory
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What was recorded, as it would be sent."""
+        return self.memory.events
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The only event."""
+        (event,) = self.events
+        return event
+
+
+class AuditMemory(_Remembering, AuditClient):
     """An AuditClient without a gateway."""
 
     def __init__(self, **fields: Any) -> None:
@@ -38,33 +55,11 @@ class AuditMemory(AuditClient):
         self.memory = _Memory()
         self._use(self.memory)
 
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """What was recorded, as it would be sent."""
-        return self.memory.events
 
-    @property
-    def event(self) -> dict[str, Any]:
-        """The only event."""
-        (event,) = self.events
-        return event
-
-
-class AsyncAuditMemory(AsyncAuditClient):
+class AsyncAuditMemory(_Remembering, AsyncAuditClient):
     """An AsyncAuditClient without a gateway."""
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
         self.memory = _Memory()
         self._use(self.memory)
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """What was recorded, as it would be sent."""
-        return self.memory.events
-
-    @property
-    def event(self) -> dict[str, Any]:
-        """The only event."""
-        (event,) = self.events
-        return event
