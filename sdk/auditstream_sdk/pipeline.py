@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetError
+from contextlib import suppress
 from typing import Any
 
 from auditstream_sdk.errors import ClosedError, NotAcknowledgedError
@@ -181,7 +182,8 @@ def _close_in_worker() -> None:
 
 def _in_child() -> None:
     for pipeline in list(_ALL):
-        pipeline.begin_anew()
+        with suppress(OSError):  # one that cannot let go of its files must not keep the others from it
+            pipeline.begin_anew()
 
 
 atexit.register(_at_exit)

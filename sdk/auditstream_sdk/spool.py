@@ -80,6 +80,7 @@ class SpoolLog:
         self._others_at = 0.0
         self._write_fd = -1
         self._read_fd = -1
+        self._is_closed = False
         self._unsettled: list[Record] = []
         self._read_number = 0
         self._unread_bytes = 0
@@ -289,7 +290,13 @@ class SpoolLog:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close the files and touch nothing: in a forked child they are the parent's."""
+        """Close the files, once, and touch nothing: in a forked child they are the parent's.
+
+        Of a client that was closed before the fork the numbers of the files are somebody else's by now.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         os.close(self._write_fd)
         os.close(self._read_fd)
         self.page.close()

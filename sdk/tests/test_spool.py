@@ -434,6 +434,30 @@ def test_a_forked_child_goes_on_as_an_instance_of_its_own(client, gateway):
     assert found["after"]["source_seq"] == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_client_that_was_closed_touches_no_file_in_a_forked_child(make_client, gateway):
+    closed, client = make_client(), make_client()
+    closed.tool_call(name="of the closed one").record()
+    assert closed.close(10)
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]  # among them the numbers of its files
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for each in taken:
+                os.fstat(each)
+            client.tool_call(name="in the child").record()
+            code = 0 if client.close(10) else 2
+        finally:
+            os._exit(code)
+    for each in taken:
+        os.close(each)
+
+    assert os.waitpid(pid, 0)[1] == 0
+    assert "in the child" in names(gateway.events)
+
+
 def in_worker(client: Any) -> None:
     client.tool_call(name="in the worker").record()
 
