@@ -57,6 +57,9 @@ class Happening:
     token: str
 
 
+_TURNS = 3  # of the loop, from accept to the callback of the server
+
+
 class FaultyStore(Schedule):
     """The proxy and its orders; use it as a context manager.
 
@@ -163,6 +166,11 @@ class FaultyStore(Schedule):
         await self._go_down(None)
         if self._up_again is not None:
             self._up_again.cancel()
+        # A connection that was accepted just now is with a task of asyncio that has to begin before it can
+        # be ended, or its socket is nobody's.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        await self._go_down(None)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

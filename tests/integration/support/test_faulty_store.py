@@ -89,6 +89,13 @@ async def client(proxy: FaultyStore) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and wait until it is: one that outlives its loop is some other test's warning."""
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
 async def insert(
     client: aiohttp.ClientSession, token: str = "t", data: bytes = b"x" * 100_000
 ) -> tuple[int, str]:
@@ -179,7 +186,7 @@ async def test_an_answer_then_cut_answers_in_full_and_ends_the_connection(
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(b"POST /?query=INSERT+INTO+t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
     answer = await asyncio.wait_for(reader.read(), BOUND_S)
-    writer.close()
+    await closed(writer)
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.endswith(b"stored")
     assert upstream.applied == [("", b"abc")]
@@ -255,7 +262,7 @@ async def test_a_client_killed_in_mid_body_is_cut_in_mid_body_for_the_store(
     )
     await writer.drain()
     await asyncio.to_thread(proxy.await_happening, "pass", within_s=BOUND_S)
-    writer.close()
+    await closed(writer)
     await upstream.wait(broken=1)
     assert upstream.applied == []
 
@@ -317,7 +324,7 @@ async def test_every_byte_of_both_directions_passes_unchanged() -> None:
     answer = b"HTTP/1.1 200 Fine\r\nX-Z: 1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     second = b"HEAD /ping HTTP/1.1\r\nHost: x\r\n\r\n"
     second_answer = b"HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n"
-    received = bytearray()
+    received, is_served = bytearray(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         received.extend(await reader.readexactly(len(request)))
@@ -326,8 +333,10 @@ async def test_every_byte_of_both_directions_passes_unchanged() -> None:
         writer.write(answer)
         received.extend(await reader.readexactly(len(second)))
         writer.write(second_answer)
-        await reader.read()
-        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        await closed(writer)
+        is_served.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
@@ -340,21 +349,23 @@ async def test_every_byte_of_both_directions_passes_unchanged() -> None:
                 assert await reader.readexactly(len(answer)) == answer
                 writer.write(second)
                 assert await reader.readexactly(len(second_answer)) == second_answer
-            writer.close()
-            await writer.wait_closed()
+            await closed(writer)
+        await asyncio.wait_for(is_served.wait(), BOUND_S)
     assert bytes(received) == request + body + second
 
 
 async def test_an_answer_streams_through_before_it_is_complete() -> None:
-    go_on = asyncio.Event()
+    go_on, is_served = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n")
         await go_on.wait()
         writer.write(b"0\r\n\r\n")
-        await reader.read()
-        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        await closed(writer)
+        is_served.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
@@ -365,5 +376,5 @@ async def test_an_answer_streams_through_before_it_is_complete() -> None:
                 assert (await reader.readuntil(b"ab\r\n")).endswith(b"2\r\nab\r\n")
                 go_on.set()
                 assert await reader.readexactly(5) == b"0\r\n\r\n"
-            writer.close()
-            await writer.wait_closed()
+            await closed(writer)
+        await asyncio.wait_for(is_served.wait(), BOUND_S)
