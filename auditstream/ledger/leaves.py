@@ -8,7 +8,6 @@ SHA-256(0x00 || entry), as in RFC 6962, section 2.1.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from stringzilla import Sha256s, sha256
 
 from auditstream.core.errors import VerificationError
 from auditstream.ledger.merkle import leaf_hash
@@ -64,8 +64,9 @@ class MissingLeafError(LeafError):
 
 def value_hashes(values: Iterable[bytes | None]) -> list[bytes]:
     """Return the SHA-256 of each value as received; zeros for a null value."""
-    sha256 = hashlib.sha256
-    return [NO_VALUE_HASH if value is None else sha256(value).digest() for value in values]
+    # One by one: many at once (`Sha256s`) is a third quicker for values of one length, but a half slower for
+    # values of any length.
+    return [NO_VALUE_HASH if value is None else sha256(value) for value in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,11 @@ class LeafRun:
 
     def hashes(self) -> list[bytes]:
         """Return the 32-byte leaf hash of each leaf."""
-        sha256 = hashlib.sha256
-        return [sha256(row).digest() for row in self._rows(_PREFIXED_ENTRY)]
+        # All at once, a quarter of the time that one by one takes: rows are of one length.
+        lanes = Sha256s(len(self.event_ids))
+        lanes.update(self._rows(_PREFIXED_ENTRY))
+        hashes: list[bytes] = lanes.digest()
+        return hashes
 
     def _rows(self, form: np.dtype) -> list[bytes]:
         """Return the bytes of each leaf in a form."""

@@ -40,9 +40,10 @@ def provenance(segment: Segment, decoded: Decoded) -> pl.DataFrame:
 
 
 def _leaf_hashes(segment: Segment, decoded: Decoded, kinds: np.ndarray) -> pl.Series:
-    event_ids = [NO_EVENT_ID] * len(segment)
-    for position, event_id in zip(decoded.positions, decoded.events["event_id"], strict=True):
-        event_ids[position] = event_id
+    event_ids = decoded.events["event_id"].to_list()
+    if len(event_ids) < len(segment):
+        known = dict(zip(decoded.positions, event_ids, strict=True))
+        event_ids = [known.get(position, NO_EVENT_ID) for position in range(len(segment))]
     run = LeafRun(
         kinds=kinds,
         first_index=segment.plan.first_index,

@@ -51,6 +51,21 @@ def test_a_leaf_hash_is_the_sha256_of_a_zero_byte_and_the_entry():
     assert expected == RUN.hashes()
 
 
+def test_values_of_every_length_have_the_hashes_of_the_standard_library():
+    values = [bytes([length % 251]) * length for length in [*range(260), 1_000_000]]
+
+    assert [hashlib.sha256(value).digest() for value in values] == value_hashes(values)
+
+
+def test_thousands_of_leaves_have_the_hashes_of_the_standard_library():
+    count = 5_003
+    numbers = range(count)
+    values = value_hashes(number.to_bytes(4) for number in numbers)
+    run = LeafRun([LeafKind.EVENT] * count, 7, numbers, numbers, [NO_EVENT_ID] * count, values)
+
+    assert [hashlib.sha256(b"\x00" + entry).digest() for entry in run.entries()] == run.hashes()
+
+
 def test_a_null_value_and_an_empty_one_are_told_apart():
     empty, null = value_hashes([b"", None])
 
