@@ -7,10 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from auditstream.evidence.raw_values import FILE_LEAVES, RawFileError, hashes_of_file, raw_path
-from auditstream.evidence.tree_files import TreeFiles, files_digest, fold
+from auditstream.evidence.tree_files import TreeFiles, tile_digest
 from auditstream.ledger.leaves import ENTRY_BYTES
-from auditstream.ledger.merkle import leaf_hash
-from auditstream.ledger.tiles import FULL_WIDTH, entries_bundle
+from auditstream.ledger.merkle import leaf_hash, leaf_hashes
+from auditstream.ledger.tiles import FULL_WIDTH
 from auditstream.query.leaf_tiles import RowLeaf, TileDigest
 
 _HASH_AT = ENTRY_BYTES - 32
@@ -36,13 +36,8 @@ class ExportedLeaves:
         for tile in range(first_tile, first_tile + tiles):
             entries = self._entries(tile)
             if entries:
-                hashes = [leaf_hash(entry) for entry in entries]
-                found[tile] = TileDigest(
-                    tile,
-                    len(entries),
-                    files_digest(b"".join(hashes), entries_bundle(entries)) or b"",
-                    fold(hashes),
-                )
+                digest = tile_digest(b"".join(leaf_hashes(entries)))
+                found[tile] = TileDigest(tile, len(entries), digest)
         return found
 
     def leaves(self, first_index: int, count: int) -> Sequence[RowLeaf]:

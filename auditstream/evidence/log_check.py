@@ -12,23 +12,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-
 from auditstream.evidence.findings import Finding, merged
 from auditstream.evidence.leaf_fields import differences
+from auditstream.evidence.published_tiles import PublishedTile, published_tiles
+from auditstream.evidence.sealed_order import SealedOrder
 from auditstream.evidence.tree_files import (
     ENTRY_ROOM,
     TreeFiles,
     Trunk,
-    files_digest,
     fold,
     read_trunk,
     root_over,
+    tile_digest,
 )
-from auditstream.ledger.merkle import leaf_hash
+from auditstream.ledger.merkle import leaf_hash, leaf_hashes
 from auditstream.ledger.tiles import FULL_WIDTH, Bundle, Tile, hashes_in
 from auditstream.query.leaf_tiles import RowLeaf, TileDigest
 
+_BLOCK_TILES = 64  # tiles that are read, hashed and compared at once: some 6 MB
 _MOST_PINNED = 2_000  # findings of one range whose leaves are looked at one by one
 
 
@@ -84,12 +85,10 @@ class LogCheck:
             digests: What values give for each of them that has any.
         """
         checked = CheckedRange(first_tile, tiles, [], [])
-        order = _SealedOrder(first_tile * FULL_WIDTH, tiles * FULL_WIDTH)
-        for tile in range(first_tile, first_tile + tiles):
-            data, bundle = self._files.tile(tile), self._files.bundle(tile)
-            self._check_tile(tile, digests.get(tile), data, bundle, checked)
-            if bundle is not None and len(bundle) == self._files.shape.width(tile) * ENTRY_ROOM:
-                order.add(tile * FULL_WIDTH, bundle)
+        order = SealedOrder(first_tile * FULL_WIDTH, tiles * FULL_WIDTH)
+        end = first_tile + tiles
+        for first in range(first_tile, end, _BLOCK_TILES):
+            self._check_block(first, min(_BLOCK_TILES, end - first), digests, order, checked)
         checked.findings.extend(order.findings(self._origin))
         found = list(merged(checked.findings))
         rows = sum(each.leaves for each in digests.values())
@@ -133,32 +132,72 @@ class LogCheck:
         if shape.full == shape.tiles:
             return []
         rows = self._leaves.leaves(shape.full * FULL_WIDTH, shape.width(shape.full))
-        hashes = [leaf_hash(row.entry) for row in rows]
+        hashes = leaf_hashes(row.entry for row in rows)
         return hashes if [row.index for row in rows] == list(self._indexes(shape.full)) else None
+
+    def _check_block(
+        self,
+        first_tile: int,
+        tiles: int,
+        digests: Mapping[int, TileDigest],
+        order: SealedOrder,
+        checked: CheckedRange,
+    ) -> None:
+        published = published_tiles(self._files, first_tile, tiles)
+        # Tiles that have the hashes of their values.
+        given = {
+            tile
+            for tile, files in enumerate(published, start=first_tile)
+            if files.data is not None
+            and (digest := digests.get(tile)) is not None
+            and digest.digest == tile_digest(files.data)
+        }
+        full = {
+            tile: files.root if tile in given else None
+            for tile, files in enumerate(published, start=first_tile)
+            if (digest := digests.get(tile)) is not None and digest.leaves == FULL_WIDTH
+        }
+        row_roots = self._row_roots(full)
+        for tile, files in enumerate(published, start=first_tile):
+            files_hold = files.agrees and tile in given
+            row_root = row_roots.get(tile)
+            self._check_tile(tile, digests.get(tile), files, row_root, checked, files_hold=files_hold)
+            bundle = files.bundle
+            if bundle is not None and len(bundle) == self._files.shape.width(tile) * ENTRY_ROOM:
+                order.add(tile * FULL_WIDTH, bundle)
+
+    def _row_roots(self, roots: Mapping[int, bytes | None]) -> dict[int, bytes]:
+        """Return the root over the values under full tiles; values are asked for where it is not known."""
+        known = {tile: root for tile, root in roots.items() if root is not None}
+        unknown = roots.keys() - known.keys()
+        if unknown:
+            first, end = min(unknown), max(unknown) + 1
+            leaves: dict[int, list[RowLeaf]] = {}
+            for row in self._leaves.leaves(first * FULL_WIDTH, (end - first) * FULL_WIDTH):
+                leaves.setdefault(row.index // FULL_WIDTH, []).append(row)
+            for tile in unknown:
+                rows = leaves.get(tile, [])
+                if [row.index for row in rows] == list(self._indexes(tile)):
+                    known[tile] = fold(leaf_hashes(row.entry for row in rows))
+        return known
 
     def _check_tile(
         self,
         tile: int,
         digest: TileDigest | None,
-        data: bytes | None,
-        bundle: bytes | None,
+        files: PublishedTile,
+        row_root: bytes | None,
         checked: CheckedRange,
+        *,
+        files_hold: bool,
     ) -> None:
+        data = files.data
         width = self._files.shape.width(tile)
-        is_full = width == FULL_WIDTH
-        files_hold = (
-            digest is not None
-            and data is not None
-            and bundle is not None
-            and files_digest(data, bundle) == digest.digest
-        )
         is_whole = digest is not None and digest.leaves == width
-        rows_hold = (
-            is_whole and digest is not None and self._is_true(tile, digest, data if files_hold else None)
-        )
-        if is_full:
-            of_file = None if data is None or files_hold else fold(hashes_in(Tile(0, tile), data))
-            own = digest.root if digest is not None and is_whole else of_file
+        rows_hold = is_whole and self._is_true(tile, row_root, data if files_hold else None)
+        if width == FULL_WIDTH:
+            of_file = None if files_hold else files.root
+            own = row_root if is_whole else of_file
             checked.row_roots.append(own or bytes(32))
             if of_file is not None:
                 checked.file_roots[tile] = of_file
@@ -170,21 +209,21 @@ class LogCheck:
                 Finding(self._origin, "leaves", "as sealed", "others, not looked at one by one", first, last)
             )
             return
-        checked.findings.extend(self._pinned(tile, digest, data, bundle, rows_hold=rows_hold))
+        checked.findings.extend(self._pinned(tile, digest, data, files.bundle, rows_hold=rows_hold))
 
-    def _is_true(self, tile: int, digest: TileDigest, data: bytes | None) -> bool:
+    def _is_true(self, tile: int, row_root: bytes | None, data: bytes | None) -> bool:
         """Return whether a tile's values are those that the signed root covers, as far as is known yet.
 
         Args:
             tile: The tile.
-            digest: What its values give.
+            row_root: Root over its values.
             data: The published tile, if the values give it.
         """
         trunk = self.trunk
         if not trunk.is_signed or trunk.roots is None or trunk.edge is None:
             return data is not None
         if tile < len(trunk.roots):
-            return digest.root == trunk.roots[tile]
+            return row_root == trunk.roots[tile]
         return data == b"".join(trunk.edge)
 
     def _pinned(
@@ -208,7 +247,7 @@ class LogCheck:
             yield Finding(origin, "tile", f"{name}: the leaves' hashes", "other hashes", *_span(indexes))
         rows = () if digest is None else self._leaves.leaves(indexes[0], width)
         if truth is None and rows_hold:
-            truth = [leaf_hash(row.entry) for row in rows]
+            truth = leaf_hashes(row.entry for row in rows)
             if hashes is not None and hashes != truth:
                 yield Finding(origin, "tile", f"{name}: the leaves' hashes", "other hashes", *_span(indexes))
         truth = truth or hashes
@@ -231,11 +270,11 @@ class LogCheck:
         if hashes is not None and fold(hashes) == trunk.roots[tile]:
             return hashes
         entries = self._files.entries(tile) or []
-        derived = [leaf_hash(entry) for entry in entries]
+        derived = leaf_hashes(entries)
         if len(derived) == FULL_WIDTH and fold(derived) == trunk.roots[tile]:
             return derived
         rows = self._leaves.leaves(tile * FULL_WIDTH, FULL_WIDTH)
-        derived = [leaf_hash(row.entry) for row in rows]
+        derived = leaf_hashes(row.entry for row in rows)
         return derived if len(derived) == FULL_WIDTH and fold(derived) == trunk.roots[tile] else None
 
     def _wrong_rows(
@@ -276,40 +315,6 @@ class LogCheck:
     def _indexes(self, tile: int) -> range:
         first = tile * FULL_WIDTH
         return range(first, first + self._files.shape.width(tile))
-
-
-class _SealedOrder:
-    """What sealed entries of neighbouring tiles say of their own place: index and offset.
-
-    Args:
-        first_index: Index of the first leaf.
-        count: Number of leaves.
-    """
-
-    def __init__(self, first_index: int, count: int) -> None:
-        self._first_index = first_index
-        self._numbers = np.zeros((count, 16), np.uint8)
-        self._is_known = np.zeros(count, np.bool_)
-
-    def add(self, index: int, bundle: bytes) -> None:
-        """Take the entries of a bundle, the first of which is a leaf's."""
-        entries = np.frombuffer(bundle, np.uint8).reshape(-1, ENTRY_ROOM)
-        place = slice(index - self._first_index, index - self._first_index + len(entries))
-        self._numbers[place] = entries[:, 4:20]  # behind length, version and kind
-        self._is_known[place] = True
-
-    def findings(self, origin: str) -> Iterator[Finding]:
-        """Yield the entries that do not have their own index, or an offset above that of the one before."""
-        numbers = self._numbers.view(">u8").astype(np.uint64)
-        own = np.arange(self._first_index, self._first_index + len(numbers), dtype=np.uint64)
-        indexes, offsets = numbers[:, 0], numbers[:, 1]
-        for at in np.flatnonzero((indexes != own) & self._is_known):
-            index = int(own[at])
-            yield Finding(origin, "sealed_index", str(index), str(int(indexes[at])), index)
-        falls = (offsets[1:] <= offsets[:-1]) & self._is_known[1:] & self._is_known[:-1]
-        for at in np.flatnonzero(falls) + 1:
-            expected = f"an offset above {int(offsets[at - 1])}"
-            yield Finding(origin, "sealed_offset", expected, str(int(offsets[at])), int(own[at]))
 
 
 def _wrong_entries(

@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from auditstream.evidence.findings import Finding
 from auditstream.evidence.published import Published, PublishedError
 from auditstream.ledger.checkpoints import Checkpoint
 from auditstream.ledger.leaves import ENTRY_BYTES
-from auditstream.ledger.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, leaf_hash, node_hash, root_of
+from auditstream.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hashes, node_hash, root_of
 from auditstream.ledger.tile_edge import TileEdge
 from auditstream.ledger.tiles import (
     FULL_WIDTH,
@@ -164,15 +162,9 @@ def root_over(tile_roots: Sequence[bytes], edge: Sequence[bytes]) -> bytes:
     return _grown(tile_roots, edge)[1]
 
 
-def files_digest(tile: bytes, bundle: bytes) -> bytes | None:
-    """Return the digest over a tile and its bundle, as of `TileDigest`; None when they do not fit."""
-    width = len(tile) // HASH_BYTES
-    if len(bundle) != width * ENTRY_ROOM:
-        return None
-    leaves = np.empty((width, ENTRY_ROOM + HASH_BYTES), np.uint8)
-    leaves[:, :ENTRY_ROOM] = np.frombuffer(bundle, np.uint8).reshape(width, ENTRY_ROOM)
-    leaves[:, ENTRY_ROOM:] = np.frombuffer(tile, np.uint8).reshape(width, HASH_BYTES)
-    return hashlib.sha256(leaves.data).digest()
+def tile_digest(tile: bytes) -> bytes:
+    """Return the digest of a tile's bytes, as of `TileDigest`."""
+    return hashlib.sha256(tile).digest()
 
 
 def fold(hashes: Sequence[bytes]) -> bytes:
@@ -204,7 +196,7 @@ def _edge(files: TreeFiles) -> list[bytes] | None:
 
 def _edge_by_entries(files: TreeFiles, roots: Sequence[bytes]) -> list[bytes] | None:
     """Return the leaf hashes behind the full tiles by their entries, if they give the signed root."""
-    hashes = [leaf_hash(entry) for entry in files.entries(files.shape.full) or ()]
+    hashes = leaf_hashes(files.entries(files.shape.full) or ())
     return hashes if root_over(roots, hashes) == files.checkpoint.root else None
 
 

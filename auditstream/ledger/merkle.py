@@ -7,9 +7,11 @@ bytes. A node without a right neighbour is its own parent; it is never doubled.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+
+from stringzilla import Sha256s
 
 from auditstream.core.errors import VerificationError
 
@@ -27,9 +29,22 @@ class TreeError(VerificationError):
     hint = "The state is damaged: restore it, or derive it again from the entries."
 
 
+def hashes_of(messages: list[bytes]) -> list[bytes]:
+    """Return the SHA-256 of each message, all at once: quick where all are of one length."""
+    lanes = Sha256s(len(messages))
+    lanes.update(messages)
+    hashes: list[bytes] = lanes.digest()
+    return hashes
+
+
 def leaf_hash(entry: bytes) -> bytes:
     """Return the 32-byte hash of a leaf's entry."""
     return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """Return the 32-byte hash of each leaf's entry."""
+    return hashes_of([b"\x00" + entry for entry in entries])
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -39,10 +54,8 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def parents(nodes: Sequence[bytes]) -> list[bytes]:
     """Return the hashes one level up, a pair each; a last node without a partner is left out."""
-    sha256 = hashlib.sha256
     each = iter(nodes)
-    # As fast as Python hashes pairs: formatting, slicing and numpy rows each take a fifth longer.
-    return [sha256(b"\x01" + left + right).digest() for left, right in zip(each, each, strict=False)]
+    return hashes_of([b"\x01" + left + right for left, right in zip(each, each, strict=False)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,37 +27,18 @@ _OF_LOGS = "log_id IN {logs:Array(String)} AND leaf_index >= {from:UInt64} AND l
 _ON_DAYS = " AND ingest_day IN {days:Array(Date)}"
 
 _ROW = f"""
-    SELECT log_id, leaf_index, leaf_hash, {_ENTRY} AS entry, {leaf_hash("entry")} AS hash
+    SELECT log_id, leaf_index, leaf_hash, {leaf_hash(_ENTRY)} AS hash
     FROM events WHERE """
-# Of each leaf the entry as a bundle has it, with its length, and the leaf hash; in the order of indexes. Two
-# arrays: one of pairs takes a tenth more of the whole query.
-_LEAVES = f"""
-    SELECT log_id, intDiv(leaf_index, {FULL_WIDTH}) AS tile, count() AS leaves,
-        countIf(hash != leaf_hash) = 0 AS as_recorded,
-        arraySort((row, place) -> place,
-            groupArray(concat('\\0\\x4a', entry, hash)), groupArray(leaf_index)) AS rows
-    FROM ({_ROW}{{}}) GROUP BY log_id, tile"""
-_BASE = f"""
-    SELECT log_id, tile, leaves, as_recorded, SHA256(arrayStringConcat(rows)) AS digest,
-        arrayMap(row -> substring(row, 77, 32), arrayResize(rows, {FULL_WIDTH})) AS nodes
-    FROM ({_LEAVES})"""
-# A level of the tree a step; a subquery each, since names in one SELECT would be written out again and again.
-_FOLD = """
-    SELECT log_id, tile, leaves, as_recorded, digest, arrayMap(
-        (left, right) -> SHA256(concat('\\x01', left, right)),
-        arrayFilter((node, at) -> bitAnd(at, 1) = 1, nodes, arrayEnumerate(nodes)),
-        arrayFilter((node, at) -> bitAnd(at, 1) = 0, nodes, arrayEnumerate(nodes))) AS nodes
-    FROM ({})"""
-
-
-def _tiles_query() -> str:
-    query = _BASE
-    for _ in range(8):
-        query = _FOLD.replace("{}", query)
-    return f"SELECT log_id, tile, leaves, as_recorded, digest, nodes[1] AS root FROM ({query}) {_AS_STORED}"
-
-
-_TILES = _tiles_query()
+# Two arrays: one of pairs takes a tenth more of the whole query. As bytes by `reinterpret`: what joins arrays
+# takes zeros at the end of a hash for filling.
+_TILES = f"""
+    SELECT log_id, tile, leaves, as_recorded, SHA256(reinterpret(hashes, 'String')) AS digest
+    FROM (
+        SELECT log_id, intDiv(leaf_index, {FULL_WIDTH}) AS tile, count() AS leaves,
+            countIf(hash != leaf_hash) = 0 AS as_recorded,
+            arraySort((hash, place) -> place, groupArray(hash), groupArray(leaf_index)) AS hashes
+        FROM ({_ROW}{{}}) GROUP BY log_id, tile)
+    {_AS_STORED}"""
 _ROWS = f"SELECT leaf_index, {_ENTRY} AS entry, leaf_hash FROM events WHERE "
 _IN_ORDER = f" ORDER BY leaf_index, entry {_AS_STORED}"
 # Quick, by the projection; a row of another day than it says is missed by its count in `log_totals`.
@@ -76,15 +57,13 @@ class TileDigest:
     Attributes:
         tile: Index of the tile.
         leaves: Rows with an index under it; 256 in a full one.
-        digest: SHA-256 over the leaves: of each, entry with its length as in a bundle, then the leaf hash.
-        root: Root over the tile; says something only of a full one.
+        digest: SHA-256 over the leaf hashes, in the order of indexes: over the tile as it is published.
         as_recorded: Whether each row still gives the leaf hash that it was recorded with.
     """
 
     tile: int
     leaves: int
     digest: bytes
-    root: bytes
     as_recorded: bool = True
 
 
@@ -198,8 +177,8 @@ def tile_digests(reader: Reader, asked: Sequence[LogTiles], days: StoredDays) ->
     where, values = _where([each.span for each in asked], days)
     found = reader.table(_TILES.replace("{}", where), values, doing=f"digests of {asked[0].log_id}")
     digests: dict[str, dict[int, TileDigest]] = {each.log_id: {} for each in asked}
-    for log_id, tile, leaves, as_recorded, digest, root in found.rows:
-        digests[log_id][int(tile)] = TileDigest(int(tile), int(leaves), digest, root, bool(as_recorded))
+    for log_id, tile, leaves, as_recorded, digest in found.rows:
+        digests[log_id][int(tile)] = TileDigest(int(tile), int(leaves), digest, bool(as_recorded))
     return [digests[each.log_id] for each in asked]
 
 
