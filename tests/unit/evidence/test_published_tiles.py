@@ -1,0 +1,80 @@
+"""Tiles beside their bundles, over a log of a full tile and a partial one."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from auditstream.evidence.published import PublishedFolder
+from auditstream.evidence.published_tiles import PublishedTile, published_tiles
+from auditstream.evidence.tree_files import TreeFiles
+from auditstream.ledger.checkpoints import Checkpoint
+from tests.support import bundles
+
+LOG = next(iter(bundles.SIZES))
+SIZE = bundles.SIZES[LOG]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    bundles.make_bundle(tmp_path / "bundle", tmp_path / "memory")
+    return tmp_path / "bundle"
+
+
+def read(folder: Path) -> list[PublishedTile]:
+    checkpoint = Checkpoint(f"{bundles.DEPLOYMENT}/{LOG}", SIZE, bytes(32))
+    return published_tiles(TreeFiles(PublishedFolder(folder), LOG, checkpoint), 0, 2)
+
+
+def changed(file: Path, at: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+
+
+def test_tiles_and_bundles_of_a_sealer_agree_and_full_tiles_have_their_root(folder: Path) -> None:
+    full, partial = read(folder)
+
+    nodes = [full.data[at : at + 32] for at in range(0, 8192, 32)] if full.data else []
+    while len(nodes) > 1:
+        pairs = zip(nodes[::2], nodes[1::2], strict=True)
+        nodes = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs]
+    assert (full.agrees, full.root) == (True, nodes[0])
+    assert (partial.agrees, partial.root) == (True, None)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 75, 76, 255 * 76 + 75], ids=str)
+def test_a_changed_byte_of_a_bundle_is_seen_in_its_tile_alone(folder: Path, at: int) -> None:
+    changed(folder / LOG / "tile/entries/000", at)
+
+    assert [tile.agrees for tile in read(folder)] == [False, True]
+
+
+def test_a_changed_byte_of_a_tile_is_seen_in_its_tile_alone(folder: Path) -> None:
+    root = read(folder)[0].root
+    changed(folder / LOG / "tile/0/000", 8191)
+
+    full, partial = read(folder)
+
+    assert (full.agrees, partial.agrees) == (False, True)
+    assert full.root not in {root, None}
+
+
+@pytest.mark.parametrize("gone", ["tile/0/000", "tile/entries/000"])
+def test_a_missing_file_leaves_the_other_tiles_alone(folder: Path, gone: str) -> None:
+    (folder / LOG / gone).unlink()
+
+    full, partial = read(folder)
+
+    assert (full.data is None, full.bundle is None) == (gone == "tile/0/000", gone == "tile/entries/000")
+    assert (full.agrees, partial.agrees) == (False, True)
+    assert (full.root is None) == (gone == "tile/0/000")
+
+
+def test_a_bundle_that_is_cut_off_does_not_agree(folder: Path) -> None:
+    file = folder / LOG / "tile/entries/000"
+    file.write_bytes(file.read_bytes()[:-1])
+
+    assert [tile.agrees for tile in read(folder)] == [False, True]
