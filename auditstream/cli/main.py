@@ -38,6 +38,7 @@ COMMANDS = (
     "unseal",
     "sql",
     "status",
+    "budgets",
     "verify",
     "prove",
     "evidence",

@@ -11,7 +11,7 @@ def register(app: typer.Typer) -> None:
 
 
 def worker(context: typer.Context) -> None:
-    """Record events: Kafka to priced, attributed rows in ClickHouse, each exactly once.
+    """Record events: Kafka to priced, attributed rows in ClickHouse, each exactly once; and watch budgets.
 
     Settings come from AUDITSTREAM_* variables. Run as many as there is load, with one app id.
     """
@@ -23,6 +23,7 @@ def worker(context: typer.Context) -> None:
     from auditstream.cli.wiring import load_settings
     from auditstream.core import logs
     from auditstream.core.metrics import process_metrics
+    from auditstream.emit.budget_watching import watching_budgets
     from schemas.schema_thread import start_schema_store
     from sinks.clickhouse import connect
     from sinks.reference import connect_reference
@@ -46,4 +47,5 @@ def worker(context: typer.Context) -> None:
         metrics=metrics,
         reference_revision=directory.newest,
     )
-    run_until_stopped(new_worker_app(settings, parts))
+    with watching_budgets(settings, metrics):
+        run_until_stopped(new_worker_app(settings, parts))

@@ -41,6 +41,10 @@ CounterName = Literal[
     "auditstream_unattributed_events_total",
     # Messages that Kafka acknowledged (label: the topic they went to): dead letters, usage deltas, findings.
     "auditstream_published_messages_total",
+    # Events that told of a budget (label: reason, `spent` or `forecast`).
+    "auditstream_budget_events_total",
+    # Looks at budgets that store or Kafka did not let come to an end (label: reason, the code of the error).
+    "auditstream_budget_failures_total",
     # Leaves that came under a published checkpoint.
     "auditstream_sealed_leaves_total",
     # Checkpoints that were published, those that only have fresh cosignatures included.
@@ -71,6 +75,10 @@ GaugeName = Literal[
     "auditstream_oldest_gathered_time_seconds",
     # 1 while a partition is paused because too many of its records were dead letters.
     "auditstream_partition_paused",
+    # Active budgets that this worker watches.
+    "auditstream_budgets",
+    # Those of them whose amount is spent.
+    "auditstream_budgets_spent",
     # Leaves under the published checkpoint of the partition's newest log.
     "auditstream_sealed_size",
     # Unix time that the log's own cosigner states under the published checkpoint; 0 before the first.
@@ -95,6 +103,8 @@ HistogramName = Literal[
     "auditstream_fetch_to_insert_seconds",
     # Time of one plan commit.
     "auditstream_plan_commit_seconds",
+    # Time of one look at the budgets that were due.
+    "auditstream_budget_look_seconds",
     # Time to turn one segment into a block.
     "auditstream_build_seconds",
     # Time from handing a request's events to Kafka to the acknowledgement of all.
@@ -108,6 +118,11 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_unpriced_events_total": ("topic",),
     "auditstream_unattributed_events_total": ("topic",),
     "auditstream_published_messages_total": ("topic",),
+    "auditstream_budget_events_total": ("reason",),
+    "auditstream_budget_failures_total": ("reason",),
+    "auditstream_budgets": (),
+    "auditstream_budgets_spent": (),
+    "auditstream_budget_look_seconds": (),
     "auditstream_seal_rounds_total": (),
     "auditstream_seal_failures_total": ("reason",),
     "auditstream_witness_answers_total": ("witness", "reason"),

@@ -40,6 +40,7 @@ class KafkaSettings(_Group):
     dead_letter_topic: str = "audit.dlq.v1"
     usage_topic: str = "audit.usage.v1"
     findings_topic: str = "audit.findings.v1"
+    signals_topic: str = "audit.signals.v1"
     claims_are_stamped: bool = Field(
         False,
         description="Whether only gateways may write the events topic: the tenant in a body is their word.",
@@ -101,6 +102,14 @@ class WorkerSettings(_Group):
         "stop",
         description="When Kafka lost offsets that were never recorded: stop; or record the gap and go on.",
     )
+
+
+class BudgetSettings(_Group):
+    """How budgets are watched."""
+
+    watch: bool = Field(True, description="Whether workers evaluate budgets.")
+    every_s: Annotated[float, Field(gt=0, description="Longest time between looks, use or none.")] = 60.0
+    pause_s: Annotated[float, Field(gt=0, description="Shortest time between looks.")] = 1.0
 
 
 class EvidenceSettings(_Group):
@@ -233,6 +242,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     worker: WorkerSettings = WorkerSettings()
+    budgets: BudgetSettings = BudgetSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     access: AccessSettings = AccessSettings()
     gateway: GatewaySettings = GatewaySettings()

@@ -22,7 +22,6 @@ from auditstream.core.errors import RetryableError
 from auditstream.core.settings import KafkaSettings
 from auditstream.embedded.admin_answers import answer, refusal
 
-SIGNALS_TOPIC = "audit.signals.v1"
 # Largest record batch on the topics that carry events: 1 MiB, above what producers send unless told otherwise
 # (1,000,000 bytes in librdkafka).
 MAX_EVENT_BYTES = 1 << 20
@@ -91,7 +90,7 @@ def product_topics(kafka: KafkaSettings, *, partitions: int = DEFAULT_PARTITIONS
         TopicSpec(kafka.dead_letter_topic, 1, dead_letters),
         TopicSpec(kafka.usage_topic, partitions, {"cleanup.policy": "delete"}),
         TopicSpec(kafka.findings_topic, 1, {"cleanup.policy": "delete"}),
-        TopicSpec(SIGNALS_TOPIC, 1, {"cleanup.policy": "compact"}),
+        TopicSpec(kafka.signals_topic, 1, {"cleanup.policy": "compact"}),
     )
 
 

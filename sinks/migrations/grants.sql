@@ -10,7 +10,7 @@ ALTER TABLE ${database}.usage_1h_feed MODIFY SQL SECURITY DEFINER DEFINER = CURR
 ALTER TABLE ${database}.outcomes_1m_feed MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
 ALTER TABLE ${database}.latency_1m_feed MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
 
--- Workers: append events and findings, read what recovery and enrichment need.
+-- Workers: append events and findings, read what recovery, enrichment and budgets need.
 CREATE ROLE IF NOT EXISTS audit_writer;
 GRANT INSERT ON ${database}.events TO audit_writer;
 GRANT INSERT ON ${database}.findings TO audit_writer;
@@ -19,7 +19,8 @@ GRANT INSERT ON ${database}.findings TO audit_writer;
 GRANT SELECT(log_id, segment_id, leaf_index, leaf_kind, duplicate_of, event_id, kafka_offset, kafka_timestamp,
     ingest_day, inserted_at, reference_revision, enricher_version, reject_reason, `duplicate_of.null`,
     same_call_as, `same_call_as.null`, event_type, tenant_id, inference_provider, inference_response_id,
-    input_tokens, `input_tokens.null`, output_tokens, `output_tokens.null`, cost_status)
+    input_tokens, `input_tokens.null`, output_tokens, `output_tokens.null`, cost_status,
+    source, event_time, budget_id, attributes)
     ON ${database}.events TO audit_writer;
 GRANT SELECT ON ${database}.segment_ranges TO audit_writer;
 GRANT SELECT ON ${database}.tenants TO audit_writer;
@@ -31,6 +32,10 @@ GRANT SELECT ON ${database}.sources TO audit_writer;
 GRANT SELECT ON ${database}.prices TO audit_writer;
 GRANT SELECT ON ${database}.contracts TO audit_writer;
 GRANT SELECT ON ${database}.currency_rates TO audit_writer;
+GRANT SELECT ON ${database}.budgets TO audit_writer;
+GRANT SELECT ON ${database}.costs_current TO audit_writer;
+GRANT SELECT ON ${database}.usage_1h TO audit_writer;
+GRANT SELECT ON ${database}.cost_adjustments TO audit_writer;
 GRANT SELECT ON ${database}.reference_revisions TO audit_writer;
 GRANT SYSTEM SYNC REPLICA ON ${database}.events TO audit_writer;
 
