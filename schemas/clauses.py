@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from schemas import rules
@@ -32,6 +33,8 @@ _CURRENCY = rules.matches("[A-Z]{3}", "is not an ISO 4217 code")
 class Clause:
     """One demand on an event.
 
+    One about several columns is about the first of them: where that is null, it is kept.
+
     Attributes:
         field: Path of the field that is named when the clause is broken.
         reason: What is wrong then.
@@ -39,6 +42,7 @@ class Clause:
             without the family keeps the clause.
         holds: Whether the event keeps the clause, by the values of those columns in order, None for a null.
         expression: The same over flat columns; null counts as kept.
+        meta: The same for msgspec, of a clause about one column; None where msgspec has no such thing.
     """
 
     field: str
@@ -46,6 +50,7 @@ class Clause:
     columns: tuple[str, ...]
     holds: Callable[..., bool]
     expression: pl.Expr
+    meta: msgspec.Meta | None = None
 
 
 def _clause(name: str, rule: Rule) -> Clause:
@@ -55,6 +60,7 @@ def _clause(name: str, rule: Rule) -> Clause:
         columns=(name,),
         holds=lambda value: value is None or rule.holds(value),
         expression=rule.expression(pl.col(name)),
+        meta=rule.meta,
     )
 
 

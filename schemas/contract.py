@@ -58,10 +58,24 @@ def _keeps(clauses: _Clauses, holder: Mapping[str, Any]) -> bool:
         for holds in clauses.of_field[name]:
             if not holds(value):
                 return False
-    for names, holds in clauses.of_several:
-        if not (names.keys().isdisjoint(holder) or holds(*map(holder.get, names))):
+    return _agrees(clauses, holder)
+
+
+def _agrees(clauses: _Clauses, holder: Mapping[str, Any]) -> bool:
+    """Return whether a record keeps the clauses about several of its fields."""
+    for first, names, holds in clauses.of_several:
+        if first in holder and not holds(*map(holder.get, names)):
             return False
     return True
+
+
+def agrees(datum: Mapping[str, Any]) -> bool:
+    """Return whether an event keeps the clauses about several fields, where those about one are kept."""
+    return _agrees(_ENVELOPE, datum) and all(
+        _agrees(clauses, family)
+        for name, clauses in _JOINED
+        if name in datum and (family := datum[name]) is not None
+    )
 
 
 def check(datum: Mapping[str, Any]) -> None:
@@ -118,11 +132,11 @@ class _Clauses:
 
     Attributes:
         of_field: Those about one field, by its name: most events have few of the fields.
-        of_several: Those about several, with the names in order.
+        of_several: Those about several: the first name, all of them in order, the clause.
     """
 
     of_field: dict[str, list[Callable[..., bool]]] = field(default_factory=dict)
-    of_several: list[tuple[Mapping[str, None], Callable[..., bool]]] = field(default_factory=list)
+    of_several: list[tuple[str, tuple[str, ...], Callable[..., bool]]] = field(default_factory=list)
 
 
 _SINGLE = tuple(map(_placed, CLAUSES))
@@ -133,4 +147,5 @@ for _family, _names, _clause in _SINGLE:
     if len(_names) == 1:
         _about.of_field.setdefault(_names[0], []).append(_clause.holds)
     else:
-        _about.of_several.append((dict.fromkeys(_names), _clause.holds))
+        _about.of_several.append((_names[0], _names, _clause.holds))
+_JOINED = tuple((name, clauses) for name, clauses in _FAMILIES.items() if clauses.of_several)

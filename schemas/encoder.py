@@ -21,6 +21,10 @@ from schemas.records.record import EPOCH
 Write = Callable[[Any], bytes]
 """Returns a value's encoding."""
 
+_Shape = tuple[bytes, Callable[[Mapping[str, Any]], tuple[Any, ...]], list[Write]]
+"""How records with the same fields are written: all but their values, what takes those, and their writers."""
+
+_MOST_SHAPES = 1_024
 _SECOND_US = 1_000_000
 _DAY_S = 86_400
 _NULL = b"\x00"
@@ -44,35 +48,60 @@ def _writer(avro: Any) -> Write:
 
 def _record(avro: Any) -> Write:
     """Return what writes the present fields, and the bytes of all the absent ones between them at once."""
-    writers: dict[str, tuple[int, Write]] = {}
-    required = []
-    defaults = b""
-    starts = [0]
-    for place, field in enumerate(avro["fields"]):
-        writers[field["name"]] = (place, _writer(field["type"]))
-        default = _default(field)
-        if default is None:
-            required.append(field["name"])
-        defaults += default or b""
-        starts.append(len(defaults))
-    names = frozenset(required)
+    fields = _Fields(avro)
+    shapes: dict[tuple[str, ...], _Shape] = {}
 
     def record(datum: Mapping[str, Any]) -> bytes:
-        if not datum.keys() >= names:
-            raise KeyError(*(names - datum.keys()))
-        parts = []
-        begin = 0
-        present = [(*writers[name], value) for name, value in datum.items()]
-        present.sort(key=_place)
-        for place, write, value in present:
-            if starts[place] > begin:
-                parts.append(defaults[begin : starts[place]])
-            parts.append(write(value))
-            begin = starts[place + 1]
-        parts.append(defaults[begin:])
-        return b"".join(parts)
+        names = tuple(datum)
+        shape = shapes.get(names)
+        if shape is None:
+            shape = fields.shape(names)
+            if len(shapes) >= _MOST_SHAPES:
+                shapes.clear()
+            shapes[names] = shape
+        template, values_of, writers = shape
+        return template % tuple(
+            [write(value) for write, value in zip(writers, values_of(datum), strict=True)]
+        )
 
     return record
+
+
+class _Fields:
+    """What a record's fields are written by, and as what its absent ones are written."""
+
+    def __init__(self, avro: Any) -> None:
+        self._writers: dict[str, tuple[int, Write]] = {}
+        self._required: set[str] = set()
+        self._defaults: list[bytes] = []
+        for place, field in enumerate(avro["fields"]):
+            self._writers[field["name"]] = (place, _writer(field["type"]))
+            default = _default(field)
+            if default is None:
+                self._required.add(field["name"])
+            self._defaults.append(default or b"")
+
+    def shape(self, names: tuple[str, ...]) -> _Shape:
+        """Return how records with just these fields are written.
+
+        Raises:
+            KeyError: A field is missing or unknown.
+        """
+        if missing := self._required.difference(names):
+            raise KeyError(*missing)
+        present = sorted((*self._writers[name], name) for name in names)
+        pieces = []
+        begin = 0
+        for place, _, _ in present:
+            pieces.append(b"".join(self._defaults[begin:place]).replace(b"%", b"%%"))
+            begin = place + 1
+        pieces.append(b"".join(self._defaults[begin:]).replace(b"%", b"%%"))
+        return b"%b".join(pieces), _values_of([name for _, _, name in present]), [each[1] for each in present]
+
+
+def _values_of(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes the values of some fields; `itemgetter` alone gives a tuple of two and more only."""
+    return itemgetter(*names) if len(names) > 1 else lambda datum: tuple(datum[name] for name in names)
 
 
 def _default(field: Any) -> bytes | None:
@@ -86,7 +115,17 @@ def _default(field: Any) -> bytes | None:
 
 
 def _optional(write: Write) -> Write:
+    if write is _string:  # most fields are: one call, not two
+        return _optional_string
     return lambda value: _NULL if value is None else _SOME + write(value)
+
+
+def _optional_string(text: str | None) -> bytes:
+    if text is None:
+        return _NULL
+    data = text.encode()
+    size = len(data)
+    return (_SOME_OF[size] if size < 0x40 else _SOME + _long(size)) + data
 
 
 def _array(avro: Any) -> Write:
@@ -133,12 +172,15 @@ def _long(number: int) -> bytes:
     rest = number << 1 ^ number >> 63
     if rest < 0x80:
         return _ONE[rest]
-    found = bytearray()
+    pieces = b""
+    while rest >= 0x1000_0000:  # four bytes at a time
+        few = rest & 0x7F | 0x80, rest >> 7 & 0x7F | 0x80, rest >> 14 & 0x7F | 0x80, rest >> 21 & 0x7F | 0x80
+        pieces += bytes(few)
+        rest >>= 28
     while rest >= 0x80:
-        found.append(rest & 0x7F | 0x80)
+        pieces += _MORE[rest & 0x7F]
         rest >>= 7
-    found.append(rest)
-    return bytes(found)
+    return pieces + _ONE[rest]
 
 
 def _bytes(data: bytes) -> bytes:
@@ -159,9 +201,10 @@ def _time(value: datetime | int) -> bytes:
     return _long((since.days * _DAY_S + since.seconds) * _SECOND_US + since.microseconds)
 
 
-_place = itemgetter(0)
 _EXACT = Context(prec=60)  # more than the 38 digits of any decimal here
 _ONE = [bytes([number]) for number in range(0x80)]
+_MORE = [bytes([number | 0x80]) for number in range(0x80)]
+_SOME_OF = [_SOME + _ONE[size << 1] for size in range(0x40)]
 _STRUCTURED: dict[str, Callable[[Any], Write]] = {
     "record": _record,
     "array": _array,

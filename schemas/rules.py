@@ -1,7 +1,8 @@
-"""Rules about one value, each in two forms that agree: for a Python value, and for a polars column.
+"""Rules about one value, each in forms that agree: for a Python value, for a polars column, for msgspec.
 
 The first form judges single events (gateway, bytes that the columnar decoder refused), the second a whole
-block. A null passes every rule: whether a value may be missing is the schema's business.
+block, the third JSON while it is parsed. A null passes every rule: whether a value may be missing is the
+schema's business.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import polars as pl
 
 
@@ -26,11 +28,13 @@ class Rule:
         reason: What a value that breaks the rule is told, to be read after the field's path and a colon.
         holds: Whether a value that is not None keeps the rule.
         expression: The same for a column: true, false, or null where the value is null.
+        meta: The same for msgspec, on a value of JSON; None where msgspec has no such thing.
     """
 
     reason: str
     holds: Callable[[Any], bool]
     expression: Callable[[pl.Expr], pl.Expr]
+    meta: msgspec.Meta | None = None
 
 
 def matches(pattern: str, reason: str) -> Rule:
@@ -46,12 +50,15 @@ def matches(pattern: str, reason: str) -> Rule:
         reason,
         lambda value: compiled.fullmatch(value) is not None,
         lambda column: column.str.contains(anchored),
+        msgspec.Meta(pattern=rf"\A(?:{pattern})\Z"),
     )
 
 
 def not_empty() -> Rule:
     """Return the rule that a string has at least one character."""
-    return Rule("is empty", lambda value: value != "", lambda column: column != "")
+    return Rule(
+        "is empty", lambda value: value != "", lambda column: column != "", msgspec.Meta(min_length=1)
+    )
 
 
 def between(low: float, high: float, reason: str) -> Rule:
@@ -60,17 +67,23 @@ def between(low: float, high: float, reason: str) -> Rule:
         reason,
         lambda value: low <= value <= high,
         lambda column: column.is_between(low, high),  # false for NaN, which polars puts above all numbers
+        msgspec.Meta(ge=low, le=high),
     )
 
 
 def not_negative() -> Rule:
     """Return the rule that a number is zero or more."""
-    return Rule("is negative", lambda value: value >= 0, lambda column: column >= 0)
+    return Rule("is negative", lambda value: value >= 0, lambda column: column >= 0, msgspec.Meta(ge=0))
 
 
 def finite() -> Rule:
     """Return the rule that a double is neither infinite nor NaN."""
-    return Rule("is not a finite number", math.isfinite, lambda column: column.is_finite())
+    return Rule(
+        "is not a finite number",
+        math.isfinite,
+        lambda column: column.is_finite(),
+        msgspec.Meta(),  # JSON has no others
+    )
 
 
 def time_between(low: datetime, high: datetime, *also: datetime) -> Rule:

@@ -13,18 +13,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.logs import get_logger
 from auditstream.core.ports import MOST_MESSAGE_BYTES, Outbound, Placed
 from auditstream.core.room import NoRoomError, Room
 from auditstream.core.settings import KafkaSettings
+from streams.java_partitioner import hashes_of
 from streams.kafka_security import aiokafka_settings
 from streams.producer_start import started, stopped
 from streams.ticks import Ticks
@@ -58,17 +58,18 @@ class _Parcel:
     is_closed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Handed:
+class _Handed(msgspec.Struct, frozen=True):
     """A message that was handed over.
 
     Attributes:
-        place: Its topic and partition.
+        topic: Its topic.
+        partition: Its partition.
         base: Set to the offset of the first message of its parcel.
         index: Its place in the parcel.
     """
 
-    place: Place
+    topic: str
+    partition: int
     base: asyncio.Future[int]
     index: int
 
@@ -78,7 +79,7 @@ class _Handed:
         base = self.base
         if not base.done() or base.cancelled() or base.result() == _NOWHERE:
             return None
-        return Placed(*self.place, base.result() + self.index)
+        return Placed(self.topic, self.partition, base.result() + self.index)
 
 
 class EventProducer:
@@ -191,16 +192,20 @@ class EventProducer:
     def _hand_over(self, messages: Sequence[Outbound], sizes: Sequence[int], handed: list[_Handed]) -> None:
         """Put messages into parcels of their partitions; never waits, so that order holds."""
         self._ticks.count(len(messages), self._loop.time())
-        bases: dict[int, asyncio.Future[int]] = {}
-        for message, size in zip(messages, sizes, strict=True):
-            partitions = self._partitions[message.topic]
-            place = (message.topic, partitions[_hash(message.key) % len(partitions)])
-            parcel = self._parcel(place, size)
-            base = bases.get(id(parcel))
-            if base is None:
-                base = bases[id(parcel)] = self._loop.create_future()
+        # Java's partitioner, so that an event of any producer's finds its conversation's partition.
+        hashes = hashes_of([message.key for message in messages])
+        open_ones: dict[Place, tuple[_Parcel, asyncio.Future[int]]] = {}
+        for message, size, number in zip(messages, sizes, hashes, strict=True):
+            topic = message.topic
+            partitions = self._partitions[topic]
+            partition = partitions[number % len(partitions)]
+            parcel, base = open_ones.get((topic, partition), (None, None))
+            if parcel is None or base is None or parcel.size_bytes + size > _PARCEL_BYTES:
+                parcel, base = self._parcel((topic, partition), size), self._loop.create_future()
                 parcel.waiters.append(base)
-            handed.append(_Handed(place, base, len(parcel.messages)))
+                open_ones[topic, partition] = parcel, base
+            parcel.size_bytes += size
+            handed.append(_Handed(topic, partition, base, len(parcel.messages)))
             parcel.messages.append(message)
 
     def _parcel(self, place: Place, size: int) -> _Parcel:
@@ -210,7 +215,6 @@ class EventProducer:
             parcels = self._parcels[place] = deque()
         if not parcels or parcels[-1].is_closed or parcels[-1].size_bytes + size > _PARCEL_BYTES:
             parcels.append(_Parcel())
-        parcels[-1].size_bytes += size
         if place not in self._senders:
             name = f"produce-{place[0]}-{place[1]}"
             self._senders[place] = self._loop.create_task(self._send_parcels(place), name=name)
@@ -330,9 +334,3 @@ def _unacknowledged(within_s: float, *, is_handed_over: bool) -> RetryableError:
         f"Kafka {what} within {within_s:g} s",
         hint="Send the same events again: an event that arrives twice is one event.",
     )
-
-
-@lru_cache(maxsize=4_096)
-def _hash(key: bytes) -> int:
-    """Java's partitioner, so that an event of any producer's finds its conversation's partition."""
-    return int(murmur2(key)) & 0x7FFFFFFF

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Literal, Protocol
 
+import msgspec
 import polars as pl
 
 Headers = Sequence[tuple[str, bytes]]
@@ -150,8 +151,7 @@ _RECORD_BYTES = 64  # around key, value and headers
 _HEADER_BYTES = 8  # around a header's name and value
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+class Outbound(msgspec.Struct, frozen=True, gc=False):
     """A message to publish after the insert; a replay publishes it again, the same to the byte.
 
     Attributes:
@@ -175,8 +175,7 @@ class Outbound:
         return size
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """Where a message is.
 
     Attributes:

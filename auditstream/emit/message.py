@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from auditstream.core.ports import Outbound
@@ -58,12 +59,13 @@ def _headers(datum: Mapping[str, Any], route: Route, key: bytes) -> tuple[tuple[
         _CONTENT_TYPE,
         _SPEC_VERSION,
         ("ce_id", str(datum["event_id"]).encode()),
-        ("ce_source", datum["source"].encode()),
-        ("ce_type", f"{_TYPE_PREFIX}{datum['event_type']}.v1".encode()),
+        _source(datum["source"]),
+        _type(datum["event_type"]),
         ("ce_time", f"{time}Z".encode()),
-        ("ce_dataschema", route.schema_uri.encode()),
+        _schema(route.schema_uri),
     ]
-    conversation, trace, span = map(datum.get, ("conversation_id", "trace_id", "span_id"))
+    get = datum.get
+    conversation, trace, span = get("conversation_id"), get("trace_id"), get("span_id")
     if conversation:
         headers.append(("ce_subject", conversation.encode()))
     if trace and span:
@@ -71,3 +73,19 @@ def _headers(datum: Mapping[str, Any], route: Route, key: bytes) -> tuple[tuple[
         headers += [("traceparent", parent), ("ce_traceparent", parent)]
     headers.append(("ce_partitionkey", key))
     return tuple(headers)
+
+
+# Most events are of a few sources and types.
+@lru_cache(maxsize=1_024)
+def _source(source: str) -> tuple[str, bytes]:
+    return "ce_source", source.encode()
+
+
+@lru_cache(maxsize=1_024)
+def _type(event_type: str) -> tuple[str, bytes]:
+    return "ce_type", f"{_TYPE_PREFIX}{event_type}.v1".encode()
+
+
+@lru_cache(maxsize=64)
+def _schema(uri: str) -> tuple[str, bytes]:
+    return "ce_dataschema", uri.encode()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -25,16 +27,17 @@ class Refusal:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """One event of a request before it is judged; or the refusal of what is no event.
 
     Attributes:
         index: Its place in the request, from 0.
         event: Field names to values, as `schemas.intake.datum_of` takes them; None beside a refusal.
         refusal: Why it is no event.
+        is_datum: Whether `event` is already what `datum_of` would return, and keeps the contract.
     """
 
     index: int
     event: Mapping[str, Any] | None
     refusal: Refusal | None = None
+    is_datum: bool = False

@@ -15,7 +15,6 @@ from auditstream.gateway.credentials import Principal
 from auditstream.gateway.drafts import Draft
 from auditstream.gateway.intake import Intake, Outcome
 from auditstream.gateway.problems import RefusedError
-from auditstream.gateway.receipts import body_of
 from auditstream.gateway.requests import Head, Scope
 
 JSON = "application/json"
@@ -112,8 +111,9 @@ class EventsEndpoint(Endpoint):
 
 def _told(outcome: Outcome) -> dict[str, Any]:
     told = {
-        "accepted": len(outcome.accepted),
-        **body_of(outcome.accepted),
+        "accepted": len(outcome.receipts),
+        "ids": outcome.ids,
+        "receipts": outcome.receipts,
         "rejected": [each.record() for each in outcome.rejected],
     }
     return told | {"queued": outcome.queued} if outcome.queued else told

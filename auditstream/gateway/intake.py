@@ -16,7 +16,7 @@ from auditstream.gateway.drafts import Draft, Refusal
 from auditstream.gateway.judging import Judge, Judged
 from auditstream.gateway.limits import Limits
 from auditstream.gateway.problems import RefusedError, Rejected, of_events
-from auditstream.gateway.receipts import Accepted, Receipts
+from auditstream.gateway.receipts import Receipt, Receipts
 
 _RETRY_S = 2.0
 _AT_ONCE = 100
@@ -28,12 +28,14 @@ class Outcome:
     """What became of a request's events.
 
     Attributes:
-        accepted: Those that all in-sync replicas have, in the order of the request.
+        ids: Ids of those that all in-sync replicas have, in the order of the request.
+        receipts: Where they are, likewise.
         rejected: Those that were refused, likewise.
         queued: How many were queued, in mode `batch`.
     """
 
-    accepted: list[Accepted] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     queued: int = 0
 
@@ -90,8 +92,8 @@ class Intake:
             for each in error.rejected:
                 self._count(route, each.refusal.code)
             raise
-        if outcome.accepted:
-            self._count(route, "accepted", len(outcome.accepted))
+        if outcome.receipts:
+            self._count(route, "accepted", len(outcome.receipts))
         if outcome.queued:
             self._count(route, "queued", outcome.queued)
         for each in outcome.rejected:
@@ -148,16 +150,18 @@ class Intake:
         except RetryableError as error:
             raise RefusedError("unavailable", error.message, retry_after_s=_RETRY_S) from error
         self._metrics.observe("auditstream_gateway_produce_seconds", time.perf_counter() - begun_s)
+        accept = self._receipts.accept
         for each, place in zip(judged, placed, strict=True):
             if place is not None:
-                outcome.accepted.append(self._receipts.accept(each, place, principal.tenant_id))
+                outcome.ids.append(each.event_id)
+                outcome.receipts.append(accept(each.event_id, each.value_sha256, place, principal.tenant_id))
                 continue
             detail = f"Kafka did not acknowledge within {self._within_s:g} s; send it again"
             outcome.rejected.append(Rejected(each.index, Refusal("unavailable", "", detail)))
-        if len(outcome.accepted) < len(judged):
+        if len(outcome.receipts) < len(judged):
             outcome.rejected.sort(key=lambda one: one.index)
             if mode == "blocking-strict":
-                missing = len(judged) - len(outcome.accepted)
+                missing = len(judged) - len(outcome.receipts)
                 raise RefusedError(
                     "unavailable",
                     f"Kafka did not acknowledge {missing} of {len(judged)} events; send all of them again",

@@ -8,6 +8,7 @@ from typing import Any
 from auditstream.core.errors import DecodeError
 from auditstream.gateway.drafts import Draft, Refusal
 from auditstream.gateway.problems import RefusedError
+from schemas.event_json import datum_in
 from schemas.strict_json import parse
 
 DraftOf = Callable[[int, Mapping[str, Any]], Draft]
@@ -31,6 +32,10 @@ def of_json(body: bytes, *, events: int, depth: int, draft_of: DraftOf = plain) 
     Raises:
         RefusedError: The body is not JSON, says where; or has too many events.
     """
+    if draft_of is plain and body[:1] == b"{":
+        datum = datum_in(body)
+        if datum is not None:
+            return [Draft(0, datum, is_datum=True)]
     try:
         value = parse(body, depth=depth + 1)
     except DecodeError as error:
@@ -69,6 +74,9 @@ def too_many(events: int) -> RefusedError:
 
 
 def _line(index: int, line: bytes, depth: int) -> Draft:
+    datum = datum_in(line)
+    if datum is not None:
+        return Draft(index, datum, is_datum=True)
     try:
         value = parse(line, depth=depth)
     except DecodeError as error:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from auditstream.core.metrics import Metrics
 from auditstream.gateway.answering import Answer, Door, Endpoint, json_answer
 from auditstream.gateway.bodies import Receive
@@ -49,4 +51,5 @@ class ReceiptsEndpoint(Endpoint):
                 "no receipt of this value is kept here; `auditstream prove` finds an event by its id",
                 field="value_sha256",
             )
-        return json_answer(200, {"id": found.event_id, **found.receipt()})
+        event_id, receipt = found
+        return json_answer(200, {"id": event_id, **msgspec.structs.asdict(receipt)})

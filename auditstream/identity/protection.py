@@ -33,6 +33,10 @@ _MOST_SEALED_BYTES = 512 * 1024
 """Bytes of all boxes of an event: the rest of it then fits the 1 MB that Kafka takes."""
 
 _LONGEST_NAME = 64
+_PERSONAL = frozenset(
+    {"actor_id", "src_ip", "attributes", "sealed", "seal_key_id", "review", "change", "access"}
+)
+"""Fields that the stage looks at; of an event without them it has nothing to do."""
 
 
 class Protection:
@@ -57,6 +61,8 @@ class Protection:
             ContractError: A box of the producer's does not open with a key of the tenant's and subject's.
             RetryableError: The keyring does not answer: nothing of the event may be recorded yet.
         """
+        if _PERSONAL.isdisjoint(datum):
+            return dict(datum)
         tenant = datum.get("tenant_id", "")
         event = HiddenEvent(dict(datum), tenant, self._keys.hmac(tenant), self._policy_of(tenant))
         event.name_persons()
