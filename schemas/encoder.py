@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Context, Decimal
 from functools import cache
-from operator import itemgetter
 from typing import Any
 
 from schemas.compiled import compiled
@@ -20,9 +19,6 @@ from schemas.records.record import EPOCH
 
 Write = Callable[[Any], bytes]
 """Returns a value's encoding."""
-
-_Shape = tuple[bytes, Callable[[Mapping[str, Any]], tuple[Any, ...]], list[Write]]
-"""How records with the same fields are written: all but their values, what takes those, and their writers."""
 
 _MOST_SHAPES = 1_024
 _SECOND_US = 1_000_000
@@ -49,20 +45,17 @@ def _writer(avro: Any) -> Write:
 def _record(avro: Any) -> Write:
     """Return what writes the present fields, and the bytes of all the absent ones between them at once."""
     fields = _Fields(avro)
-    shapes: dict[tuple[str, ...], _Shape] = {}
+    shapes: dict[tuple[str, ...], Write] = {}
 
     def record(datum: Mapping[str, Any]) -> bytes:
         names = tuple(datum)
-        shape = shapes.get(names)
-        if shape is None:
-            shape = fields.shape(names)
+        write = shapes.get(names)
+        if write is None:
+            write = fields.shape(names)
             if len(shapes) >= _MOST_SHAPES:
                 shapes.clear()
-            shapes[names] = shape
-        template, values_of, writers = shape
-        return template % tuple(
-            [write(value) for write, value in zip(writers, values_of(datum), strict=True)]
-        )
+            shapes[names] = write
+        return write(datum)
 
     return record
 
@@ -81,8 +74,8 @@ class _Fields:
                 self._required.add(field["name"])
             self._defaults.append(default or b"")
 
-    def shape(self, names: tuple[str, ...]) -> _Shape:
-        """Return how records with just these fields are written.
+    def shape(self, names: tuple[str, ...]) -> Write:
+        """Return what writes records with just these fields.
 
         Raises:
             KeyError: A field is missing or unknown.
@@ -90,18 +83,55 @@ class _Fields:
         if missing := self._required.difference(names):
             raise KeyError(*missing)
         present = sorted((*self._writers[name], name) for name in names)
-        pieces = []
+        template = b""
         begin = 0
-        for place, _, _ in present:
-            pieces.append(b"".join(self._defaults[begin:place]).replace(b"%", b"%%"))
+        source = _Source()
+        for place, write, name in present:
+            template += b"".join(self._defaults[begin:place]).replace(b"%", b"%%") + source.add(name, write)
             begin = place + 1
-        pieces.append(b"".join(self._defaults[begin:]).replace(b"%", b"%%"))
-        return b"%b".join(pieces), _values_of([name for _, _, name in present]), [each[1] for each in present]
+        template += b"".join(self._defaults[begin:]).replace(b"%", b"%%")
+        return source.compiled(template)
 
 
-def _values_of(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return what takes the values of some fields; `itemgetter` alone gives a tuple of two and more only."""
-    return itemgetter(*names) if len(names) > 1 else lambda datum: tuple(datum[name] for name in names)
+class _Source:
+    """The text of a function that writes records of one shape.
+
+    The calls that a loop over writers would make for strings, which most fields are, take half of its time.
+    All that is not fixed text in it are names of fields, from the packaged schemas.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._values: list[str] = []
+        self._known: dict[str, Any] = {"ONE": _ONE, "SOME_OF": _SOME_OF, "SOME": _SOME, "long": _long}
+
+    def add(self, name: str, write: Write) -> bytes:
+        """Write one more field; return its part of the template."""
+        number = len(self._lines)
+        if write not in {_string, _optional_string}:
+            self._known[f"write_{number}"] = write
+            self._lines.append(f"v{number} = write_{number}(datum[{name!r}])")
+            self._values.append(f"v{number}")
+            return b"%b"
+        value = f"v{number} = datum[{name!r}].encode(); n{number} = len(v{number}); "
+        if write is _string:
+            size = f"s{number} = ONE[n{number} << 1] if n{number} < 0x40 else long(n{number})"
+            self._lines.append(value + size)
+        else:
+            size = f"s{number} = SOME_OF[n{number}] if n{number} < 0x40 else SOME + long(n{number})"
+            self._lines += [
+                f"if datum[{name!r}] is None: v{number} = b''; s{number} = b'\\x00'",
+                f"else: {value}{size}",
+            ]
+        self._values += [f"s{number}", f"v{number}"]
+        return b"%b%b"
+
+    def compiled(self, template: bytes) -> Write:
+        """Return the function."""
+        body = "\n    ".join([*self._lines, f"return template % ({''.join(f'{v}, ' for v in self._values)})"])
+        exec(f"def record(datum):\n    {body}", self._known | {"template": template}, found := {})  # noqa: S102
+        write: Write = found["record"]
+        return write
 
 
 def _default(field: Any) -> bytes | None:
@@ -117,6 +147,8 @@ def _default(field: Any) -> bytes | None:
 def _optional(write: Write) -> Write:
     if write is _string:  # most fields are: one call, not two
         return _optional_string
+    if write is _long:
+        return _optional_long
     return lambda value: _NULL if value is None else _SOME + write(value)
 
 
@@ -126,6 +158,10 @@ def _optional_string(text: str | None) -> bytes:
     data = text.encode()
     size = len(data)
     return (_SOME_OF[size] if size < 0x40 else _SOME + _long(size)) + data
+
+
+def _optional_long(number: int | None) -> bytes:
+    return _NULL if number is None else _SOME + _base128(number << 1 ^ number >> 63)
 
 
 def _array(avro: Any) -> Write:
@@ -169,18 +205,19 @@ def _decimal(avro: Any) -> Write:
 
 def _long(number: int) -> bytes:
     """Return zigzag and base 128 (Avro 1.12, "Binary encoding")."""
-    rest = number << 1 ^ number >> 63
+    return _base128(number << 1 ^ number >> 63)
+
+
+def _base128(rest: int) -> bytes:
     if rest < 0x80:
         return _ONE[rest]
-    pieces = b""
-    while rest >= 0x1000_0000:  # four bytes at a time
-        few = rest & 0x7F | 0x80, rest >> 7 & 0x7F | 0x80, rest >> 14 & 0x7F | 0x80, rest >> 21 & 0x7F | 0x80
-        pieces += bytes(few)
-        rest >>= 28
-    while rest >= 0x80:
-        pieces += _MORE[rest & 0x7F]
-        rest >>= 7
-    return pieces + _ONE[rest]
+    if rest < 0x4000:
+        return _LAST_TWO[rest]
+    if rest < 0x20_0000:
+        return _TWO[rest & 0x3FFF] + _ONE[rest >> 14]
+    if rest < 0x1000_0000:
+        return _TWO[rest & 0x3FFF] + _LAST_TWO[rest >> 14]
+    return _TWO[rest & 0x3FFF] + _TWO[rest >> 14 & 0x3FFF] + _base128(rest >> 28)
 
 
 def _bytes(data: bytes) -> bytes:
@@ -203,7 +240,8 @@ def _time(value: datetime | int) -> bytes:
 
 _EXACT = Context(prec=60)  # more than the 38 digits of any decimal here
 _ONE = [bytes([number]) for number in range(0x80)]
-_MORE = [bytes([number | 0x80]) for number in range(0x80)]
+_TWO = [bytes([number & 0x7F | 0x80, number >> 7 | 0x80]) for number in range(0x4000)]
+_LAST_TWO = [bytes([number & 0x7F | 0x80, number >> 7]) for number in range(0x4000)]
 _SOME_OF = [_SOME + _ONE[size << 1] for size in range(0x40)]
 _STRUCTURED: dict[str, Callable[[Any], Write]] = {
     "record": _record,

@@ -101,13 +101,18 @@ class EventProducer:
         self._parcels: dict[Place, deque[_Parcel]] = {}
         self._senders: dict[Place, asyncio.Task[None]] = {}
         self._connecting: asyncio.Task[None] | None = None
-        self._connected = asyncio.Event()
+        self._first_connected = asyncio.Event()
+        self._is_overdue = False
         self._ticks = Ticks()
 
     @property
     def is_connected(self) -> bool:
-        """Whether Kafka was reached, and nothing has shown since that it is away."""
-        return self._connected.is_set()
+        """Whether Kafka was reached, and nothing has shown since that it is away.
+
+        What is overdue shows it only while something waits: else nothing that could be acknowledged would
+        ever say that Kafka is back.
+        """
+        return self._producer is not None and not (self._is_overdue and self._room.taken_bytes)
 
     @property
     def waiting_bytes(self) -> int:
@@ -133,24 +138,39 @@ class EventProducer:
             RetryableError: None was acknowledged in time, or Kafka takes none.
         """
         handed: list[_Handed] = []
+        until_s = self._loop.time() + within_s
         try:
-            async with asyncio.timeout(within_s):
-                for few, sizes in self._portions(messages):
-                    size = sum(sizes)
-                    await self._room.take(size, within_s=within_s)
-                    if not self._partitions:
-                        await self._wait_for_partitions(size)
-                    self._hand_over(few, sizes, handed)
-                for each in handed:
-                    if not each.base.done():
-                        await each.base
+            for few, sizes in self._portions(messages):
+                size = sum(sizes)
+                await self._room.take(size, within_s=until_s - self._loop.time())
+                if not self._partitions:
+                    await self._wait_for_partitions(size, until_s)
+                self._hand_over(few, sizes, handed)
         except (TimeoutError, NoRoomError):
-            self._connected.clear()  # until something is acknowledged
+            self._is_overdue = True
+        await self._acknowledged(handed, until_s)
         found: list[Placed | None] = [each.placed for each in handed]
         found += [None] * (len(messages) - len(handed))
         if messages and not any(found):
             raise _unacknowledged(within_s, is_handed_over=bool(handed))
         return found
+
+    async def _acknowledged(self, handed: Sequence[_Handed], until_s: float) -> None:
+        """Return once all of the messages are acknowledged, or their time is over."""
+        # A timer of the loop: `asyncio.timeout` would cost a request as much as the judging of its event.
+        timer = self._loop.call_at(until_s, self._give_up, handed)
+        try:
+            for each in handed:
+                if not each.base.done():
+                    await each.base
+        finally:
+            timer.cancel()
+
+    def _give_up(self, handed: Sequence[_Handed]) -> None:
+        for each in handed:
+            if not each.base.done():
+                self._is_overdue = True  # until something is acknowledged
+                each.base.set_result(_NOWHERE)
 
     async def stop(self, *, within_s: float) -> int:
         """Send what waits, close the connection, and return how many messages were not acknowledged."""
@@ -180,11 +200,11 @@ class EventProducer:
     def _charge(self, message: Outbound) -> int:
         return min(message.size_bytes, self._room.size_bytes)
 
-    async def _wait_for_partitions(self, taken: int) -> None:
+    async def _wait_for_partitions(self, taken: int, until_s: float) -> None:
         """Wait for the first connection; give the room that is held back when it does not come."""
         try:
-            while not self._partitions:
-                await self._connected.wait()
+            async with asyncio.timeout_at(until_s):
+                await self._first_connected.wait()
         except BaseException:
             self._room.give(taken)
             raise
@@ -266,7 +286,7 @@ class EventProducer:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue
-            self._connected.set()
+            self._is_overdue = False
             return int(acknowledged.offset)
 
     async def _a_producer(self) -> AIOKafkaProducer:
@@ -278,7 +298,6 @@ class EventProducer:
 
     async def _replace(self, producer: AIOKafkaProducer) -> None:
         if self._producer is producer:
-            self._connected.clear()
             await self._close()
 
     async def _close(self) -> None:
@@ -298,7 +317,7 @@ class EventProducer:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue
             self._producer = producer
-            self._connected.set()
+            self._first_connected.set()
             log.info("kafka_connected", topics=list(self._topics))
             return
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auditstream.core.clock import Clock, SystemClock
 from auditstream.core.metrics import Metrics
@@ -87,7 +87,7 @@ async def _nothing(_app: Starlette) -> AsyncIterator[None]:
     yield
 
 
-def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> Starlette:
+def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> ASGIApp:
     """Return the application; call it in the event loop that serves it.
 
     Args:
@@ -138,7 +138,22 @@ def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> Starlette:
         Route("/metrics", _metrics(parts, room)),
         Route("/openapi.json", _openapi),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _problem})
+    others = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _problem})
+    return _Doors({each.route: each for each in (events, *exports)}, others)
+
+
+class _Doors:
+    """Hands posts to the routes that most requests are for; all else goes Starlette's longer way."""
+
+    def __init__(self, posts: Mapping[str, ASGIApp], others: ASGIApp) -> None:
+        self._posts = posts
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = None
+        if scope["type"] == "http" and scope["method"] == "POST":
+            endpoint = self._posts.get(scope["path"])
+        await (endpoint or self._others)(scope, receive, send)
 
 
 def _route(path: str, endpoint: ASGIApp, method: str) -> Route:

@@ -6,6 +6,7 @@ While the store is away what was known last goes on to count: its age is a metri
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import defaultdict
@@ -28,6 +29,7 @@ KINDS = ("tenant", "credential")
 _CHOICES = tuple(each.name for each in fields(Policy))
 _NOBODY = hash_of("")
 _BEARER = "bearer "
+_MOST_ADMITTED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class CredentialBook:
         self.revision = snapshot.revision
         self._credentials = _by_key(snapshot, "credential", "credential_id")
         self._tenants = _by_key(snapshot, "tenant", "tenant_id")
+        self._admitted: dict[bytes, tuple[_Held, _Held | None, Principal]] = {}
 
     def __len__(self) -> int:
         return sum(any(held.secret_hash for held in each) for each in self._credentials.values())
@@ -108,6 +111,15 @@ class CredentialBook:
         """
         if authorization is None:
             raise UnknownKeyError("unauthenticated", "authorization: no key; send `Bearer ask_…`")
+        digest = hashlib.sha256(authorization.encode()).digest()
+        admitted = self._admitted.get(digest)
+        if admitted is not None:
+            credential, tenant, principal = admitted
+            if credential.covers(at) and (tenant is None or tenant.covers(at)):
+                return principal
+        return self._admit(authorization, digest, at)
+
+    def _admit(self, authorization: str, digest: bytes, at: datetime) -> Principal:
         if authorization[: len(_BEARER)].lower() != _BEARER:
             raise UnknownKeyError("unauthenticated", "authorization: is not `Bearer` with a key")
         key = authorization[len(_BEARER) :].strip()
@@ -130,7 +142,14 @@ class CredentialBook:
                 credential_id=credential_id,
                 tenant_id=held.tenant_id,
             )
-        return self._of_tenant(credential_id, held, at)
+        principal = self._of_tenant(credential_id, held, at)
+        tenant = self._tenant(held.tenant_id, at)
+        # A tenant that is not known yet may become so within this revision: it is looked for each time.
+        if tenant is not None or held.tenant_id not in self._tenants:
+            if len(self._admitted) >= _MOST_ADMITTED:
+                self._admitted.clear()
+            self._admitted[digest] = held, tenant, principal
+        return principal
 
     def policy(self, tenant_id: str, at: datetime) -> Policy:
         """Return what a tenant chose; the strictest for one that nobody knows."""

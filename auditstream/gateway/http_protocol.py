@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from auditstream.gateway.joined_writes import JoinedWrites
 from auditstream.gateway.problems import RefusedError
 
 
@@ -78,6 +79,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """End the head."""
         self._end_head()
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.transport = JoinedWrites(self.transport, self.loop)  # type: ignore[assignment]
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or what was refused while it was parsed."""

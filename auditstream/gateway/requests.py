@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast, get_args
 from urllib.parse import parse_qs
 
@@ -49,18 +50,12 @@ class Head:
         Raises:
             RefusedError: There is none, it is none, or its charset is not UTF-8.
         """
-        given = self.text(b"content-type")
+        given = self.headers.get(b"content-type")
         if given is None:
             raise RefusedError(
                 "unsupported_type", "content-type: says nothing of the body's format", field="content-type"
             )
-        found = _MEDIA_TYPE.fullmatch(given.lower())
-        if found is None:
-            raise RefusedError("unsupported_type", "content-type: is no media type", field="content-type")
-        charset = _CHARSET.search(found[2] or "")
-        if charset is not None and charset[1] not in {"utf-8", "utf8", "us-ascii"}:
-            raise RefusedError("unsupported_type", "content-type: charset is not UTF-8", field="content-type")
-        return found[1]
+        return _media_type(given)
 
     def mode(self, otherwise: Mode, *, may_choose: bool) -> Mode:
         """Return how the request wants to be answered.
@@ -85,3 +80,14 @@ class Head:
                 "bad_mode", f"mode: this gateway answers here as {otherwise} only", field="mode"
             )
         return cast("Mode", wanted)
+
+
+@lru_cache(maxsize=256)
+def _media_type(given: bytes) -> str:
+    found = _MEDIA_TYPE.fullmatch(given.decode("latin-1").lower())
+    if found is None:
+        raise RefusedError("unsupported_type", "content-type: is no media type", field="content-type")
+    charset = _CHARSET.search(found[2] or "")
+    if charset is not None and charset[1] not in {"utf-8", "utf8", "us-ascii"}:
+        raise RefusedError("unsupported_type", "content-type: charset is not UTF-8", field="content-type")
+    return found[1]

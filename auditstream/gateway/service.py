@@ -16,6 +16,7 @@ from typing import Protocol
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from auditstream.core.clock import SystemClock
 from auditstream.core.errors import ConfigError, RetryableError
@@ -42,6 +43,9 @@ _REGISTRY_PAUSE_S = 1.0
 _BACKLOG = 512
 _KEEP_ALIVE_S = 30
 _STOP_S = 5.0
+_COLLECTIONS = (50_000, 20, 20)
+"""New objects before a collection, and collections before the next older ones: a request makes some hundred
+that reference counts free by themselves."""
 
 
 class RunningProducer(Producer, Protocol):
@@ -219,11 +223,12 @@ async def _serve(
         # What is there now stays: collections need not look at it again at every few hundred events.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_COLLECTIONS)
         log.info("gateway_listens", address=settings.gateway.listen)
         await server.serve(sockets=[sock])
 
 
-def server_config(app: Starlette, settings: GatewaySettings) -> uvicorn.Config:
+def server_config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
     """Return how uvicorn serves the application: bounded, without logs of its own, draining in time."""
     protocol = bounded_protocol(
         header_bytes=settings.header_bytes, header_s=settings.header_s, connections=settings.connections
