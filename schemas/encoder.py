@@ -129,9 +129,9 @@ class _Source:
     def compiled(self, template: bytes) -> Write:
         """Return the function."""
         body = "\n    ".join([*self._lines, f"return template % ({''.join(f'{v}, ' for v in self._values)})"])
-        exec(f"def record(datum):\n    {body}", self._known | {"template": template}, found := {})  # noqa: S102
-        write: Write = found["record"]
-        return write
+        found: dict[str, Write] = {}
+        exec(f"def record(datum):\n    {body}", self._known | {"template": template}, found)  # noqa: S102
+        return found["record"]
 
 
 def _default(field: Any) -> bytes | None:

@@ -1,0 +1,115 @@
+"""What a producer knows of Kafka, and that it never spins: with a client of Kafka's that tests hold in their hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from auditstream.core.errors import RetryableError
+from auditstream.core.ports import Outbound, Placed
+from streams.event_producer import EventProducer
+
+
+class Batch:
+    """What is to be sent."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+
+    def append(self, *, timestamp: int | None, key: bytes, value: bytes, headers: Sequence[object]) -> None:
+        self.values.append(value)
+
+    def close(self) -> None: ...
+
+    def record_count(self) -> int:
+        return len(self.values)
+
+
+class HeldKafka:
+    """A producer whose batches wait until the test acknowledges them."""
+
+    def __init__(self) -> None:
+        self.sent: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return {0}
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        acknowledged: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.sent.put_nowait(acknowledged)
+        return acknowledged
+
+
+MESSAGE = Outbound("t", b"acme|c", b"value")
+PLACE = SimpleNamespace(offset=7)
+
+
+async def connected(kafka: HeldKafka) -> EventProducer:
+    made = EventProducer(lambda: kafka_of(kafka), topics=["t"], most_bytes=1 << 20)
+    made.start()
+    sending = asyncio.create_task(made.send([MESSAGE], within_s=30))
+    (await kafka.sent.get()).set_result(PLACE)
+    assert await sending == [Placed("t", 0, 7)]
+    assert made.is_connected
+    return made
+
+
+def kafka_of(kafka: HeldKafka) -> AIOKafkaProducer:
+    found: Any = kafka
+    return found
+
+
+async def test_an_acknowledgement_at_the_moment_of_the_deadline_leaves_kafka_known() -> None:
+    kafka = HeldKafka()
+    sender = await connected(kafka)
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + 0.05
+    sending = asyncio.create_task(sender.send([MESSAGE], within_s=0.05))
+    acknowledged = await kafka.sent.get()
+    while loop.time() < until_s:  # so that both are due in the same turn of the loop
+        pass
+    acknowledged.set_result(PLACE)
+    await asyncio.wait([sending])
+
+    assert sender.is_connected
+    await sender.stop(within_s=5)
+
+
+async def test_what_is_overdue_shows_that_kafka_is_away_until_it_is_acknowledged() -> None:
+    kafka = HeldKafka()
+    sender = await connected(kafka)
+
+    with pytest.raises(RetryableError, match="did not acknowledge within 0.01 s"):
+        await sender.send([MESSAGE], within_s=0.01)
+    away = sender.is_connected
+    (await kafka.sent.get()).set_result(PLACE)
+    await sender.stop(within_s=5)
+
+    assert not away
+    assert sender.waiting_bytes == 0
+
+
+async def test_kafka_is_not_away_for_ever_when_what_was_overdue_is_given_up() -> None:
+    kafka = HeldKafka()
+    sender = await connected(kafka)
+
+    with pytest.raises(RetryableError):
+        await sender.send([MESSAGE], within_s=0.01)
+    (await kafka.sent.get()).set_exception(ValueError("a fault of ours"))
+    while sender.waiting_bytes:
+        await asyncio.sleep(0)
+
+    assert sender.is_connected
+    await sender.stop(within_s=5)
