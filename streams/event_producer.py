@@ -26,7 +26,7 @@ from auditstream.core.room import NoRoomError, Room
 from auditstream.core.settings import KafkaSettings
 from streams.java_partitioner import hashes_of
 from streams.kafka_security import aiokafka_settings
-from streams.producer_start import started, stopped
+from streams.producer_start import paced, started, stopped
 from streams.ticks import Ticks
 
 log = get_logger(__name__)
@@ -334,14 +334,16 @@ def new_event_producer(settings: KafkaSettings, *, topics: Sequence[str], most_b
     """Return a producer for the settings; call it in the event loop, and `start` it."""
 
     def new_producer() -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            **aiokafka_settings(settings),
-            acks="all",
-            enable_idempotence=True,
-            compression_type="zstd",
-            max_batch_size=_BATCH_BYTES,
-            request_timeout_ms=_REQUEST_MS,
-            metadata_max_age_ms=60_000,
+        return paced(
+            AIOKafkaProducer(
+                **aiokafka_settings(settings),
+                acks="all",
+                enable_idempotence=True,
+                compression_type="zstd",
+                max_batch_size=_BATCH_BYTES,
+                request_timeout_ms=_REQUEST_MS,
+                metadata_max_age_ms=60_000,
+            )
         )
 
     return EventProducer(new_producer, topics=topics, most_bytes=most_bytes)

@@ -1,9 +1,10 @@
-"""The start of a producer, which is bounded: aiokafka's own is not."""
+"""The start of a producer, which is bounded, and the pace of its questions: aiokafka's own are not."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -12,6 +13,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 # connection then ends it has nobody left to ask, and waits for its id for ever. Another one finds the way.
 _START_S = 15.0
 _STOP_S = 5.0
+
+_QUESTION_S = 0.1
+"""Least time between two questions for metadata: aiokafka's own pause between attempts."""
 
 
 async def started(producer: AIOKafkaProducer) -> AIOKafkaProducer:
@@ -36,3 +40,25 @@ async def stopped(producer: AIOKafkaProducer) -> None:
     """Close a producer; what it still holds is given up after some seconds."""
     with suppress(KafkaError, OSError, TimeoutError):
         await asyncio.wait_for(producer.stop(), _STOP_S)
+
+
+def paced(producer: AIOKafkaProducer) -> AIOKafkaProducer:
+    """Let a producer ask for metadata no more often than it tries other things again; return it.
+
+    While a partition has no leader, as when its broker stops or starts, aiokafka's sender asks as fast as it
+    is answered or refused, and keeps a processor busy with it.
+    """
+    client: Any = producer.client
+    ask = client._metadata_update
+    asked_s = float("-inf")
+
+    async def ask_at_a_pace(cluster: Any, topics: Any) -> bool:
+        nonlocal asked_s
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, asked_s + _QUESTION_S - loop.time()))
+        asked_s = loop.time()
+        is_updated: bool = await ask(cluster, topics)
+        return is_updated
+
+    client._metadata_update = ask_at_a_pace
+    return producer

@@ -23,6 +23,7 @@ from streams.lane import Lane
 from streams.lane_services import LaneServices, no_checkpoint, no_reference_data
 from streams.lanes import Lanes
 from streams.pacing import Pacing
+from streams.producer_start import paced
 from streams.publisher import KafkaPublisher
 from streams.transport.app import ConsumerLink, LaneApp
 from streams.transport.epochs import topic_epochs
@@ -93,13 +94,15 @@ def new_worker_app(settings: Settings, parts: WorkerParts) -> LaneApp:
 def _lane_services(settings: Settings, parts: WorkerParts, app: LaneApp) -> LaneServices:
     worker, link = settings.worker, ConsumerLink(app)
     publisher = KafkaPublisher(
-        lambda: aiokafka.AIOKafkaProducer(
-            **kafka_security.aiokafka_settings(settings.kafka),
-            acks="all",
-            enable_idempotence=True,
-            compression_type="zstd",
-            linger_ms=20,
-            max_request_size=16 * 1024 * 1024,
+        lambda: paced(
+            aiokafka.AIOKafkaProducer(
+                **kafka_security.aiokafka_settings(settings.kafka),
+                acks="all",
+                enable_idempotence=True,
+                compression_type="zstd",
+                linger_ms=20,
+                max_request_size=16 * 1024 * 1024,
+            )
         ),
         parts.metrics,
     )

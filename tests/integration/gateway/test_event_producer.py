@@ -7,8 +7,10 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.ports import Outbound, Placed
@@ -115,3 +117,28 @@ async def test_a_broker_that_is_killed_and_comes_back_has_everything_once_and_in
     there = everything(broker, "events", 501)
     assert sorted(int(value) for value in there.values()) == list(range(501))
     assert [there[place] for place in placed if place is not None] == [b"%d" % each for each in range(1, 500)]
+
+
+async def test_a_partition_without_a_leader_is_asked_about_at_a_pace(
+    kafka: Broker, topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = topic()
+    made: list[AIOKafkaProducer] = []
+    asked: list[object] = []
+
+    def kept(**settings: Any) -> AIOKafkaProducer:
+        made.append(AIOKafkaProducer(**settings))
+        return made[-1]
+
+    monkeypatch.setattr("streams.event_producer.AIOKafkaProducer", kept)
+    async with producer(kafka.bootstrap, name) as sender:
+        await sender.send([message(name, 1)], within_s=30)
+        cluster = made[0].client.cluster
+        cluster.leader_for_partition = lambda _: -1  # as a broker says of itself while it stops
+        cluster.add_listener(asked.append)
+        with pytest.raises(RetryableError):
+            await sender.send([message(name, 2)], within_s=2)
+        del cluster.leader_for_partition
+
+    assert 3 <= len(asked) <= 25
+    assert len(everything(kafka, name, 2)) == 2
