@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,8 @@ log = get_logger(__name__)
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
+_DISCARD_BYTES, _DISCARD_S = 4 * 1024 * 1024, 2.0
+"""How much of a body is read for nothing, and for how long, so that its caller sees why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Endpoint(ABC):
         except Exception as error:  # noqa: BLE001  told of by type only: the message may quote the body
             log.error("request_failed", route=self.route, error=type(error).__name__)  # noqa: TRY400
             answer = self.refusal(RefusedError("internal", "a fault of the gateway's own"), head)
+        if not is_read.is_complete:
+            await is_read.discard()
         self._metrics.count(
             "auditstream_gateway_requests_total", route=self.route, status=f"{answer.status // 100}xx"
         )
@@ -132,6 +138,17 @@ class _BodySeen:
         message = await self._receive()
         self.is_complete = not message.get("more_body", False)
         return message
+
+    async def discard(self) -> None:
+        """Read the rest of a body and forget it, unless it is long or slow.
+
+        A connection that is closed with bytes unread is reset, and its caller may never see the answer.
+        """
+        size = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARD_S):
+                while not self.is_complete and size <= _DISCARD_BYTES:
+                    size += len((await self()).get("body", b""))
 
 
 async def respond(send: Send, answer: Answer, *, closing: bool = False) -> None:

@@ -196,3 +196,17 @@ def refuses(gate: ServedGateway) -> bool:
     except OSError:
         return True
     return False
+
+
+def test_a_caller_that_sends_a_body_for_nothing_sees_why_and_not_a_reset(gateway: ServedGateway) -> None:
+    body = text(event(attributes={"padding": "x" * MB}))
+    refused = head(gateway, content_length=len(body), authorization="Bearer ask_nobody")
+    with socket.create_connection((gateway.host, gateway.port), timeout=TIMEOUT_S) as connection:
+        connection.sendall(refused + body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while more := connection.recv(65_536):  # a reset is an error here
+            answer += more
+
+    assert int(answer[9:12]) == 401
+    assert b"unauthenticated" in answer
