@@ -24,14 +24,13 @@ from auditstream.gateway.answering import Door
 from auditstream.gateway.avro_bodies import AvroBodies, Schemas
 from auditstream.gateway.batch_queue import BatchQueue, Producer
 from auditstream.gateway.bodies import Bodies
-from auditstream.gateway.credentials import Credentials, Principal
+from auditstream.gateway.credentials import Credentials
 from auditstream.gateway.events_endpoint import EventsEndpoint
 from auditstream.gateway.intake import Intake
 from auditstream.gateway.judging import Judge
 from auditstream.gateway.keys_endpoint import KeysEndpoint
 from auditstream.gateway.limits import Limits
 from auditstream.gateway.openapi import description
-from auditstream.gateway.otlp.origins import Options
 from auditstream.gateway.otlp_endpoint import export_endpoints
 from auditstream.gateway.problems import STATUSES, RefusedError
 from auditstream.gateway.receipts import Receipts
@@ -120,7 +119,6 @@ def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> ASGIApp:
         metrics=metrics,
     )
     exports = export_endpoints(
-        options_of=_options_of(parts.keys),
         door=door,
         bodies=bodies,
         intake=intake,
@@ -158,15 +156,6 @@ class _Doors:
 
 def _route(path: str, endpoint: ASGIApp, method: str) -> Route:
     return Route(path, endpoint, methods=[method])
-
-
-def _options_of(keys: Keys) -> Callable[[Principal], Options]:
-    def options(principal: Principal) -> Options:
-        hmac = keys.hmac(principal.tenant_id)
-        is_kept = principal.policy.contents == "sealed"
-        return Options(lambda content: hmac.hexdigest("content", content), is_kept)
-
-    return options
 
 
 async def _healthz(_request: Request) -> Response:

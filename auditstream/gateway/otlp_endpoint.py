@@ -18,14 +18,12 @@ from auditstream.gateway.otlp.answers import Answer as OtlpAnswer
 from auditstream.gateway.otlp.answers import exported, failed, metrics_rejected
 from auditstream.gateway.otlp.decoding import decode
 from auditstream.gateway.otlp.logs import logs_to_drafts
-from auditstream.gateway.otlp.origins import Options
 from auditstream.gateway.otlp.signals import LOGS, METRICS, TRACES, Encoding, Signal
 from auditstream.gateway.otlp.spans import spans_to_drafts
 from auditstream.gateway.problems import RefusedError
 from auditstream.gateway.requests import Head, Scope
 
-ToDrafts = Callable[[Any, Options], list[Draft]]
-OptionsOf = Callable[[Principal], Options]
+ToDrafts = Callable[[Any], list[Draft]]
 
 _LARGE_BYTES = 256 * 1024
 """A body from which other requests would wait too long for their turn: it is read on a thread."""
@@ -41,7 +39,6 @@ class ExportEndpoint(Endpoint):
         route: Path, for metrics.
         signal: The signal.
         to_drafts: Makes drafts of a request.
-        options_of: What a caller's requests are read with.
         mode: How requests are answered.
         door: Lets callers in.
         bodies: Reads bodies.
@@ -56,7 +53,6 @@ class ExportEndpoint(Endpoint):
         signal: Signal,
         to_drafts: ToDrafts,
         *,
-        options_of: OptionsOf,
         mode: Mode,
         door: Door,
         bodies: Bodies,
@@ -67,7 +63,6 @@ class ExportEndpoint(Endpoint):
         super().__init__(route, door, metrics)
         self._signal = signal
         self._to_drafts = to_drafts
-        self._options_of = options_of
         self._mode = mode
         self._bodies = bodies
         self._intake = intake
@@ -84,11 +79,10 @@ class ExportEndpoint(Endpoint):
         mode = head.mode(self._mode, may_choose=settings.callers_choose_mode)
         async with self._bodies.read(head.headers, receive) as body:
             self._metrics.count("auditstream_gateway_body_bytes_total", len(body), route=self.route)
-            options = self._options_of(principal)
             if len(body) > _LARGE_BYTES:
-                total, drafts = await asyncio.to_thread(self._read, body, encoding, options)
+                total, drafts = await asyncio.to_thread(self._read, body, encoding)
             else:
-                total, drafts = self._read(body, encoding, options)
+                total, drafts = self._read(body, encoding)
             if len(drafts) > settings.events:
                 raise RefusedError("too_many_events", f"the request has more than {settings.events:,} events")
             refused = await self._refused(drafts, principal, mode)
@@ -98,12 +92,12 @@ class ExportEndpoint(Endpoint):
         """Return google.rpc.Status in the encoding of the request."""
         return status_of(error, head)
 
-    def _read(self, body: bytes, encoding: Encoding, options: Options) -> tuple[int, list[Draft]]:
+    def _read(self, body: bytes, encoding: Encoding) -> tuple[int, list[Draft]]:
         try:
             request = decode(self._signal, body, encoding)
         except RequestError as error:
             raise RefusedError("malformed", error.message) from None
-        return self._signal.count(request), self._to_drafts(request, options)
+        return self._signal.count(request), self._to_drafts(request)
 
     async def _refused(
         self, drafts: Sequence[Draft], principal: Principal, mode: Mode
@@ -161,7 +155,6 @@ class MetricsEndpoint(Endpoint):
 
 def export_endpoints(
     *,
-    options_of: OptionsOf,
     door: Door,
     bodies: Bodies,
     intake: Intake,
@@ -178,7 +171,6 @@ def export_endpoints(
             route,
             signal,
             to_drafts,
-            options_of=options_of,
             mode=mode,
             door=door,
             bodies=bodies,

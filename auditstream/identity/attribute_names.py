@@ -26,6 +26,10 @@ Meaning = Content | Literal["person", "address"] | None
 
 _EXACT: dict[str, Meaning] = {
     "gen_ai.prompt": "content.input",
+    "gen_ai.request.stop_sequences": "content.input",
+    "gen_ai.request.structured_output_schema": "content.tools",
+    "gen_ai.agent.description": "content.system",
+    "gen_ai.tool.description": "content.tools",
     "gen_ai.input.messages": "content.input",
     "gen_ai.retrieval.query.text": "content.input",
     "gen_ai.completion": "content.output",
@@ -33,6 +37,7 @@ _EXACT: dict[str, Meaning] = {
     "gen_ai.retrieval.documents": "content.output",
     "gen_ai.evaluation.explanation": "content.output",
     "gen_ai.event.content": "content.input",
+    "gen_ai.content.completion.chunk": "content.output",
     "gen_ai.memory.query.text": "content.input",
     "gen_ai.memory.records": "content.output",
     "gen_ai.guardrail.verdict.reason": "content.output",
@@ -49,9 +54,14 @@ _EXACT: dict[str, Meaning] = {
     "llm.prompts": "content.input",
     "llm.prompt_template.variables": "content.input",
     "llm.completions": "content.output",
-    "llm.function_call": "content.arguments",
+    "llm.function_call": "content.output",
     "tool.parameters": "content.arguments",
     "tool_call.function.arguments": "content.arguments",
+    "llm.chat.stop_sequences": "content.input",
+    "tool.description": "content.tools",
+    "tool.json_schema": "content.tools",
+    "evaluation.metadata": "content.output",
+    "metadata": "content.input",
     "input.value": "content.input",
     "output.value": "content.output",
     "embedding.text": "content.input",
@@ -104,12 +114,16 @@ _INDEXED: tuple[tuple[str, Content], ...] = (
     ("gen_ai.prompt.", "content.input"),
     ("gen_ai.completion.", "content.output"),
 )
-_OWN: frozenset[str] = frozenset(Content.__args__)  # type: ignore[attr-defined]  # a Literal has them
+_REFERENCES = frozenset({"gen_ai.input.messages.ref", "gen_ai.output.messages.ref"})
+"""Names of where content is kept, which is not the content."""
+
+OWN: frozenset[str] = frozenset(Content.__args__)  # type: ignore[attr-defined]  # a Literal has them
+"""Names of the kinds themselves."""
 
 
 def known_names() -> Iterator[tuple[str, str]]:
     """Yield every name and what it holds, `*` for any rest; for the page that lists them."""
-    yield from ((name, name) for name in sorted(_OWN))
+    yield from ((name, name) for name in sorted(OWN))
     yield from ((name, str(meaning)) for name, meaning in _EXACT.items())
     yield from ((f"{prefix}*", content) for prefix, content in _PREFIXES)
     yield from ((f"{prefix}<number>.*", content) for prefix, content in _INDEXED)
@@ -118,10 +132,12 @@ def known_names() -> Iterator[tuple[str, str]]:
 @lru_cache(maxsize=8_192)
 def meaning_of(name: str) -> Meaning:
     """Return what an attribute of this name holds; None for neither content nor personal data."""
-    if name in _OWN:
+    if name in OWN:
         return name  # type: ignore[return-value]  # one of the names of the type
     if name in _EXACT:
         return _EXACT[name]
+    if name in _REFERENCES:
+        return None
     for prefix, content in _PREFIXES:
         if name.startswith(prefix):
             return content

@@ -5,14 +5,13 @@ What is to be sealed is gathered on the way; sealing itself, which needs a key, 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from auditstream.identity.addresses import parsed, truncated
 from auditstream.identity.attribute_names import meaning_of
 from auditstream.identity.boxes import Place
+from auditstream.identity.contents import content_of, joined
 from auditstream.identity.policy import Policy
 from auditstream.identity.tenant_hmac import NOBODY, TenantHmac, is_handle
 
@@ -160,13 +159,7 @@ class HiddenEvent:
         """Take the content out of the attributes; return it by kind, several of a kind as one JSON object."""
         found: dict[str, dict[str, str]] = {}
         for name in list(self._attributes):
-            meaning = meaning_of(name)
-            if meaning is not None and meaning.startswith("content."):
-                found.setdefault(meaning, {})[name] = self._attributes.pop(name)
-        return {kind: _joined(parts) for kind, parts in found.items()}
-
-
-def _joined(parts: Mapping[str, str]) -> bytes:
-    if len(parts) == 1:
-        return next(iter(parts.values())).encode()
-    return json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+            kind = content_of(name, self.datum["event_type"])
+            if kind is not None:
+                found.setdefault(kind, {})[name] = self._attributes.pop(name)
+        return {kind: joined(parts).encode() for kind, parts in found.items()}

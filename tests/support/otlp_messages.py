@@ -11,7 +11,6 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from auditstream.gateway.otlp.origins import Options
 from auditstream.gateway.otlp.spans import spans_to_drafts
 
 TRACE_ID = bytes.fromhex("5b8efff798038103d269b633813fc60c")
@@ -90,8 +89,8 @@ def record(name: str, attributes: Mapping[str, Any], **changes: Any) -> LogRecor
     return LogRecord(attributes=pairs(attributes), **{**fields, **changes})
 
 
-def event_of(attributes: Mapping[str, Any], options: Options | None = None, **changes: Any) -> dict[str, Any]:
+def event_of(attributes: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
     """Return the event of a span with these attributes."""
-    (draft,) = spans_to_drafts(traces(span(attributes, **changes)), options or Options())
+    (draft,) = spans_to_drafts(traces(span(attributes, **changes)))
     assert draft.event is not None, draft.refusal
     return dict(draft.event)

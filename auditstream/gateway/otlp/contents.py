@@ -1,25 +1,27 @@
-"""Content of a call, measured and dropped: its size, and keyed HMACs where a key is at hand.
+"""Content of a call, gathered by kind as the privacy stage takes it from every door.
 
-The HMAC of a call's content is over its pieces in the order in which they came, each as its role, a zero
-byte, its length in 8 bytes and the piece itself, so that no two contents have the same bytes.
+The stage measures it, computes its HMACs, seals it where the tenant chose so, and takes it out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from auditstream.gateway.otlp.entries import Role
-from auditstream.gateway.otlp.kinds import TOOL_CALL
-from auditstream.gateway.otlp.values import bytes_of
+from auditstream.gateway.otlp.values import text_of
+from auditstream.identity.attribute_names import Content
+from auditstream.identity.contents import joined, kind_in
 
-Hmac = Callable[[bytes], str]
-"""Returns the keyed HMAC of some bytes as lower-case hex; the key is the tenant's."""
-
-_ASKED = frozenset({Role.INPUT, Role.SYSTEM, Role.TOOLS, Role.ARGUMENTS})
-_CALL_ROLES = {Role.INPUT: Role.ARGUMENTS, Role.OUTPUT: Role.RESULT}
-"""What a tool's span calls its input and output."""
+KINDS: dict[Role, Content] = {
+    Role.INPUT: "content.input",
+    Role.OUTPUT: "content.output",
+    Role.SYSTEM: "content.system",
+    Role.TOOLS: "content.tools",
+    Role.ARGUMENTS: "content.arguments",
+    Role.RESULT: "content.result",
+}
+"""Attribute in which the stage looks for content of a role."""
 
 
 @dataclass(slots=True)
@@ -27,56 +29,28 @@ class Contents:
     """The pieces of content of one event.
 
     Attributes:
-        pieces: Role and bytes of each, in order.
+        pieces: Their texts by role, and by the name of the attribute that held them.
     """
 
-    pieces: list[tuple[Role, bytes]] = field(default_factory=list)
+    pieces: dict[Role, dict[str, str]] = field(default_factory=dict)
 
-    def add(self, role: Role, value: Any) -> None:
-        """Add a piece."""
-        self.pieces.append((role, bytes_of(value)))
+    def add(self, role: Role, name: str, value: Any) -> None:
+        """Add a piece; of two under one name, as span and resource may have them, both stay."""
+        pieces = self.pieces.setdefault(role, {})
+        text, free, number = text_of(value), name, 1
+        while pieces.get(free, text) != text:
+            number += 1
+            free = f"{name}#{number}"
+        pieces[free] = text
 
-    def fields(self, event_type: str, hmac: Hmac | None) -> dict[str, Any]:
-        """Return the fields that tell of the content: paths to values; empty when there is none.
+    def attributes(self, event_type: str) -> dict[str, str]:
+        """Return the content as attributes, one a kind.
 
         Args:
             event_type: Type of the event: a tool's input and output are arguments and result.
-            hmac: Keyed HMAC; without it there are sizes only.
         """
-        if not self.pieces:
-            return {}
-        if event_type == TOOL_CALL:
-            self.pieces = [(_CALL_ROLES.get(role, role), piece) for role, piece in self.pieces]
-        found: dict[str, Any] = {"content_bytes": sum(len(piece) for _, piece in self.pieces)}
-        if event_type == TOOL_CALL and (result := self._of(Role.RESULT)):
-            found["tool.result_bytes"] = len(b"".join(result))
-        if hmac is None:
-            return found
-        found["content_hmac"] = hmac(_framed(self.pieces))
-        if event_type == TOOL_CALL:
-            self._add_hmac(found, "tool.args_hmac", Role.ARGUMENTS, hmac)
-        else:
-            self._add_hmac(found, "inference.tool_defs_hash", Role.TOOLS, hmac)
-            self._add_hmac(found, "inference.system_hash", Role.SYSTEM, hmac)
-        return found
-
-    def passed_on(self) -> dict[str, str]:
-        """Return the content itself as attributes, for a stage that seals it and takes it out again."""
-        asked = [piece for role, piece in self.pieces if role in _ASKED]
-        answered = [piece for role, piece in self.pieces if role not in _ASKED]
-        named = {"content.input": asked, "content.output": answered}
-        return {name: b"\n".join(pieces).decode(errors="replace") for name, pieces in named.items() if pieces}
-
-    def _of(self, role: Role) -> list[bytes]:
-        return [piece for own, piece in self.pieces if own is role]
-
-    def _add_hmac(self, found: dict[str, Any], path: str, role: Role, hmac: Hmac) -> None:
-        pieces = self._of(role)
-        if pieces:
-            found[path] = hmac(_framed([(role, piece) for piece in pieces]))
-
-
-def _framed(pieces: list[tuple[Role, bytes]]) -> bytes:
-    return b"".join(
-        role.value.encode() + b"\0" + len(piece).to_bytes(8, "big") + piece for role, piece in pieces
-    )
+        found: dict[Content, dict[str, str]] = {}
+        for role, pieces in self.pieces.items():
+            for name, text in pieces.items():
+                found.setdefault(kind_in(event_type, name, KINDS[role]), {})[name] = text
+        return {kind: joined(parts) for kind, parts in found.items()}

@@ -36,7 +36,7 @@ class Gathered:
 
     Attributes:
         event_type: Type of the event, which decides what families it has.
-        contents: Content, for measuring.
+        contents: Content, which the privacy stage takes out.
         kept: Attributes that stay, by name, as they came.
     """
 
@@ -75,9 +75,9 @@ class Gathered:
             case Opened():
                 self._open(rank, entry, value)
                 if entry.role is not None:
-                    self.contents.add(entry.role, value)
+                    self.contents.add(entry.role, name, value)
             case Content():
-                self.contents.add(entry.role, value)
+                self.contents.add(entry.role, name, value)
                 if entry.counted:
                     self._count(entry.counted, name, value)
 

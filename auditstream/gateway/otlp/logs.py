@@ -18,11 +18,10 @@ from auditstream.gateway.drafts import Draft, Refusal
 from auditstream.gateway.otlp.event_ids import record_event_id
 from auditstream.gateway.otlp.gathering import Gathered
 from auditstream.gateway.otlp.kinds import DETAILS, INFERENCE, Kind, kind_of_span, type_of_event
-from auditstream.gateway.otlp.origins import Options, Origin, event_from
+from auditstream.gateway.otlp.origins import Origin, event_from
 from auditstream.gateway.otlp.values import attributes_of, python_value
 
 _NANOS_PER_US = 1_000
-_DEFAULTS = Options()
 _SAMPLED = 0x01
 """Bit of W3C trace flags, which a record carries in the lowest byte of its flags."""
 
@@ -36,22 +35,20 @@ _SEVERITIES = ((21, 6), (17, 4), (13, 3), (1, 1))
 informational."""
 
 
-def logs_to_drafts(request: ExportLogsServiceRequest, options: Options = _DEFAULTS) -> list[Draft]:
+def logs_to_drafts(request: ExportLogsServiceRequest) -> list[Draft]:
     """Return the events of a request's log records, and the refusals of records that cannot be events.
 
     A draft's index is that of its record in the request.
     """
-    return list(_drafts(request, options))
+    return list(_drafts(request))
 
 
-def _drafts(request: ExportLogsServiceRequest, options: Options) -> Iterator[Draft]:
+def _drafts(request: ExportLogsServiceRequest) -> Iterator[Draft]:
     index = 0
     for resource in request.resource_logs:
         serialised = resource.resource.SerializeToString(deterministic=True)
         for scope in resource.scope_logs:
-            origin = Origin.of(
-                resource.resource, scope.scope, scope.schema_url or resource.schema_url, options
-            )
+            origin = Origin.of(resource.resource, scope.scope, scope.schema_url or resource.schema_url)
             for record in scope.log_records:
                 yield from _of_record(index, record, origin, serialised)
                 index += 1

@@ -19,11 +19,10 @@ from auditstream.gateway.otlp.event_ids import span_event_id
 from auditstream.gateway.otlp.gathering import Gathered
 from auditstream.gateway.otlp.index import FIRST_TOKEN
 from auditstream.gateway.otlp.kinds import is_answer, is_message, kind_of_span, type_of_event
-from auditstream.gateway.otlp.origins import Options, Origin, event_from
+from auditstream.gateway.otlp.origins import Origin, event_from
 from auditstream.gateway.otlp.values import attributes_of
 
 _NANOS_PER_US = 1_000
-_DEFAULTS = Options()
 _STATUS_IN_MESSAGE = re.compile(r"\bError code: ([1-5][0-9]{2})\b")
 """How the exceptions of the openai and anthropic packages begin, and so the status message of their spans."""
 _MESSAGE_LABELS = frozenset({"gen_ai.system", "gen_ai.provider.name", "event.name"})
@@ -31,21 +30,19 @@ _MESSAGE_LABELS = frozenset({"gen_ai.system", "gen_ai.provider.name", "event.nam
 _LINKS_KEPT = 8
 
 
-def spans_to_drafts(request: ExportTraceServiceRequest, options: Options = _DEFAULTS) -> list[Draft]:
+def spans_to_drafts(request: ExportTraceServiceRequest) -> list[Draft]:
     """Return the events of a request's spans, and the refusals of spans that cannot be events.
 
     A draft's index is that of its span in the request; a span with an evaluation inside has two drafts.
     """
-    return list(_drafts(request, options))
+    return list(_drafts(request))
 
 
-def _drafts(request: ExportTraceServiceRequest, options: Options) -> Iterator[Draft]:
+def _drafts(request: ExportTraceServiceRequest) -> Iterator[Draft]:
     index = 0
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
-            origin = Origin.of(
-                resource.resource, scope.scope, scope.schema_url or resource.schema_url, options
-            )
+            origin = Origin.of(resource.resource, scope.scope, scope.schema_url or resource.schema_url)
             for span in scope.spans:
                 yield from _of_span(index, span, origin)
                 index += 1
@@ -110,9 +107,9 @@ def _event_of(
 
 
 def _take_events(span: Span, gathered: Gathered) -> int | None:
-    """Measure the messages among a span's events; return the time of its first token, in nanoseconds."""
+    """Gather the messages among a span's events; return the time of its first token, in nanoseconds."""
     first: int | None = None
-    for event in span.events:
+    for place, event in enumerate(span.events):
         if event.name in FIRST_TOKEN:
             if event.time_unix_nano >= span.start_time_unix_nano:
                 first = min(first or event.time_unix_nano, event.time_unix_nano)
@@ -120,7 +117,7 @@ def _take_events(span: Span, gathered: Gathered) -> int | None:
             role = Role.OUTPUT if is_answer(event.name) else Role.INPUT
             for name, value in attributes_of(event.attributes).items():
                 if name not in _MESSAGE_LABELS:
-                    gathered.contents.add(role, value)
+                    gathered.contents.add(role, f"{place}.{event.name}.{name}", value)
     return first
 
 

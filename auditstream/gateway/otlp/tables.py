@@ -26,7 +26,8 @@ up wins, and the other value is kept if it differs.
 - *kept*: stays in `attributes` under its own name, as text. So does every attribute that is in no table, and
   every value that the conversion cannot take. At most {Bounds.ATTRIBUTES} attributes of {Bounds.VALUE_CHARS}
   characters stay; `{Bounds.CUT}` counts what was cut.
-- *content*: measured (`content_bytes`, and with a key `content_hmac`) and dropped.
+- *content*: measured (`content_bytes`, `content_hmac`) and dropped, or sealed where the tenant chose so; the
+  same content has the same HMAC as by any [other door](../explanation/privacy.md).
 - *ignored*: dropped, for the reason given.
 """
 

@@ -1,4 +1,4 @@
-"""Attribute values of OTLP as Python values, as text, and in bytes."""
+"""Attribute values of OTLP as Python values and as text."""
 
 from __future__ import annotations
 
@@ -44,8 +44,3 @@ def text_of(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=text_of)
     return str(value)
-
-
-def bytes_of(value: Any) -> bytes:
-    """Return a value's content as bytes: strings as UTF-8, lists and objects as compact JSON."""
-    return value if isinstance(value, bytes) else text_of(value).encode()

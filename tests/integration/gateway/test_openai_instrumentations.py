@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from auditstream.identity.keyring_file import KeyringFile
+from auditstream.identity.keys import Keys
+from auditstream.identity.master_key import MasterKey
+from auditstream.identity.policy import Policy
+from auditstream.identity.protection import Protection
 from schemas import contract
 from schemas.intake import datum_of
 from tests.support.fake_openai import (
@@ -145,6 +151,14 @@ def test_a_stream_has_its_first_token_s_time_where_it_is_marked(run: Run) -> Non
     assert 0 < event["inference"]["ttft_us"] <= event["duration_us"]
 
 
-def test_content_is_sent_by_some_and_is_in_no_event(run: Run) -> None:
+def test_content_is_sent_by_some_and_leaves_every_event_in_the_privacy_stage(
+    run: Run, tmp_path: Path
+) -> None:
+    master = MasterKey(bytes(32))
+    with closing(KeyringFile(tmp_path / "keyring.sqlite", master)) as ring:
+        protection = Protection(Keys(master, ring), lambda _: Policy())
+        events = [datum_of({**event, "tenant_id": "acme"}, "audit_event") for event in run.received.events]
+        recorded = [protection.protect(event) for event in events]
+
     assert SECRET.encode() in b"".join(run.received.bodies)
-    assert SECRET not in str(run.received.drafts)
+    assert SECRET not in str(recorded)

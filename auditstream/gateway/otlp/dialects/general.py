@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditstream.gateway.otlp.conversions import country, error_class, hexadecimal, status, text, texts
-from auditstream.gateway.otlp.entries import Dialect, Ignored, Kept, Mapped
+from auditstream.gateway.otlp.entries import Content, Dialect, Ignored, Kept, Mapped, Role
 
 _PERSON = "names a person; `user.id` stands for them"
 _CREDENTIAL = "can hold a credential"
@@ -15,6 +15,13 @@ GENERAL = Dialect(
     source="https://github.com/open-telemetry/semantic-conventions",
     about="Read from the span or record, and from its resource where it has none.",
     entries=(
+        Content("content.input", Role.INPUT, note="ours, as in every format"),
+        Content("content.output", Role.OUTPUT),
+        Content("content.system", Role.SYSTEM),
+        Content("content.tools", Role.TOOLS),
+        Content("content.arguments", Role.ARGUMENTS),
+        Content("content.result", Role.RESULT),
+        Content("content.*", Role.INPUT),
         Mapped("service.name", ("source",), text),
         Mapped("service.instance.id", ("source_instance",), text),
         Mapped("deployment.environment.name", ("environment",), text, since="1.27"),

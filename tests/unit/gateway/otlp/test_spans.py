@@ -8,8 +8,8 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from auditstream.gateway.otlp.gathering import Bounds
-from auditstream.gateway.otlp.origins import Options
 from auditstream.gateway.otlp.spans import spans_to_drafts
+from auditstream.identity.attribute_names import OWN
 from schemas import contract
 from schemas.intake import datum_of
 from tests.support.otlp_messages import (
@@ -233,7 +233,7 @@ CONTENT = {
 }
 
 
-def test_content_and_secrets_are_in_no_field() -> None:
+def test_content_is_where_the_privacy_stage_finds_it_and_secrets_are_in_no_field() -> None:
     messages = [
         inner("gen_ai.user.message", {"content": SECRET}),
         inner("gen_ai.choice", {"message": {"content": SECRET}, "gen_ai.system": "openai"}),
@@ -241,42 +241,44 @@ def test_content_and_secrets_are_in_no_field() -> None:
     ]
     event = event_of({**CHAT, **CONTENT}, events=messages)
     _check(event)
+    attributes = event.pop("attributes")
+    contents = {name: attributes.pop(name) for name in sorted(OWN & attributes.keys())}
     assert SECRET not in str(event)
+    assert SECRET not in str(attributes)
+    assert {name: text.count(SECRET) for name, text in contents.items()} == {
+        "content.input": 8,
+        "content.output": 4,
+        "content.system": 1,
+        "content.tools": 1,
+    }
     assert event["inference"]["temperature"] == 0.1
     assert event["inference"]["response_id"] == "resp-1"
-    assert event["content_bytes"] > 10 * len(SECRET)
 
 
-def test_content_is_counted_in_bytes_of_utf_8() -> None:
-    assert event_of({**CHAT, "gen_ai.input.messages": "né"})["content_bytes"] == 3
-    assert event_of({**CHAT, "gen_ai.input.messages": ["a", {"b": 1}]})["content_bytes"] == len(
-        '["a",{"b":1}]'
-    )
-    assert "content_bytes" not in event_of(CHAT)
-
-
-def test_content_leaves_its_hmac_where_a_key_is_at_hand() -> None:
-    seen: list[bytes] = []
-
-    def hmac(content: bytes) -> str:
-        seen.append(content)
-        return "ab" * len(seen)
-
+def test_one_piece_of_content_is_its_text_and_several_are_one_object() -> None:
     attributes = {
         **CHAT,
-        "gen_ai.system_instructions": "s",
-        "gen_ai.tool.definitions": "t",
-        "input.value": "i",
+        "gen_ai.input.messages": ["né", {"b": 1}],
+        "gen_ai.completion": "a",
+        "output.value": "b",
     }
-    event = event_of(attributes, Options(content_hmac=hmac))
-    _check(event)
-    assert event["content_hmac"] == "ab"
-    assert event["inference"]["tool_defs_hash"] == "abab"
-    assert event["inference"]["system_hash"] == "ababab"
-    assert seen[0] == b"".join(
-        role + b"\0" + (1).to_bytes(8, "big") + piece
-        for role, piece in ((b"system instructions", b"s"), (b"tool definitions", b"t"), (b"input", b"i"))
+    found = event_of(attributes)["attributes"]
+    assert found["content.input"] == '["né",{"b":1}]'
+    assert found["content.output"] == '{"gen_ai.completion":"a","output.value":"b"}'
+    assert not OWN & event_of(CHAT)["attributes"].keys()
+
+
+def test_content_of_one_name_in_span_and_resource_is_twice_there() -> None:
+    (draft,) = spans_to_drafts(
+        traces(span({**CHAT, "metadata": "mine"}), resource={"service.name": "s", "metadata": "ours"})
     )
+    assert draft.event is not None
+    assert draft.event["attributes"]["content.input"] == '{"metadata":"mine","metadata#2":"ours"}'
+
+
+def test_long_content_is_not_cut() -> None:
+    text = "long " * 20_000
+    assert event_of({**CHAT, "content.input": text})["attributes"]["content.input"] == text
 
 
 def test_a_tool_s_input_and_output_are_arguments_and_result() -> None:
@@ -286,18 +288,11 @@ def test_a_tool_s_input_and_output_are_arguments_and_result() -> None:
         "input.value": "q",
         "output.value": "abc",
     }
-    event = event_of(attributes, Options(content_hmac=lambda content: content.hex()))
+    event = event_of(attributes)
     _check(event)
     assert event["tool"]["name"] == "search"
-    assert event["tool"]["result_bytes"] == 3
-    assert event["tool"]["args_hmac"] == (b"tool arguments\0" + (1).to_bytes(8, "big") + b"q").hex()
-
-
-def test_content_goes_on_to_a_stage_that_seals_it_only_when_told_to() -> None:
-    attributes = {**CHAT, "gen_ai.input.messages": "asked", "gen_ai.output.messages": "answered"}
-    event = event_of(attributes, Options(pass_content=True))
-    assert event["attributes"]["content.input"] == "asked"
-    assert event["attributes"]["content.output"] == "answered"
+    assert event["attributes"]["content.arguments"] == "q"
+    assert event["attributes"]["content.result"] == "abc"
 
 
 def test_an_agent_s_tokens_are_kept_and_not_counted() -> None:
@@ -337,8 +332,9 @@ def test_mcp_calls_are_tool_calls_with_the_server() -> None:
         "mcp_session": "s",
         "mcp_protocol": "2025-06-18",
         "mcp_server": "mcp.example",
-        "result_bytes": 6,
     }
+    assert event["attributes"]["content.arguments"] == f'{{"q":"{SECRET}"}}'
+    assert event["attributes"]["content.result"] == "123456"
 
 
 @pytest.mark.parametrize(
@@ -403,7 +399,8 @@ def test_families_are_filled_from_attributes_and_the_span_s_name(
     event = event_of(attributes, name=name)
     _check(event)
     assert event[family] == expected
-    assert SECRET not in str(event)
+    kept = {name: value for name, value in event["attributes"].items() if name not in OWN}
+    assert SECRET not in str(event | {"attributes": kept})
 
 
 @pytest.mark.parametrize(("verdict", "outcome"), [("deny", "BLOCKED"), ("Allow", "SUCCESS")])
