@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from shlex import quote
@@ -53,19 +53,19 @@ def demo(
     repeat or dead letter was seen but the planted ones, and with 7 when something differs.
     """
     from auditstream.cli.stopping import Terminated, stopping_once
-    from auditstream.demo.facts import state_facts
+    from auditstream.demo.facts import service_keys, state_facts
     from auditstream.demo.performance import this_hour
 
-    hour = this_hour(seed, events)
+    hour, keys = this_hour(seed, events), service_keys()
     is_performed = False
     try:
         with (
             stopping_once(),
             running(
-                context.obj, broker, port_base, lambda settings: state_facts(settings.clickhouse)
+                context.obj, broker, port_base, lambda settings: state_facts(settings.clickhouse, keys)
             ) as deployment,
         ):
-            outcome = _perform(context.obj, deployment, hour)
+            outcome = _perform(context.obj, deployment, hour, keys)
             is_performed = True
             if not exit_:
                 _print_tour(context.obj, deployment, outcome)
@@ -108,12 +108,12 @@ def summary(hour: Hour, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _perform(context: Context, deployment: Deployment, hour: Hour) -> Outcome:
+def _perform(context: Context, deployment: Deployment, hour: Hour, keys: Mapping[str, str]) -> Outcome:
     """Send the hour, wait until it is recorded, and inspect it, with progress on stderr."""
     from auditstream.demo.performance import Performance, asking
 
     with asking(deployment) as ask, _progress(context) as progress:
-        performance = Performance(deployment, hour, ask)
+        performance = Performance(deployment, hour, ask, keys)
         sending = progress.add_task("sent", total=hour.expected_messages)
         recording = progress.add_task("recorded", total=hour.expected_messages)
 

@@ -7,6 +7,10 @@ Tenants and most of what they own are those of `examples/reference`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Door = Literal["sdk", "ndjson", "cloudevents", "otlp"]
+"""How a service tells of what it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class Project:
         looks_up: Share of chat turns that search a vector store first.
         environment: Where it runs.
         names_tenant: Whether its events name their tenant; else the credential says whose they are.
+        door: How its service sends its events; `otlp` sends what is no span as CloudEvents.
     """
 
     id: str
@@ -122,6 +127,7 @@ class Project:
     looks_up: float = 0.0
     environment: str = "production"
     names_tenant: bool = True
+    door: Door = "sdk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +211,7 @@ COMPANIES = (
                 GPT_4O_MINI,
                 weight=0.55,
                 looks_up=0.3,
+                door="ndjson",
             ),
             Project(
                 "triage",
@@ -237,6 +244,7 @@ COMPANIES = (
                 MISTRAL_LARGE,
                 weight=0.5,
                 looks_up=0.7,
+                door="otlp",
             ),
             Project(
                 "code-review",
@@ -251,6 +259,7 @@ COMPANIES = (
                 weight=0.5,
                 environment="ci",
                 names_tenant=False,
+                door="cloudevents",
             ),
         ),
     ),
@@ -258,6 +267,12 @@ COMPANIES = (
 
 TENANT_OF = {project.credential: company.tenant for company in COMPANIES for project in company.projects}
 """Tenants by their credentials."""
+
+
+def source_of(company: Company, project: Project) -> str:
+    """Return the `source` of a project's service."""
+    return f"urn:demo:{company.tenant}:{project.id}"
+
 
 # The prompt that gets another version in the middle of the hour, and the experiment that runs on it.
 CHANGED_PROMPT = "product-advice"
@@ -269,3 +284,9 @@ VARIANTS = ("control", "treatment")
 # Traffic that nobody registered: no tenant, and a credential that is in no reference data.
 SHADOW_CREDENTIAL = "cred-unknown-7731"
 SHADOW_SOURCE = "urn:demo:laptop"
+
+SOURCES = (
+    SHADOW_SOURCE,
+    *(source_of(company, project) for company in COMPANIES for project in company.projects),
+)
+"""Every source of the hour."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from auditstream.core.ids import uuid7
 from auditstream.demo.calibration import TokenCounts
-from auditstream.demo.cast import Company, Project
+from auditstream.demo.cast import Company, Project, source_of
+from auditstream.demo.spans import is_span, span_id_of
 
 Draft = dict[str, Any]
 
@@ -89,7 +90,7 @@ class Pen:
         agent = project.agent
         envelope: Draft = {
             "schema_rev": SCHEMA_REV,
-            "source": f"urn:demo:{company.tenant}:{project.id}",
+            "source": source_of(company, project),
             "source_instance": f"{project.id}-{self.random.randrange(2)}",
             "tenant_id": company.tenant if project.names_tenant else "",
             "feature_id": project.feature,
@@ -142,6 +143,8 @@ class Pen:
             "parent_span_id": turn.span_id,
             **fields,
         }
+        if is_span(turn.conversation.project.door, event_type):
+            draft["event_id"] = span_id_of(draft)  # as the gateway will derive it, so that others may name it
         if takes_us:
             draft["duration_us"] = takes_us
             turn.now_us += takes_us

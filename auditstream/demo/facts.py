@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from auditstream.core.settings import ClickHouseSettings
-from auditstream.demo.cast import COMPANIES, Company
+from auditstream.demo.cast import COMPANIES, TENANT_OF, Company
 from auditstream.reference.changes import difference
 from auditstream.reference.documents import Stated
 from auditstream.reference.fact import Fact
+from auditstream.reference.gateway_secrets import hash_of, new_key
 from auditstream.reference.owners import Agent, Credential, Project, Tenant, Tool
 from sinks.reference import connect_reference
 
@@ -17,15 +19,31 @@ _SINCE = datetime(2025, 1, 1, tzinfo=UTC)
 _SOURCE = "demo"
 
 
-def facts() -> Iterator[Fact]:
-    """Yield who owns what in the demonstration."""
+_NO_KEYS: Mapping[str, str] = MappingProxyType({})
+
+
+def service_keys() -> dict[str, str]:
+    """Return a new key of the gateway for every service, by its credential; they are kept nowhere."""
+    return {credential: new_key(credential) for credential in TENANT_OF}
+
+
+def facts(keys: Mapping[str, str] = _NO_KEYS) -> Iterator[Fact]:
+    """Yield who owns what in the demonstration.
+
+    Args:
+        keys: Keys of the gateway, by credential.
+    """
     for company in COMPANIES:
         yield Tenant(tenant_id=company.tenant, name=company.name, valid_from=_SINCE)
-        yield from _of_projects(company)
+        yield from _of_projects(company, keys)
 
 
-def state_facts(settings: ClickHouseSettings) -> int:
+def state_facts(settings: ClickHouseSettings, keys: Mapping[str, str]) -> int:
     """Write what the store does not know yet of the cast, and return the reference data's revision.
+
+    Args:
+        settings: Sign-in to the store.
+        keys: Keys of the gateway, by credential; those of an earlier hour count no more.
 
     Raises:
         RetryableError: No answer, or somebody else is writing.
@@ -34,7 +52,8 @@ def state_facts(settings: ClickHouseSettings) -> int:
     try:
         base = store.newest()
         stated = [
-            Stated(fact, _SOURCE, number, _SOURCE, dated=True) for number, fact in enumerate(facts(), start=1)
+            Stated(fact, _SOURCE, number, _SOURCE, dated=True)
+            for number, fact in enumerate(facts(keys), start=1)
         ]
         found = difference(stated, store.load(base), now=datetime.now(UTC))
         return store.append(found.entries, base=base, actor=_SOURCE)
@@ -42,7 +61,7 @@ def state_facts(settings: ClickHouseSettings) -> int:
         store.close()
 
 
-def _of_projects(company: Company) -> Iterator[Fact]:
+def _of_projects(company: Company, keys: Mapping[str, str]) -> Iterator[Fact]:
     tenant = company.tenant
     for project in company.projects:
         yield Project(
@@ -61,6 +80,7 @@ def _of_projects(company: Company) -> Iterator[Fact]:
             cost_center=project.cost_center,
             environment=project.environment,
             kind="service",
+            secret_hash=hash_of(keys[project.credential]) if project.credential in keys else "",
             valid_from=_SINCE,
         )
         if project.agent is not None:

@@ -1,6 +1,6 @@
-"""One hour of three companies, message by message in the order of event time; the same for the same seed.
+"""One hour of three companies, event by event in the order of time; the same for the same seed.
 
-Planted in it are a handful of repeats (the same message again, at once or later, as a producer that got no
+Planted in it are a handful of repeats (the same event again, at once or later, as a producer that got no
 answer sends it) and of dead letters.
 """
 
@@ -21,8 +21,8 @@ from auditstream.demo.calibration import TokenCounts, arrivals
 from auditstream.demo.calls import ModelCalls
 from auditstream.demo.cast import COMPANIES, MODELS, SHADOW_SOURCE, TENANT_OF, Company
 from auditstream.demo.drafts import Conversation, Draft, Pen
-from auditstream.demo.messages import Envelopes, Message
 from auditstream.demo.planted import Planting
+from auditstream.demo.sendings import Sending
 from auditstream.demo.turns import Turns
 
 LEAST_EVENTS = 200
@@ -79,10 +79,10 @@ class Tally:
 
 
 class Hour:
-    """The plan of an hour; iterate over `messages` once.
+    """The plan of an hour; iterate over `sendings` once.
 
     Args:
-        seed: The same seed, number and end give the same messages.
+        seed: The same seed, number and end give the same events.
         events: Number of distinct events, at least `LEAST_EVENTS`.
         end: End of the hour; event times lie in the hour before it.
 
@@ -110,22 +110,31 @@ class Hour:
         """How many messages there will be."""
         return self.events + self.planted.duplicates + self.planted.dead_letters
 
-    def messages(self, envelopes: Envelopes) -> Iterator[Message]:
-        """Yield the messages in the order in which they are to be sent."""
+    def sendings(self) -> Iterator[Sending]:
+        """Yield what is sent, in that order.
+
+        Every source instance numbers its events; spans, which have no place for a number, are left out. The
+        SDK gives numbers of its own instead.
+        """
         sequence: Counter[str] = Counter()
         for position, draft in enumerate(self._drafts()):
-            instance = draft["source_instance"]
-            draft["source_seq"] = sequence[instance]
-            sequence[instance] += 1
-            if "heartbeat" in draft:
-                draft["heartbeat"]["last_seq"] = draft["source_seq"]
+            sending = Sending(draft)
+            if sending.way != "traces":
+                instance = draft["source_instance"]
+                draft["source_seq"] = sequence[instance]
+                sequence[instance] += 1
+                if "heartbeat" in draft:
+                    draft["heartbeat"]["last_seq"] = draft["source_seq"]
             self.tally.add(draft)
-            message = envelopes.message(draft)
-            yield message
-            for extra in self.planted.after(position, message):
-                self.tally.duplicates += extra.kind == "duplicate"
-                self.tally.dead_letters += extra.kind == "dead letter"
-                yield extra
+            yield sending
+            yield from self._counted(self.planted.after(position, sending))
+        yield from self._counted(self.planted.rest())
+
+    def _counted(self, extras: Iterator[Sending]) -> Iterator[Sending]:
+        for extra in extras:
+            self.tally.duplicates += extra.kind == "duplicate"
+            self.tally.dead_letters += extra.kind == "dead letter"
+            yield extra
 
     def _drafts(self) -> Iterator[Draft]:
         """Yield as many drafts as were asked for, in the order of their times."""

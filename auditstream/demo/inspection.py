@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from auditstream.demo.hour import Tally
-from auditstream.demo.producer import Sent
 from auditstream.reference.fact import UNATTRIBUTED
 
 
@@ -24,16 +23,17 @@ class Ask(Protocol):
         ...
 
 
-# The rows of the messages that were sent, and of no others.
-_RECORDED = """
-SELECT uniqExact(log_id, kafka_offset) FROM events
-WHERE log_id IN {logs:Array(String)} AND arrayExists(
-    (log, first, last) -> log = log_id AND kafka_offset BETWEEN first AND last,
-    {logs:Array(String)}, {firsts:Array(Int64)}, {lasts:Array(Int64)})"""
+# The rows of the messages that were sent, and of no others: since the beginning, of the hour's sources; what
+# is no event has no source.
+_OURS = """
+log_id IN {logs:Array(String)} AND arrayExists(
+    (log, start) -> log = log_id AND kafka_offset >= start, {logs:Array(String)}, {starts:Array(Int64)})
+AND (source IN {sources:Array(String)} OR leaf_kind = 1)"""
+_RECORDED = f"SELECT uniqExact(log_id, kafka_offset) FROM events WHERE {_OURS}"  # noqa: S608  constants of this file
 _UNDER = f"""{_RECORDED}
     AND arrayExists(
         (log, size) -> log = log_id AND leaf_index < size, {{logs:Array(String)}}, {{sizes:Array(UInt64)}})"""
-_COUNTS = """
+_COUNTS = f"""
 SELECT
     uniqExact(log_id, kafka_offset),
     count(),
@@ -47,9 +47,7 @@ SELECT
     sumIf(ifNull(output_tokens, 0), duplicate_of IS NULL),
     sumMapIf(map(toString(tenant_id), 1), leaf_kind = 0 AND duplicate_of IS NULL)
 FROM events
-WHERE log_id IN {logs:Array(String)} AND arrayExists(
-    (log, first, last) -> log = log_id AND kafka_offset BETWEEN first AND last,
-    {logs:Array(String)}, {firsts:Array(Int64)}, {lasts:Array(Int64)})"""
+WHERE {_OURS}"""  # noqa: S608
 # Of whole logs, because density is a property of a log.
 _HOLES = """
 SELECT log_id, count(), min(leaf_index), max(leaf_index), uniqExact(leaf_index) FROM events
@@ -77,6 +75,21 @@ SELECT tenant_id, event_type, toStartOfHour(event_time) AS hour, count(), sum(if
 FROM events AS e WHERE leaf_kind = 0 AND duplicate_of IS NULL GROUP BY tenant_id, event_type, hour""",
 )
 _ROLLUPS = {"usage_1m": _BY_MINUTE, "usage_1h": _BY_HOUR}
+
+
+@dataclass(slots=True)
+class Sent:
+    """What was sent.
+
+    Attributes:
+        starts: Where each partition ended before; nobody else is assumed to write for the same sources since.
+        sources: Who sends.
+        messages: How much of it was acknowledged.
+    """
+
+    starts: Mapping[int, int]
+    sources: Sequence[str]
+    messages: int = 0
 
 
 @dataclass(slots=True)
@@ -126,8 +139,6 @@ class Inspection:
 
     def recorded(self) -> int:
         """Return how many of the messages have a row."""
-        if not self._sent.ranges:
-            return 0
         return int(self._ask(_RECORDED, self._ours)[0][0])
 
     @property
@@ -141,8 +152,6 @@ class Inspection:
         Args:
             sizes: By log; one that is not named has size 0.
         """
-        if not self._sent.ranges:
-            return 0
         ours = self._ours
         given = ours | {"sizes": [sizes.get(log, 0) for log in ours["logs"]]}
         return int(self._ask(_UNDER, given)[0][0])
@@ -209,11 +218,11 @@ class Inspection:
 
     @property
     def _ours(self) -> dict[str, list[Any]]:
-        ranges = sorted(self._sent.ranges.items())
+        starts = sorted(self._sent.starts.items())
         return {
-            "logs": [f"{self._topic}/{partition}/{self._epoch}" for partition, _ in ranges],
-            "firsts": [first for _, (first, _) in ranges],
-            "lasts": [last for _, (_, last) in ranges],
+            "logs": [f"{self._topic}/{partition}/{self._epoch}" for partition, _ in starts],
+            "starts": [start for _, start in starts],
+            "sources": list(self._sent.sources),
         }
 
 

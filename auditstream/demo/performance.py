@@ -8,25 +8,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
 from auditstream.core.errors import RetryableError
-from auditstream.core.settings import RegistrySettings
+from auditstream.demo.cast import SOURCES
 from auditstream.demo.hour import Hour
-from auditstream.demo.inspection import Ask, Findings, Inspection
-from auditstream.demo.messages import Envelopes
-from auditstream.demo.producer import DemoProducer
+from auditstream.demo.inspection import Ask, Findings, Inspection, Sent
 from auditstream.demo.seals import Seals
+from auditstream.demo.traffic import Traffic
 from auditstream.demo.verified import verified
 from auditstream.embedded.deployment import Deployment
 from auditstream.embedded.topics import topic_epoch
+from auditstream.emit.route_finder import find_route
 from auditstream.evidence.findings import Report
-from schemas.registry_client import RegistryClient
-from schemas.subjects import subject_name
+from auditstream.query.lag import PartitionLag, partition_lags
 from sinks.clients import ClientPool, http_client
 from sinks.refusals import translated
 from streams.kafka_security import librdkafka_settings
@@ -34,6 +34,7 @@ from streams.kafka_security import librdkafka_settings
 _POLL_S = 0.25
 _SETTLED_S = 10.0
 _STALL_S = 45.0  # over the worker's start, its longest wait for a lease, and a restart
+_MESSAGE_BYTES = 1_200  # of the hour's messages, headers and all; measured
 
 Show = Callable[[int], object]
 """Is told how many messages are recorded."""
@@ -70,17 +71,19 @@ class Performance:
         deployment: Where to.
         hour: What.
         ask: Runs a SELECT on its store.
+        keys: Keys of the services, by credential.
     """
 
-    def __init__(self, deployment: Deployment, hour: Hour, ask: Ask) -> None:
+    def __init__(self, deployment: Deployment, hour: Hour, ask: Ask, keys: Mapping[str, str]) -> None:
         self._deployment = deployment
         self._hour = hour
+        self._keys = keys
         kafka = deployment.broker.settings
-        self._producer = DemoProducer(kafka)
+        self._sent = Sent(starts={each.partition: each.end for each in self._lags()}, sources=SOURCES)
         epoch = kafka.epoch or topic_epoch(
             AdminClient({**librdkafka_settings(kafka), "log_level": 3}), kafka.events_topic
         )
-        self._inspection = Inspection(ask, kafka.events_topic, epoch, self._producer.sent)
+        self._inspection = Inspection(ask, kafka.events_topic, epoch, self._sent)
         self._seals = Seals(deployment.settings.evidence)
         self._started_s = self._recorded_s = time.monotonic()
         self._report = Report()
@@ -91,16 +94,50 @@ class Performance:
         Raises:
             RetryableError: A part does not answer, or the worker stands still.
         """
-        envelopes = asyncio.run(_envelopes(self._deployment.settings.registry, self._subject))
+        deployment, kafka = self._deployment, self._deployment.broker.settings
+        route = asyncio.run(find_route(deployment.settings.registry, kafka.events_topic))
         self._started_s = time.monotonic()
-        keeps, recorded = self._deployment.broker.keeps_bytes, 0
-        read: dict[int, int] = {}
-        for number in self._producer.send(self._hour.messages(envelopes)):
-            show(number, recorded)
-            if keeps is not None and self._producer.unread_bytes(read) > keeps // 2:
-                self._producer.flush()
-                self.drain(partial(show, number))
-                recorded, read = self._producer.sent.messages, dict(self._producer.sent.sizes)
+        with (
+            TemporaryDirectory(
+                prefix="demo-spool-", dir=deployment.settings.data_dir, ignore_cleanup_errors=True
+            ) as spool,
+            Traffic(
+                gateway_url=deployment.gateway.url,
+                keys=self._keys,
+                spool=Path(spool),
+                connection=librdkafka_settings(kafka),
+                route=route,
+            ) as traffic,
+        ):
+            for number in traffic.send(self._hour.sendings()):
+                self._make_room(number, show)
+            self._sent.messages = traffic.acknowledged
+
+    def _make_room(self, sent: int, show: ShowBoth) -> None:
+        """Wait while a broker that drops what is not read in time has more than half of what it keeps."""
+        keeps = self._deployment.broker.keeps_bytes
+        if keeps is None:
+            show(sent, 0)
+            return
+        least, deadline = sent, time.monotonic() + _STALL_S
+        while True:
+            lags = [each.lag for each in self._lags()]
+            show(sent, max(0, sent - sum(lags)))
+            if max(lags) * _MESSAGE_BYTES <= keeps // 2:
+                return
+            if max(lags) < least:
+                least, deadline = max(lags), time.monotonic() + _STALL_S
+            if time.monotonic() > deadline:
+                raise RetryableError(
+                    f"{max(lags)} messages of a partition wait, and none are recorded",
+                    hint=f"See {self._deployment.worker.log}.",
+                )
+            time.sleep(_POLL_S)
+
+    def _lags(self) -> list[PartitionLag]:
+        kafka = self._deployment.broker.settings
+        group = self._deployment.settings.worker.app_id
+        return partition_lags(librdkafka_settings(kafka), group, [kafka.events_topic])
 
     def drain(self, show: Show) -> None:
         """Wait until everything acknowledged is recorded.
@@ -136,13 +173,13 @@ class Performance:
 
     def _wait(self, count: Callable[[], int], show: Show, *, what: str, hint: str) -> None:
         seen, moved_s = -1, time.monotonic()
-        while (now := count()) < self._producer.sent.messages:
+        while (now := count()) < self._sent.messages:
             if now != seen:
                 seen, moved_s = now, time.monotonic()
                 show(now)
             if time.monotonic() - moved_s > _STALL_S:
                 raise RetryableError(
-                    f"{now} of {self._producer.sent.messages} messages are {what}, and no more are", hint=hint
+                    f"{now} of {self._sent.messages} messages are {what}, and no more are", hint=hint
                 )
             time.sleep(_POLL_S)
         show(now)
@@ -170,10 +207,6 @@ class Performance:
         leaves = self._report.leaves if self._report.holds else 0
         return Outcome(findings, seconds, findings.recorded / seconds, sealed, witnessed, leaves)
 
-    @property
-    def _subject(self) -> str:
-        return subject_name(self._deployment.broker.settings.events_topic)
-
 
 @contextmanager
 def asking(deployment: Deployment) -> Iterator[Ask]:
@@ -194,10 +227,3 @@ def asking(deployment: Deployment) -> Iterator[Ask]:
 def this_hour(seed: int, events: int) -> Hour:
     """Return an hour that ends now."""
     return Hour(seed=seed, events=events, end=datetime.now(UTC).replace(microsecond=0))
-
-
-async def _envelopes(registry: RegistrySettings, subject: str) -> Envelopes:
-    async with RegistryClient.from_settings(registry) as client:
-        latest = await client.latest(subject)
-    assert latest.id is not None
-    return Envelopes(latest.id, registry.url)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from auditstream.demo.messages import Message
+from auditstream.demo.sendings import Sending, Spoil
 from schemas.framing import prefix
 
 _REPEATS = 6
@@ -17,6 +17,8 @@ _NO_SUCH_SCHEMA = 999_999
 
 class Planting:
     """Places in an hour, chosen by a seed.
+
+    A repeat is of the first event from its place on whose sender may repeat it.
 
     Args:
         random: Chooses the places.
@@ -35,16 +37,28 @@ class Planting:
         gaps = [0 if number % 2 else random.randrange(1, events - last) for number in range(self.duplicates)]
         self._gap_of = dict(zip(places, gaps, strict=False))
         self._spoil_of = dict(zip(places[self.duplicates :], _SPOILS, strict=True))
-        self._due: dict[int, list[Message]] = defaultdict(list)
+        self._wanted: list[int] = []
+        self._due: dict[int, list[Sending]] = defaultdict(list)
+        self._repeatable: Sending | None = None
 
-    def after(self, position: int, message: Message) -> Iterator[Message]:
+    def after(self, position: int, sending: Sending) -> Iterator[Sending]:
         """Yield what is to be sent after the event at a position; ask for every position, in order."""
         if position in self._gap_of:
-            repeat = replace(message, kind="duplicate")
-            self._due[position + self._gap_of[position]].append(repeat)
+            self._wanted.append(self._gap_of[position])
+        if sending.may_be_repeated:
+            self._repeatable = replace(sending, kind="duplicate")
+            if self._wanted:
+                self._due[position + self._wanted.pop(0)].append(self._repeatable)
         yield from self._due.pop(position, ())
         if position in self._spoil_of:
-            yield replace(message, value=self._spoil_of[position](message.value or b""), kind="dead letter")
+            yield replace(sending, kind="dead letter", spoil=self._spoil_of[position])
+
+    def rest(self) -> Iterator[Sending]:
+        """Yield what is due after the hour's last event; of repeats, as many as the places were."""
+        for _, repeats in sorted(self._due.items()):
+            yield from repeats
+        if self._repeatable is not None:
+            yield from (self._repeatable for _ in self._wanted)
 
 
 def _garbage(_: bytes) -> bytes:
@@ -67,4 +81,4 @@ def _cut_short(value: bytes) -> bytes:
     return value[: len(value) // 2]
 
 
-_SPOILS = (_garbage, _unknown_schema, _nothing, _empty, _cut_short)
+_SPOILS: tuple[Spoil, ...] = (_garbage, _unknown_schema, _nothing, _empty, _cut_short)
