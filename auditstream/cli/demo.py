@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from shlex import quote
 from shutil import which
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,10 +50,14 @@ def demo(
 ) -> int:
     """Run everything with a believable hour of three companies' AI traffic, compressed.
 
+    It comes in as users' does: by the SDK, as NDJSON and CloudEvents, and as OpenTelemetry's spans.
+
     With --exit, ends with 0 when every event was recorded exactly once, densely, sealed and verified, and no
     repeat or dead letter was seen but the planted ones, and with 7 when something differs.
     """
     from auditstream.cli.stopping import Terminated, stopping_once
+
+    _check_sdk()
     from auditstream.demo.facts import service_keys, state_facts
     from auditstream.demo.performance import this_hour
 
@@ -106,6 +111,21 @@ def summary(hour: Hour, outcome: Outcome) -> dict[str, Any]:
         "ok": not findings.differences,
         "differences": findings.differences,
     }
+
+
+def _check_sdk() -> None:
+    """Return where the SDK is installed, by which most of the traffic comes.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    from auditstream.core.errors import ConfigError
+
+    if find_spec("auditstream_sdk") is None:
+        raise ConfigError(
+            "the demonstration sends by the SDK, which is not installed",
+            hint="Install it: pip install 'auditstream[demo]'.",
+        )
 
 
 def _perform(context: Context, deployment: Deployment, hour: Hour, keys: Mapping[str, str]) -> Outcome:

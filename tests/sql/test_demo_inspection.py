@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from auditstream.demo.hour import Tally
-from auditstream.demo.inspection import Findings, Inspection
-from auditstream.demo.producer import Sent
+from auditstream.demo.inspection import Findings, Inspection, Sent
 from tests.support.blocks import LOG, block_of
 from tests.support.stores import ClickHouseStore
 
 ROWS = 8
-SENT = Sent(messages=ROWS, ranges={LOG.partition: (0, ROWS - 1)})
+SOURCE = "urn:demo:test"
+SENT = Sent({LOG.partition: 0}, [SOURCE], messages=ROWS)
 TALLY = Tally(
     events=6,
     duplicates=1,
@@ -34,6 +34,7 @@ COLUMNS: dict[str, list[object]] = {
     "output_tokens": [1] * 7 + [None],
     "cost_status": ["priced"] * 5 + ["unpriced", "priced", ""],
     "cost_billed": [Decimal("0.5")] * 5 + [None, Decimal("0.5"), None],
+    "source": [SOURCE] * 7 + [""],
 }
 
 
@@ -60,11 +61,11 @@ def test_what_was_sent_and_recorded_once_does_not_differ(store: ClickHouseStore)
 
 
 def test_only_the_messages_that_were_sent_are_looked_at(store: ClickHouseStore) -> None:
-    store.insert(block_of(lo=ROWS, rows=4))
+    store.insert(block_of(lo=ROWS, rows=4, source=["urn:auditstream:gateway"] * 4))
     assert inspected(store).differences == []
-    assert inspection(store, Sent(messages=2, ranges={LOG.partition: (3, 4)})).recorded() == 2
-    assert inspection(store, Sent(messages=2, ranges={LOG.partition + 1: (3, 4)})).recorded() == 0
-    assert inspection(store, Sent()).recorded() == 0
+    assert inspection(store, Sent({LOG.partition: 5}, [SOURCE])).recorded() == 3, "two events, a dead letter"
+    assert inspection(store, Sent({LOG.partition + 1: 0}, [SOURCE])).recorded() == 0
+    assert inspection(store, Sent({}, [SOURCE])).recorded() == 0
 
 
 @pytest.mark.parametrize(
@@ -85,14 +86,14 @@ def test_a_difference_is_named(store: ClickHouseStore, columns: dict[str, object
 
 
 def test_a_message_without_a_row_and_one_that_was_not_acknowledged_are_seen(store: ClickHouseStore) -> None:
-    missing = Sent(messages=ROWS + 1, ranges={LOG.partition: (0, ROWS)})
+    missing = Sent({LOG.partition: 0}, [SOURCE], messages=ROWS + 1)
     found = inspected(store, missing)
     assert "recorded: 8, expected 9" in found.differences
     assert "messages: 9, expected 8" in found.differences
 
 
 def test_a_row_that_is_there_twice_is_seen(store: ClickHouseStore) -> None:
-    store.insert(block_of(rows=1, segment_id="another token"))
+    store.insert(block_of(rows=1, source=[SOURCE], segment_id="another token"))
     found = inspected(store)
     assert "rows: 9, expected 8" in found.differences
     assert not found.dense

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from auditstream.gateway.sign_ins import SignIns
 from auditstream.identity.keyring_file import KeyringFile
 from auditstream.identity.keys import Keys
 from auditstream.identity.master_key import MasterKey
+from auditstream.reference.fact import Fact
 from tests.support.gateways import ROUTE, Facts, OneSchema, key_facts
 
 
@@ -58,6 +59,7 @@ def served(
     new_producer: Callable[[], Producer],
     settings: GatewaySettings | None = None,
     route: Route = ROUTE,
+    stated: Sequence[Fact] = (),
 ) -> Iterator[ServedGateway]:
     """Serve for the length of the block.
 
@@ -66,10 +68,11 @@ def served(
         new_producer: Makes the producer, in the event loop of the server.
         settings: Limits.
         route: Topic and schema.
+        stated: Reference data beyond two tenants with a key each.
     """
     settings = (settings or GatewaySettings()).model_copy(update={"listen": "127.0.0.1:0"})
     facts, keys = key_facts()
-    credentials = Credentials(Facts(facts), every_s=1.0)
+    credentials = Credentials(Facts([*facts, *stated]), every_s=1.0)
     credentials.refresh()
     sock = listening_socket(settings)
     host, port = sock.getsockname()[:2]

@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from auditstream.demo.cast import COMPANIES, IN_HOUSE, MODELS, SHADOW_CREDENTIAL, TENANT_OF, Model
-from auditstream.demo.facts import facts
+from auditstream.demo.facts import facts, service_keys
+from auditstream.reference.gateway_secrets import matches
 from auditstream.reference.kinds import kind_of
+from auditstream.reference.owners import Credential
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "reference"
 
@@ -62,3 +64,12 @@ def test_facts_are_about_different_things_and_the_shadow_is_in_none() -> None:
     assert len(set(stated)) == len(stated)
     assert SHADOW_CREDENTIAL not in TENANT_OF
     assert not any(SHADOW_CREDENTIAL in key for _, key in stated)
+
+
+def test_every_service_has_a_key_of_its_own_at_the_gateway_and_no_other_run_has_it() -> None:
+    keys, others = service_keys(), service_keys()
+    credentials = {fact.credential_id: fact for fact in facts(keys) if isinstance(fact, Credential)}
+    assert credentials.keys() == keys.keys() == TENANT_OF.keys()
+    for credential, key in keys.items():
+        assert matches(key, credentials[credential].secret_hash)
+        assert not matches(others[credential], credentials[credential].secret_hash)

@@ -23,32 +23,47 @@ from auditstream.demo.cast import (
     VARIANTS,
 )
 from auditstream.demo.hour import LEAST_EVENTS, Hour
-from auditstream.demo.messages import Envelopes, Message
+from auditstream.demo.sendings import Sending, Way
+from auditstream.demo.spans import request_of
+from auditstream.emit.message import Route, message_of
+from auditstream.gateway.otlp.spans import spans_to_drafts
 from schemas import contract
 from schemas.codec import decode
 from schemas.framing import framing_of
+from schemas.intake import datum_of
 from schemas.packaged import parsed_schema, schema_json
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 START = END - timedelta(hours=1)
 EVENTS = 4_000
 SCHEMA_ID = 17
-ENVELOPES = Envelopes(SCHEMA_ID, "http://registry")
+ROUTE = Route("audit.events.v1", SCHEMA_ID, "http://registry/schemas/ids/17")
 
 
 @cache
-def generated(seed: int = 3, events: int = EVENTS) -> tuple[Hour, list[Message]]:
+def generated(seed: int = 3, events: int = EVENTS) -> tuple[Hour, list[Sending]]:
     hour = Hour(seed=seed, events=events, end=END)
-    return hour, list(hour.messages(ENVELOPES))
+    return hour, list(hour.sendings())
 
 
 @cache
 def datums() -> list[dict[str, Any]]:
     """The distinct events, as fastavro reads them."""
     schema = parsed_schema("audit_event")
-    _, messages = generated()
-    values = [message.value[5:] for message in messages if message.kind == "event" and message.value]
-    return [fastavro.schemaless_reader(io.BytesIO(value), schema, None) for value in values]
+    found = []
+    for sending in events():
+        value = message_of(datum_of(sending.draft, "audit_event"), ROUTE).value
+        assert value is not None
+        found.append(fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None))
+    return found
+
+
+def events() -> list[Sending]:
+    return [sending for sending in generated()[1] if sending.kind == "event"]
+
+
+def by_way(way: Way) -> list[Sending]:
+    return [sending for sending in events() if sending.way == way]
 
 
 def of_type(event_type: str) -> list[dict[str, Any]]:
@@ -57,7 +72,7 @@ def of_type(event_type: str) -> list[dict[str, Any]]:
 
 def test_one_seed_gives_one_hour_and_another_seed_another() -> None:
     again = Hour(seed=3, events=EVENTS, end=END)
-    assert list(again.messages(ENVELOPES)) == generated()[1]
+    assert list(again.sendings()) == generated()[1]
     assert again.tally == generated()[0].tally
     assert generated(seed=4)[1] != generated()[1]
 
@@ -78,20 +93,16 @@ def test_there_are_exactly_as_many_messages_as_the_plan_says(seed: int, events: 
 
 def test_the_hour_is_full_and_in_the_order_of_time() -> None:
     for seed in range(3):
-        times = [dict(m.headers)["ce_time"] for m in generated(seed)[1] if m.kind == "event"]
+        times = [each.draft["event_time"] for each in generated(seed)[1] if each.kind == "event"]
         assert times == sorted(times)
-        moments = [datetime.fromisoformat(time.decode()) for time in (times[0], times[-1])]
+        moments = [datetime.fromtimestamp(time / 1e6, UTC) for time in (times[0], times[-1])]
         assert START <= moments[0] < START + timedelta(minutes=1)
         assert END - timedelta(minutes=8) < moments[1] < END
 
 
 def test_every_event_keeps_the_contract() -> None:
-    _, messages = generated()
-    schema = schema_json("audit_event")
-    for message in messages:
-        if message.kind == "event":
-            assert message.value is not None
-            contract.check(decode(message.value[5:], schema))
+    for sending in events():
+        contract.check(datum_of(sending.draft, "audit_event"))
 
 
 def test_ids_are_of_version_7_and_of_the_time_of_their_event() -> None:
@@ -102,10 +113,13 @@ def test_ids_are_of_version_7_and_of_the_time_of_their_event() -> None:
         assert id_.int >> 80 == datum["event_time"].timestamp() * 1_000 // 1
 
 
-def test_sequence_numbers_are_dense_in_every_source_instance() -> None:
+def test_sequence_numbers_are_dense_in_every_source_instance_and_spans_have_none() -> None:
     sequences = defaultdict(list)
-    for datum in datums():
-        sequences[datum["source_instance"]].append(datum["source_seq"])
+    for datum, sending in zip(datums(), events(), strict=True):
+        if sending.way == "traces":
+            assert datum["source_seq"] is None
+        else:
+            sequences[datum["source_instance"]].append(datum["source_seq"])
     assert len(sequences) > 6
     assert all(numbers == list(range(len(numbers))) for numbers in sequences.values())
     for datum in of_type("ai.source.heartbeat"):
@@ -187,15 +201,19 @@ def test_the_tally_counts_what_is_in_the_messages() -> None:
     assert named == {*TENANT_OF.values(), ""}
 
 
-def test_a_repeat_is_the_same_message_after_its_first_and_on_the_same_key() -> None:
-    _, messages = generated()
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("count", [LEAST_EVENTS, EVENTS])
+def test_a_repeat_is_the_same_event_after_its_first_by_a_door_where_senders_repeat(
+    seed: int, count: int
+) -> None:
+    _, sendings = generated(seed, count)
     gaps = []
-    for position, message in enumerate(messages):
-        if message.kind == "duplicate":
+    for position, sending in enumerate(sendings):
+        if sending.kind == "duplicate":
             first = next(
-                n for n, each in enumerate(messages) if each.kind == "event" and each.value == message.value
+                n for n, each in enumerate(sendings) if each.kind == "event" and each.draft == sending.draft
             )
-            assert (messages[first].key, messages[first].headers) == (message.key, message.headers)
+            assert sending.way == sendings[first].way != "sdk"
             gaps.append(position - first)
     assert min(gaps) >= 1
     assert max(gaps) > 1, "some repeats come later"
@@ -204,38 +222,59 @@ def test_a_repeat_is_the_same_message_after_its_first_and_on_the_same_key() -> N
 def test_dead_letters_are_each_broken_in_another_way() -> None:
     schema = schema_json("audit_event")
     ways = set()
-    for message in generated()[1]:
-        if message.kind != "dead letter":
+    for sending in generated()[1]:
+        if sending.spoil is None:
             continue
+        assert (sending.kind, sending.way) == ("dead letter", "kafka")
+        message = message_of(datum_of(sending.draft, "audit_event"), ROUTE)
+        value = sending.spoil(message.value or b"")
         try:
-            framing = framing_of(message.value, message.headers)
+            framing = framing_of(value, message.headers)
         except DecodeError as error:
             ways.add(error.reason)
             continue
         if framing.schema != SCHEMA_ID:
             ways.add("unknown schema")
             continue
-        assert message.value is not None
+        assert value is not None
         with pytest.raises(DecodeError):
-            decode(message.value[5:], schema)
+            decode(value[5:], schema)
         ways.add("undecodable")
     assert ways == {"bad_framing", "null_value", "empty_value", "unknown schema", "undecodable"}
 
 
-def test_headers_are_those_of_a_cloud_event_and_keys_keep_conversations_together() -> None:
-    (first, datum), *_ = [
-        (message, datum)
-        for message, datum in zip([m for m in generated()[1] if m.kind == "event"], datums(), strict=True)
-        if datum["conversation_id"]
+def test_most_comes_by_the_sdk_and_every_door_is_used() -> None:
+    ways = Counter(sending.way for sending in events())
+    assert ways["sdk"] > len(events()) / 2
+    assert min(ways[way] for way in ("ndjson", "cloudevents", "traces")) > 100
+    unregistered = {sending.draft["credential_id"] for sending in by_way("kafka")}
+    assert unregistered == {SHADOW_CREDENTIAL}, "whoever has a key comes through the gateway"
+    assert {each.draft["event_type"] for each in by_way("traces")} == {
+        "ai.inference",
+        "ai.embedding",
+        "ai.retrieval",
+    }
+
+
+def test_a_span_s_event_is_the_one_of_the_hour() -> None:
+    sent = [
+        sending.draft
+        for seed in (3, 4, 5)
+        for sending in generated(seed)[1]
+        if (sending.kind, sending.way) == ("event", "traces")
     ]
-    headers = dict(first.headers)
-    assert headers["ce_specversion"] == b"1.0"
-    assert headers["ce_id"].decode() == str(datum["event_id"])
-    assert headers["ce_type"].decode().endswith(f".{datum['event_type']}.v1")
-    assert headers["ce_dataschema"] == b"http://registry/schemas/ids/17"
-    assert headers["traceparent"] == f"00-{datum['trace_id']}-{datum['span_id']}-01".encode()
-    assert first.key == f"{datum['tenant_id']}|{datum['conversation_id']}".encode()
-    assert headers["ce_partitionkey"] == first.key
+    received = [draft.event for draft in spans_to_drafts(request_of(sent))]
+    by_id = {str(event["event_id"]): event for event in received if event is not None}
+    assert len(by_id) == len(sent)
+    lost = {"schema_rev", "tenant_id", "credential_id", "severity"}  # the gateway's, or nothing a span says
+    for draft in sent:
+        event = by_id[draft["event_id"]] | {"event_id": draft["event_id"]}
+        assert {name: event.get(name) for name in draft.keys() - lost - {"usage", "retrieval"}} == {
+            name: value for name, value in draft.items() if name not in lost | {"usage", "retrieval"}
+        }
+        assert event.get("usage", {}) == draft.get("usage", {})
+    assert any("usage" in draft for draft in sent)
+    assert any(draft["outcome"] == "FAILURE" for draft in sent)
 
 
 def test_turns_follow_each_other_in_a_conversation() -> None:
