@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from auditstream_sdk.context import checked
+from auditstream_sdk.encoding import Protect
 from auditstream_sdk.gateway import GatewayTransport, Transport
 from auditstream_sdk.idle import AsyncIdle, Idle
 from auditstream_sdk.pipeline import Pipeline
@@ -35,6 +36,9 @@ class _Client:
     """What both clients have.
 
     Args:
+        protect: Returns each event as it may leave the process, as `Sealer(…).protect` of
+            `auditstream_sdk.sealing` does. It is called in the background, before an event is written to the
+            spool; an event that it raises for is lost, and told of as `unprotected`.
         arguments: Settings by name (`url`, `key`, `source`, `mode`; all are in `Settings`), and envelope
             fields that all events of this client have (`environment`, `project_id`). What is not given is
             read from `AUDITSTREAM_SDK_<NAME>`. Without `url` the client records nothing.
@@ -51,14 +55,14 @@ class _Client:
     stand_in: Recorder | None = None
     """What takes the recordings of all clients instead, under test."""
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, *, protect: Protect | None = None, **arguments: Any) -> None:
         self.settings, fields = settings_from(arguments, environ)
         self.defaults: Mapping[str, Any] = checked(fields)
         if self.settings.tenant:
             self.defaults = {"tenant_id": self.settings.tenant, **self.defaults}
         self._pipeline: Pipeline | None = None
         if self.settings.is_complete:
-            self._pipeline = Pipeline(self.settings, self.defaults, self._transport())
+            self._pipeline = Pipeline(self.settings, self.defaults, self._transport(), protect)
         self._recorder: Recorder | None = _Client.stand_in or self._pipeline
         _LIVE.add(self)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -15,6 +15,9 @@ from typing import Any
 from uuid import UUID
 
 Event = dict[str, Any]
+
+Protect = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Returns an event as it may leave the process; the one that it is given stays as it is."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

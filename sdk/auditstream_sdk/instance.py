@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from time import monotonic, time_ns
+from time import monotonic, sleep, time_ns
 from typing import Any
 
 from auditstream_sdk.adoption import adopted, report, report_damage, reporter_of
 from auditstream_sdk.answers import Outcome, Refusal
 from auditstream_sdk.delivery import Delivery
+from auditstream_sdk.encoding import Protect
 from auditstream_sdk.errors import NotAcknowledgedError, RefusedError
 from auditstream_sdk.gateway import Transport
 from auditstream_sdk.ids import new_id
@@ -35,6 +36,7 @@ _SYNC_EVERY_S = 1.0
 _LONGEST_WAIT_S = 5.0
 _SHORTEST_WAIT_S = 0.005
 _AFTER_FAULT_S = 1.0
+_ROOM_POLL_S = 0.001
 
 
 class Instance:
@@ -44,9 +46,16 @@ class Instance:
         settings: Its settings.
         transport: Where events go.
         defaults: Envelope fields that all its events have.
+        protect: What every event goes through before it is written down.
     """
 
-    def __init__(self, settings: Settings, transport: Transport, defaults: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        defaults: Mapping[str, Any],
+        protect: Protect | None = None,
+    ) -> None:
         started_ms = time_ns() // 1_000_000
         self.id = new_id(started_ms)
         self._settings = settings
@@ -54,7 +63,7 @@ class Instance:
         self._notices = Notices()
         self._log = self._own_log(started_ms)
         self._pending = Pending(settings.queue_events, settings.queue_bytes, self._on_recorded())
-        reporter = Reporter(settings.source, self.id, started_ms, settings.heartbeat_s, defaults)
+        reporter = Reporter(settings.source, self.id, started_ms, settings.heartbeat_s, defaults, protect)
         self._writer = Writer(
             settings,
             self._log,
@@ -62,7 +71,9 @@ class Instance:
             reporter=reporter,
             defaults=defaults,
             notices=self._notices,
+            protect=protect,
         )
+        self._is_protecting = protect is not None
         self._delivery = Delivery(
             settings,
             transport,
@@ -130,6 +141,8 @@ class Instance:
         return True
 
     def _put_after_help(self, captured: Captured, waiter: Waiter | None) -> bool:
+        if self._is_protecting:  # it may ask the gateway for keys: no caller waits for those
+            return self._put_after_wait(captured, waiter)
         if self._writer.lock.acquire(timeout=self._settings.queue_wait_s):
             try:
                 self._writer.drain()
@@ -138,6 +151,15 @@ class Instance:
             finally:
                 self._writer.lock.release()
         return self._pending.put(captured, waiter)
+
+    def _put_after_wait(self, captured: Captured, waiter: Waiter | None) -> bool:
+        until = monotonic() + self._settings.queue_wait_s
+        while monotonic() < until:
+            self._bell.set()
+            sleep(_ROOM_POLL_S)
+            if self._pending.put(captured, waiter):
+                return True
+        return False
 
     def withdraw(self, captured: Captured) -> None:
         """Forget who waits for an event."""

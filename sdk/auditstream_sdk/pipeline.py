@@ -14,6 +14,7 @@ from concurrent.futures import TimeoutError as NotYetError
 from contextlib import suppress
 from typing import Any
 
+from auditstream_sdk.encoding import Protect
 from auditstream_sdk.errors import ClosedError, NotAcknowledgedError
 from auditstream_sdk.gateway import Transport
 from auditstream_sdk.instance import Instance
@@ -34,12 +35,20 @@ class Pipeline:
         settings: The client's settings.
         defaults: Envelope fields that all its events have.
         transport: The way to the gateway.
+        protect: What every event goes through before it is written down.
     """
 
-    def __init__(self, settings: Settings, defaults: Mapping[str, Any], transport: Transport) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        defaults: Mapping[str, Any],
+        transport: Transport,
+        protect: Protect | None = None,
+    ) -> None:
         self._settings = settings
         self._defaults = defaults
         self._transport = transport
+        self._protect = protect
         self._mode = settings.mode
         self._instance: Instance | None = None
         self._lock = threading.Lock()
@@ -133,7 +142,7 @@ class Pipeline:
                 raise ClosedError("the client was closed; the event is not recorded")
             if self._instance is None:
                 try:
-                    self._instance = Instance(self._settings, self._transport, self._defaults)
+                    self._instance = Instance(self._settings, self._transport, self._defaults, self._protect)
                 except RuntimeError as error:  # the interpreter ends, or there are too many threads
                     raise ClosedError(f"recording cannot start: {error}; the event is not recorded") from None
                 _RUNNING.add(self)

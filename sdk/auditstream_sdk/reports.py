@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from auditstream_sdk.encoding import Event, encoded, time_text
+from auditstream_sdk.encoding import Event, Protect, encoded, time_text
 from auditstream_sdk.ids import derived_id, new_id
 from auditstream_sdk.pending import Gap
 from auditstream_sdk.records import Kind, Record
@@ -33,6 +33,7 @@ class Reporter:
         started_ms: When it began, in milliseconds since 1970.
         interval_s: Interval of its heartbeats.
         defaults: Envelope fields that all its events have.
+        protect: What every event goes through before it is written down.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Reporter:
     started_ms: int
     interval_s: float
     defaults: Mapping[str, Any]
+    protect: Protect | None = None
 
     def heartbeat(self, now_ns: int, *, last: int, dropped: int, lag_us: int, number: int) -> Record:
         """Return the record of a heartbeat.
@@ -81,6 +83,22 @@ class Reporter:
 
     def _event(self, event_id: str, at_ns: int, last: int, dropped: int, lag_us: int) -> Event:
         kept = {name: value for name, value in self.defaults.items() if value is not None}
+        beat = {
+            "interval_us": round(self.interval_s * 1_000_000),
+            "last_seq": last,
+            "dropped": dropped,
+            "lag_us": lag_us,
+        }
+        event = self._with(kept, event_id, at_ns, beat)
+        if self.protect is None:
+            return event
+        try:
+            return dict(self.protect(event))
+        except Exception:  # noqa: BLE001  a report is told in any case; what may name a person stays behind
+            tenant = {name: kept[name] for name in ("tenant_id",) if name in kept}
+            return self._with(tenant, event_id, at_ns, beat)
+
+    def _with(self, kept: Mapping[str, Any], event_id: str, at_ns: int, beat: Mapping[str, Any]) -> Event:
         return {
             "event_id": event_id,
             "event_type": EVENT_TYPE,
@@ -89,10 +107,5 @@ class Reporter:
             "source_instance": self.instance,
             **kept,
             "outcome": "SUCCESS",
-            "heartbeat": {
-                "interval_us": round(self.interval_s * 1_000_000),
-                "last_seq": last,
-                "dropped": dropped,
-                "lag_us": lag_us,
-            },
+            "heartbeat": beat,
         }

@@ -1,14 +1,15 @@
 """Hides persons and content before an event leaves the process; needs `auditstream-sdk[sealing]`.
 
     sealer = Sealer(edge_keys.fetch_from("https://gateway:8443", key="ask_…"))
-    event = sealer.protect(event)
+    audit = AuditClient(protect=sealer.protect)
 
-Ids of persons become the tenant's pseudonyms. Content (`content.input`, `content.output`, `content.system`,
-`content.tools`, `content.arguments`, `content.result` in `attributes`) becomes its size and HMAC and, where
-the tenant chose so, a box sealed under a key of the person and month, that the deployment can destroy. Keys
-come from the gateway (`POST /v1/keys`) for a credential with `edge_keys`, stay in memory alone, and are
-forgotten after the time that the gateway says: that is how soon an erasure counts here. Forms are those of
-the gateway, which protects what comes to it unprotected all the same.
+Ids of persons (who acted, reviewed, approved) become the tenant's pseudonyms. Content (`content.input`,
+`content.output`, `content.system`, `content.tools`, `content.arguments`, `content.result` in `attributes`)
+becomes its size and HMAC and, where the tenant chose so, a box sealed under a key of the person and month,
+that the deployment can destroy. Keys come from the gateway (`POST /v1/keys`) for a credential with
+`edge_keys`, stay in memory alone, and are forgotten after the time that the gateway says: that is how soon
+an erasure counts here. Forms are those of the gateway, which protects what comes to it unprotected all the
+same.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 import re
 import struct
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -39,6 +42,17 @@ CONTENT = (
 """Attributes that hold content."""
 
 DROPPED = "privacy.dropped"
+
+_HASHES = (
+    ("content.arguments", "tool", "args_hmac", "arguments"),
+    ("content.system", "inference", "system_hash", "system"),
+    ("content.tools", "inference", "tool_defs_hash", "tools"),
+)
+_OTHER_PERSONS = (("review", "reviewer_id"), ("change", "approver_id"), ("access", "subject_id"))
+"""Fields beside `actor_id` that may name a person; the subject of an access does where it is the actor."""
+
+_UNNAMED = {"access": "nobody"}
+"""What stands where no pseudonym can be made; an access must have a subject."""
 
 _NO_PERSON = frozenset({"SERVICE", "API_KEY", "AGENT", "SYSTEM"})
 _HANDLE = re.compile(r"(?:user|conversation)-[a-z2-7]{26}")
@@ -67,6 +81,8 @@ class Sealer:
         self._lock = threading.Lock()
         self._tenant: tuple[float, _Tenant | None] = (float("-inf"), None)
         self._keys: dict[tuple[str, str], tuple[float, EdgeKey | None]] = {}
+        self._away_until = float("-inf")
+        _ALL.add(self)
 
     def protect(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return an event as it may leave; the one that was given stays as it is.
@@ -79,7 +95,9 @@ class Sealer:
         attributes = dict(event.get("attributes") or {})
         pieces = {name: str(attributes.pop(name)).encode() for name in CONTENT if name in attributes}
         person = _person_of(event)
-        if not pieces and (person is None or is_handle(person)):
+        readable = person is not None and not is_handle(person)
+        others = _others_of(event, person)
+        if not pieces and not readable and not others:
             return protected
         dropped: list[str] = []
         tenant = self._known_tenant()
@@ -88,11 +106,16 @@ class Sealer:
             protected["content_bytes"] = sum(map(len, pieces.values()))
         if tenant is None:
             dropped += [f"{name}=no_key" for name in pieces]
-            if person is not None and not is_handle(person):
+            if readable:
                 protected["actor_id"] = None
                 dropped.append("actor_id=no_key")
+            for family, name in others:
+                protected[family] = {**protected[family], name: _UNNAMED.get(family)}
+                dropped.append(f"{family}.{name}=no_key")
         else:
             wanted = tenant.hide(protected, pieces, person)
+            for family, name in others:
+                protected[family] = {**protected[family], name: tenant.named(protected[family][name])}
         if wanted and tenant is not None:
             dropped += self._seal(tenant, protected, wanted)
         if dropped:
@@ -106,6 +129,10 @@ class Sealer:
         with self._lock:
             self._tenant = (float("-inf"), None)
             self._keys.clear()
+
+    def begin_anew(self) -> None:
+        """Forget who holds the lock; called in a forked child, where that thread is not."""
+        self._lock = threading.Lock()
 
     def _seal(self, tenant: _Tenant, event: dict[str, Any], wanted: Mapping[str, bytes]) -> list[str]:
         """Put boxes into an event, and return what could not be sealed, with the reason."""
@@ -150,7 +177,13 @@ class Sealer:
         if self._now_s() < until:
             return key
         asked = self._now_s()
-        answer = self._fetch({"subjects": [{"subject": subject, "month": month}]})
+        if asked < self._away_until:
+            raise KeysError("the gateway gave no keys a moment ago")
+        try:
+            answer = self._fetch({"subjects": [{"subject": subject, "month": month}]})
+        except KeysError:
+            self._away_until = asked + self._retry_s
+            raise
         try:
             (given,) = answer["keys"]
             key = None
@@ -196,16 +229,22 @@ class _Tenant:
             event["content_hmac"] = self._contents_hmac(pieces)
             if self.contents:
                 wanted.update(pieces)
-        if "content.arguments" in pieces and event.get("tool"):
-            digest = self._digest("arguments", pieces["content.arguments"]).hex()
-            event["tool"] = {**event["tool"], "args_hmac": digest}
+        for content, family, name, purpose in _HASHES:
+            if content in pieces and event.get(family) is not None:
+                event[family] = {**event[family], name: self._digest(purpose, pieces[content]).hex()}
+        if "content.result" in pieces and event.get("tool") is not None:
+            event["tool"] = {**event["tool"], "result_bytes": len(pieces["content.result"])}
         if person is not None and not is_handle(person):
             event["actor_hash"] = self._digest("person", person.encode()).hex()
             if not self.clear_ids:
-                event["actor_id"] = f"user-{_short(self._digest('person', person.encode()))}"
+                event["actor_id"] = self.named(person)
                 if self.readable_ids:
                     wanted["actor_id"] = person.encode()
         return wanted
+
+    def named(self, person: str) -> str:
+        """Return what stands for a person's readable id."""
+        return person if self.clear_ids else f"user-{_short(self._digest('person', person.encode()))}"
 
     def subject(self, event: Mapping[str, Any]) -> str:
         """Return the handle whose key seals: of the person, else the conversation, else `nobody`."""
@@ -237,6 +276,22 @@ def _person_of(event: Mapping[str, Any]) -> str | None:
     return None if not person or event.get("actor_type") in _NO_PERSON else str(person)
 
 
+def _others_of(event: Mapping[str, Any], person: str | None) -> list[tuple[str, str]]:
+    """Return the other fields of an event that name a person readably, as family and name."""
+    found = []
+    for family, name in _OTHER_PERSONS:
+        record = event.get(family)
+        named = record.get(name) if isinstance(record, Mapping) else None
+        if (
+            isinstance(named, str)
+            and named
+            and not is_handle(named)
+            and (family != "access" or named == person)
+        ):
+            found.append((family, name))
+    return found
+
+
 def _month_of(event: Mapping[str, Any]) -> str:
     """Return the month of an event (UTC); the current one where its time is none, as the gateway will say."""
     at = event.get("event_time")
@@ -254,3 +309,15 @@ def _month_of(event: Mapping[str, Any]) -> str:
 
 def _short(digest: bytes) -> str:
     return base64.b32encode(digest[:16]).decode().rstrip("=").lower()
+
+
+_ALL: weakref.WeakSet[Sealer] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for sealer in list(_ALL):
+        sealer.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

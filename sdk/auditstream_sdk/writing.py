@@ -9,7 +9,7 @@ from threading import Lock
 from time import time_ns
 from typing import Any
 
-from auditstream_sdk.encoding import UnencodableError, encoded
+from auditstream_sdk.encoding import Protect, UnencodableError, encoded
 from auditstream_sdk.errors import RefusedError
 from auditstream_sdk.logs import Log
 from auditstream_sdk.notices import Notices
@@ -25,6 +25,15 @@ _CHUNK = 500
 
 RESERVED = 1 << 16
 """Numbers reserved ahead on disk: the page is synced once for half as many events."""
+
+
+class _UnfitError(Exception):
+    """An event cannot be sent: the reason, and what else is known without its words."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
 
 
 @dataclass
@@ -54,6 +63,7 @@ class Writer:
         reporter: Writes reports of losses.
         defaults: Envelope fields that all events have.
         notices: What is said once.
+        protect: What every event goes through before it is written to the log.
 
     Attributes:
         lock: Held by whoever writes, reads or settles a log.
@@ -70,6 +80,7 @@ class Writer:
         reporter: Reporter,
         defaults: Mapping[str, Any],
         notices: Notices,
+        protect: Protect | None = None,
     ) -> None:
         self.lock = Lock()
         self.dropped = 0
@@ -80,6 +91,7 @@ class Writer:
         self._reporter = reporter
         self._defaults = defaults
         self._notices = notices
+        self._protect = protect
         self._stalled: list[Record] = []
         self._unsent: deque[Unsent] = deque()
         if isinstance(log, SpoolLog):
@@ -163,14 +175,33 @@ class Writer:
             return self._loss(item, item.last)
         number = item.sequence
         try:
-            event = encoded(item.event(self._settings.source, self._log.instance, number, self._defaults))
-        except UnencodableError as error:
-            return self._unfit(number, "unencodable", str(error))
+            return Record(Kind.EVENT, number, self._line_of(item, number))
+        except _UnfitError as error:
+            return self._unfit(number, error.reason, error.detail)
+
+    def _line_of(self, item: Captured, number: int) -> bytes:
+        """Return an event as it leaves the process.
+
+        Raises:
+            _UnfitError: It cannot leave.
+        """
+        try:
+            event = item.event(self._settings.source, self._log.instance, number, self._defaults)
         except Exception as error:  # noqa: BLE001  whatever a caller put in: it must not cost other events
-            return self._unfit(number, "unencodable", type(error).__name__)
-        if len(event) > self._settings.max_event_bytes:
-            return self._unfit(number, "too_large", f"{len(event)} bytes")
-        return Record(Kind.EVENT, number, event)
+            raise _UnfitError("unencodable", type(error).__name__) from None
+        try:
+            given = event if self._protect is None else self._protect(event)
+        except Exception as error:  # noqa: BLE001  what cannot be hidden does not leave; nor do its words
+            raise _UnfitError("unprotected", type(error).__name__) from None
+        try:
+            line = encoded(given)
+        except UnencodableError as error:
+            raise _UnfitError("unencodable", str(error)) from None
+        except Exception as error:  # noqa: BLE001
+            raise _UnfitError("unencodable", type(error).__name__) from None
+        if len(line) > self._settings.max_event_bytes:
+            raise _UnfitError("too_large", f"{len(line)} bytes")
+        return line
 
     def _unfit(self, number: int, reason: str, detail: str) -> Record:
         self._notices.error(reason, "an event cannot be sent: %s: %s", reason, detail)

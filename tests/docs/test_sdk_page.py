@@ -12,15 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from auditstream.reference.gateway_secrets import hash_of, new_key
+from auditstream.reference.owners import Credential, Tenant
 from auditstream_sdk.testing.gateway import LocalGateway
 from tests.support import fake_anthropic_answers as anthropic
 from tests.support.fake_openai_answers import chat, chat_stream, embedding, response
 from tests.support.fake_providers import FakeProvider, fake_provider
+from tests.support.gateway_server import served
+from tests.support.gateways import ACME, SINCE, KeptMessages
 from tests.support.published import checked
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "sdk.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL)
+_BLOCKS = re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL)
+SEALING = [block for block in _BLOCKS if "auditstream_sdk.sealing" in block]
+BLOCKS = [block for block in _BLOCKS if block not in SEALING]
 REQUEST = """
 import asyncio
 
@@ -101,8 +107,43 @@ def test_the_blocks_of_the_page_run_and_their_events_arrive(
     assert {event.get("conversation_id") for event in events} == {None, "c-1"}
 
 
+def test_what_the_page_hides_is_in_no_spool_and_comes_to_the_gateway_sealed(
+    service: dict[str, str], tmp_path: Path
+) -> None:
+    (script,) = SEALING
+    key = new_key("acme-edge")
+    stated = [
+        Tenant(tenant_id=ACME, name="Acme", contents="sealed", valid_from=SINCE),
+        Credential(
+            credential_id="acme-edge",
+            tenant_id=ACME,
+            secret_hash=hash_of(key),
+            edge_keys=True,
+            valid_from=SINCE,
+        ),
+    ]
+    with served(tmp_path, KeptMessages, stated=stated) as running:
+        environment = service | {"AUDITSTREAM_SDK_URL": running.url, "AUDITSTREAM_SDK_KEY": key}
+        command = [sys.executable, "-P", "-c", script + "\nprint(audit.dropped, flush=True)\nos._exit(0)"]
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+        )
+        assert isinstance(running.producer, KeptMessages)
+        events = running.producer.events()
+
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+    (event,) = (each for each in events if each["event_type"] == "ai.inference")
+    assert sorted(event["sealed"]) == ["content.input", "content.output"]
+    assert event["actor_id"].startswith("user-")
+    assert event["content_bytes"] == len("Where is my order?") + len("On its way.")
+    assert "privacy.dropped" not in event["attributes"]
+    spooled = [path.read_bytes() for path in tmp_path.rglob("*") if path.suffix in {".log", ".state"}]
+    assert any(b"ai.inference" in each for each in spooled)
+    assert not any(text in each for each in spooled for text in (b"ada@", b"my order", b"On its way"))
+
+
 def test_every_extra_that_the_page_names_is_named_by_a_missing_package() -> None:
-    extras = set(re.findall(r"auditstream-sdk\[([a-z]+)\]", PAGE))
+    extras = set(re.findall(r"auditstream-sdk\[([a-z]+)\]", PAGE)) - {"sealing"}  # which is no integration
     files = (ROOT / "sdk" / "auditstream_sdk" / "integrations").glob("*.py")
     sources = "\n".join(file.read_text(encoding="utf-8") for file in files)
     said = set(re.findall(r'extra="([a-z]+)"|missing\("[a-z_]+", "([a-z]+)"\)', sources))

@@ -68,11 +68,13 @@ def served(
         new_producer: Makes the producer, in the event loop of the server.
         settings: Limits.
         route: Topic and schema.
-        stated: Reference data beyond two tenants with a key each.
+        stated: Reference data after two tenants with a key each.
     """
     settings = (settings or GatewaySettings()).model_copy(update={"listen": "127.0.0.1:0"})
     facts, keys = key_facts()
-    credentials = Credentials(Facts([*facts, *stated]), every_s=1.0)
+    known = Facts(facts)
+    known.state(*stated)
+    credentials = Credentials(known, every_s=1.0)
     credentials.refresh()
     sock = listening_socket(settings)
     host, port = sock.getsockname()[:2]

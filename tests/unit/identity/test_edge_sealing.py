@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import base64
 import importlib
+import os
+import signal
 import sys
+import threading
+import time
 import uuid
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,6 +104,14 @@ def test_an_event_that_was_protected_at_the_edge_passes_the_gateway_as_it_is(key
         {"attributes": {}},
         {"actor_id": "user-" + "a" * 26},
         {"event_time": 1_793_700_000_000_000},
+        {"review": {"subject_event_id": "e", "decision": "APPROVE", "reviewer_id": "grace@example.com"}},
+        {"change": {"object_type": "route", "object_id": "r", "approver_id": "grace@example.com"}},
+        {"access": {"subject_id": "ada@example.com", "activity": "logon"}},
+        {"access": {"subject_id": "an-agent", "activity": "grant"}, "attributes": {}},
+        {
+            "inference": {"provider": "openai"},
+            "attributes": {"content.system": "Be brief.", "content.tools": "[]", "content.result": "12"},
+        },
     ],
 )
 @pytest.mark.parametrize("policy", [SEALED, Policy(), Policy(clear_ids=True, contents="sealed")])
@@ -150,6 +163,83 @@ def test_without_keys_nothing_readable_leaves_and_it_is_named(keys: Keys) -> Non
         "kept": "yes",
         "privacy.dropped": "actor_id=no_key content.arguments=no_key content.input=no_key",
     }
+
+
+def test_without_keys_no_other_person_is_named_either(keys: Keys) -> None:
+    gateway = Gateway(keys)
+    gateway.away = True
+    sent = Sealer(gateway).protect(
+        event(
+            attributes={},
+            review={"subject_event_id": "e", "decision": "APPROVE", "reviewer_id": "grace@example.com"},
+            access={"subject_id": "ada@example.com", "activity": "logon"},
+        )
+    )
+
+    assert "example.com" not in repr(sent)
+    assert (sent["review"]["reviewer_id"], sent["access"]["subject_id"]) == (None, "nobody")
+    assert sent["attributes"]["privacy.dropped"] == (
+        "access.subject_id=no_key actor_id=no_key review.reviewer_id=no_key"
+    )
+
+
+def test_a_gateway_that_goes_away_is_not_asked_for_the_key_of_every_person(keys: Keys) -> None:
+    clock, gateway = ManualClock(0.0), Gateway(keys)
+    sealer = Sealer(gateway, now_s=clock.now_s, retry_s=5.0)
+    sealer.protect(event())
+    gateway.away = True
+    asked = len(gateway.asked)
+    found = [sealer.protect(event(actor_id=f"person-{number}")) for number in range(3)]
+    assert len(gateway.asked) == asked + 1
+    assert all("content.input=no_key" in each["attributes"]["privacy.dropped"] for each in found)
+    assert sealer.protect(event())["seal_key_id"], "keys that are known go on to seal"
+
+    gateway.away = False
+    clock.advance(5.0)
+
+    assert sealer.protect(event(actor_id="person-0"))["seal_key_id"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_that_was_forked_while_keys_were_fetched_seals(keys: Keys) -> None:
+    entered, may_go_on = threading.Event(), threading.Event()
+    gateway = Gateway(keys, Policy())
+
+    def slow(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        entered.set()
+        assert may_go_on.wait(20)
+        return gateway(request)
+
+    sealer = Sealer(slow)
+    parent = threading.Thread(target=lambda: sealer.protect(event()))
+    parent.start()
+    assert entered.wait(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 on: threads and fork
+        child = os.fork()
+    if not child:
+        may_go_on.set()
+        is_hidden = "a prompt" not in repr(sealer.protect(event()))
+        os._exit(0 if is_hidden else 1)
+    try:
+        ended = wait_for(child, within_s=20)
+    finally:
+        may_go_on.set()
+        parent.join(20)
+    assert ended == 0
+
+
+def wait_for(child: int, *, within_s: float) -> int:
+    """Return the exit status of a child; kills one that does not end."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return -1
 
 
 def test_a_gateway_that_is_away_is_not_asked_for_every_event(keys: Keys) -> None:
