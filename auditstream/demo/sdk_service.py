@@ -11,9 +11,9 @@ from auditstream.core.errors import RetryableError
 from auditstream.demo.sendings import Sending
 from auditstream_sdk import AuditClient
 
-_MOST_WAITING = 2_000
-"""Events of a service that may be on their way. Mode `batch` never waits for the gateway, and drops what has
-no room; who replays an hour in seconds waits himself."""
+_MOST_WAITING = 1_500
+"""Events of an instance that may be on their way. Mode `batch` never waits for the gateway, and drops what
+has no room; who replays an hour in seconds waits himself."""
 
 _TIMEOUT_S = 30.0
 _PAUSE_S = 0.01
@@ -22,7 +22,7 @@ _NO_HEARTBEATS = 0.0
 
 
 class SdkService:
-    """Records finished events with an `AuditClient`.
+    """Records finished events with an `AuditClient`, as one instance of a service.
 
     The client numbers them by itself, and a heartbeat tells how far its numbers are.
 
@@ -30,7 +30,7 @@ class SdkService:
         url: Address of the gateway.
         key: Key of the service.
         first: Its first event, which says who it is.
-        spool: Folder for what is not sent yet.
+        spool: Folder for what is not sent yet; instances of a service may share it, as on one machine.
     """
 
     def __init__(self, url: str, key: str, first: Mapping[str, Any], spool: Path) -> None:

@@ -63,7 +63,7 @@ class Traffic:
         route: Route,
     ) -> None:
         self._keys = keys
-        self._senders: dict[tuple[Way, str], Sender] = {}
+        self._senders: dict[tuple[Way, str, str], Sender] = {}
         self._makers: dict[Way, Callable[[Sending], Sender]] = {
             "sdk": lambda first: SdkService(gateway_url, self._key(first), first.draft, spool),
             "ndjson": lambda first: EventLines(gateway_url, self._key(first)),
@@ -102,8 +102,10 @@ class Traffic:
             sender.abandon()
 
     def _sender(self, sending: Sending) -> Sender:
-        way = sending.way
-        place = (way, "" if way == "kafka" else sending.draft["source"])
+        way, draft = sending.way, sending.draft
+        # Every instance of a service is a process of its own: its SDK has its own queue and numbers.
+        instance = draft["source_instance"] if way == "sdk" else ""
+        place = (way, "" if way == "kafka" else draft["source"], instance)
         sender = self._senders.get(place)
         if sender is None:
             sender = self._senders[place] = self._makers[way](sending)
