@@ -1,10 +1,7 @@
 """What the pricer asks of a price book.
 
-A book over another book is how the rest is added: prices imported into the reference tables and corrections
-look first in their own rows and then here; a tenant's contract takes the listed card and states contracted
-prices beside the listed ones. Such a book needs more of the event to choose by (tenant, region): a field of
-`Route` and a column in `routing.ROUTE_COLUMNS`. It is made for one reference revision, so that a replay asks
-the same book.
+There are two: the installed catalogue alone (`catalogue`), and the reference tables at a revision, which know
+models by the catalogue's names (`reference_book`).
 """
 
 from __future__ import annotations
@@ -25,11 +22,15 @@ class Route:
         provider: Provider as the event names it.
         models: Names of the model, best first: the served one, then the requested one.
         tier: Service tier from `tiers.tier_of`, `` for standard.
+        region: Region or route; `` when it is not known, or none that a price of the book depends on.
+        tenant: Who owes it; `` when no contract of the book is the tenant's own.
     """
 
     provider: str
     models: tuple[str, ...]
     tier: str
+    region: str = ""
+    tenant: str = ""
 
 
 class NoPrice(StrEnum):
@@ -46,6 +47,7 @@ class NoPrice(StrEnum):
     IMPOSSIBLE_USAGE = "impossible_usage"
     REPORTED_UNPRICED = "reported_unpriced"
     MIXED_CURRENCIES = "mixed_currencies"
+    NO_RATE = "no_currency_rate"
     IMPOSSIBLE_AMOUNT = "impossible_amount"
 
 
@@ -61,16 +63,24 @@ class Schedule:
     """Price cards by window of event time; the windows cover all of time, without overlap.
 
     Attributes:
-        cards: Each window with its card; None where no price is known.
+        cards: Each window with its card, or why there is no price.
     """
 
-    cards: tuple[tuple[Window, PriceCard | None], ...]
+    cards: tuple[tuple[Window, PriceCard | NoPrice], ...]
 
 
 class PriceBook(Protocol):
-    """Prices that the pricer can ask for. Pure: one route always gets the same answer."""
+    """Prices that the pricer can ask for. Pure: one route always gets the same answer.
+
+    Attributes:
+        revision: Written on each line.
+        regions: Regions and routes that some price depends on.
+        tenants: Tenants that have a contract of their own.
+    """
 
     revision: str
+    regions: frozenset[str]
+    tenants: frozenset[str]
 
     def schedule(self, route: Route, /) -> Schedule | Unpriced:
         """Return the cards of a call by event time, or why there are none. Quick when asked again."""

@@ -7,7 +7,7 @@ the process, and remembers every model name that it was ever asked for.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -18,9 +18,9 @@ from genai_prices.data_snapshot import find_provider_by_id
 from genai_prices.types import ModelInfo, Provider
 
 from auditstream.pricing.book import NoPrice, Route, Schedule, Unpriced
-from auditstream.pricing.cards import card_of
-from auditstream.pricing.tiers import context_of, known_tiers
-from auditstream.pricing.windows import windows_of
+from auditstream.pricing.price_rows import PriceRow, rows_of
+from auditstream.pricing.schedules import schedule_of
+from auditstream.pricing.tiers import context_of, known_routes, known_tiers
 
 _PACKAGE = "genai-prices"
 _DATA_FILES = ("data.py", "data_units.py")
@@ -39,11 +39,13 @@ class Listing:
     Attributes:
         provider: The catalogue's id of the provider that served the call.
         model: The model; possibly of another provider whose price list this one follows.
+        lister: The catalogue's id of the provider whose list has it.
         own: Whether it is the provider's own entry: tiers of a followed price list do not apply.
     """
 
     provider: str
     model: ModelInfo
+    lister: str
     own: bool
 
 
@@ -58,6 +60,9 @@ class Catalogue:
         self.providers = list(providers)
         self.revision = revision
         self.tiers = known_tiers(self.providers)
+        self.regions = known_routes(self.providers)
+        self.tenants: frozenset[str] = frozenset()
+        self._listers = {id(model): each.id for each in self.providers for model in each.models}
         self.schedule = lru_cache(maxsize=_KEPT_SCHEDULES)(self._schedule)
 
     def provider(self, name: str) -> Provider | None:
@@ -78,24 +83,37 @@ class Catalogue:
         model = provider.find_model(model_name.strip(), all_providers=self.providers)
         if model is None:
             return None
-        return Listing(provider.id, model, any(model is own for own in provider.models))
+        lister = self._listers[id(model)]
+        return Listing(provider.id, model, lister, own=any(model is own for own in provider.models))
+
+    def rows(self) -> Iterator[PriceRow]:
+        """Yield every price of the catalogue."""
+        for provider in self.providers:
+            for model in provider.models:
+                yield from rows_of(provider.id, model)
+
+    def rows_for(self, listing: Listing) -> list[PriceRow]:
+        """Return the prices of a model that was found, under the provider that lists them."""
+        rows = rows_of(listing.lister, listing.model)
+        return [row for row in rows if listing.own or not (row.tier or row.region)]
 
     def _schedule(self, route: Route) -> Schedule | Unpriced:
         """Return the cards of a call by event time, or why there are none at all."""
-        if self.provider(route.provider) is None and route.provider.strip().lower() != "litellm":
-            return Unpriced(NoPrice.UNKNOWN_PROVIDER)
         listing = next(filter(None, (self.listing(route.provider, name) for name in route.models)), None)
         if listing is None:
-            return Unpriced(NoPrice.UNKNOWN_MODEL)
-        context = context_of(listing.model, route.tier) if listing.own or not route.tier else None
-        if context is None:
-            return Unpriced(NoPrice.NO_TIER if route.tier in self.tiers else NoPrice.UNKNOWN_TIER)
-        return Schedule(
-            tuple(
-                (window, card_of(listing.model, context, window, provider=listing.provider, tier=route.tier))
-                for window in windows_of(listing.model, context)
-            )
-        )
+            return Unpriced(self.why_not_found(route))
+        if route.tier and (not listing.own or context_of(listing.model, route.tier) is None):
+            return Unpriced(self.why_no_tier(route.tier))
+        return schedule_of(self.rows_for(listing), tier=route.tier, region=route.region)
+
+    def why_not_found(self, route: Route) -> NoPrice:
+        """Return what is not known of a route that has no listing."""
+        known = self.provider(route.provider) is not None or route.provider.strip().lower() == "litellm"
+        return NoPrice.UNKNOWN_MODEL if known else NoPrice.UNKNOWN_PROVIDER
+
+    def why_no_tier(self, tier: str) -> NoPrice:
+        """Return what is wrong with a tier that a model does not have."""
+        return NoPrice.NO_TIER if tier in self.tiers else NoPrice.UNKNOWN_TIER
 
 
 @cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -18,13 +19,16 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from auditstream.pricing.book import NoPrice
 from auditstream.pricing.cards import PriceCard, Rate, Shape
-from auditstream.pricing.routing import CARD, REFUSAL
+from auditstream.pricing.routing import CARD, REFUSAL, CardList
 from auditstream.pricing.usage import Split, split_of
 from schemas.flatten import FRAME_SCHEMA
 
 ROW = "row"
 COSTS = "costs"
+UNPRICED_METER = "unpriced_meter"
+"""Column: key of the meter for want of whose price a call has none."""
 
 AMOUNT = pl.Decimal(38, 12)
 AMOUNTS = ("list", "contracted", "effective", "billed")
@@ -41,7 +45,8 @@ assert isinstance(_LINES_TYPE.inner, pl.Struct)
 LINE_FIELDS: dict[str, Any] = {field.name: field.dtype for field in _LINES_TYPE.inner.fields}
 """Fields of a cost line with their types."""
 
-_COMPUTED = {_QUANTITY, *AMOUNTS}
+_CONTRACTED = "contracted_unit_price"
+_COMPUTED = {_QUANTITY, *AMOUNTS, "price_book_rev"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Charges:
 
     Attributes:
         lines: Columns `ROW` and `LINE_FIELDS`, one row a line, by row and in the order of the card's meters.
-        refused: Columns `ROW` and `REFUSAL`, for each row whose counts have no price.
+        refused: Columns `ROW`, `REFUSAL` and `UNPRICED_METER`, for each row whose counts have no price.
     """
 
     lines: pl.DataFrame
@@ -71,15 +76,24 @@ def nested(lines: pl.DataFrame, height: int) -> pl.Series:
     return pl.Series(COSTS, pa.LargeListArray.from_arrays(pa.array(ends), items))
 
 
-def totals(lines: pl.DataFrame, rows: pl.Series) -> pl.Series:
-    """Return the sum of each row's lines at list price, zero for a row without lines.
+def totals(lines: pl.DataFrame, rows: pl.Series) -> list[pl.Series]:
+    """Return the sums of each row's lines as `cost_list` to `cost_billed`, zero for a row without lines.
 
     Args:
-        lines: Columns `ROW` and `list`, ordered by row.
+        lines: Columns `ROW` and `AMOUNTS`, ordered by row.
         rows: Numbers of all rows that the lines are of, ascending.
     """
     bounds = _bounds(lines, rows.to_numpy())
-    running = pl.concat([pl.Series([0], dtype=AMOUNT), lines.get_column("list").cum_sum()])
+    listed = _sums(lines.get_column("list"), bounds)
+    # What a contract makes of it is often the same: then it is added up once.
+    same = lines.get_column("list").equals(lines.get_column("contracted"))
+    contracted = listed if same else _sums(lines.get_column("contracted"), bounds)
+    sums = {"list": listed}
+    return [sums.get(name, contracted).alias(f"cost_{name}") for name in AMOUNTS]
+
+
+def _sums(amounts: pl.Series, bounds: NDArray[np.int64]) -> pl.Series:
+    running = pl.concat([pl.Series([0], dtype=AMOUNT), amounts.cum_sum()])
     return running.gather(bounds[1:]) - running.gather(bounds[:-1])
 
 
@@ -89,32 +103,32 @@ def _bounds(lines: pl.DataFrame, rows: NDArray[Any]) -> NDArray[np.int64]:
     return np.append(starts, lines.height).astype(np.int64)
 
 
-def charge(rows: pl.DataFrame, cards: Sequence[PriceCard], *, revision: str) -> Charges:
+def charge(rows: pl.DataFrame, cards: CardList, *, revision: str) -> Charges:
     """Return the cost lines of calls.
 
     A meter with the quantity zero has no line, so a call may have none.
 
     Args:
         rows: Columns `ROW`, `CARD` (number in `cards`, never null) and those of `usage.counts_of`.
-        cards: Price cards.
+        cards: Price cards that the rows name.
         revision: Revision of the price book, written on each line.
     """
-    book = _CardTable.of(cards)
+    book = _card_table(cards)
     lines, refused = [], []
     for shape, part in book.parts(rows):
         counted = tuple(name for name in part.columns if name not in _OWN)
         split = split_of(tuple(key for key, _ in shape), counted)
         judged = part.with_columns(_refusal(split))
-        refused.append(judged.filter(pl.col(REFUSAL).is_not_null()).select(ROW, REFUSAL))
+        refused.append(_refused(judged.filter(pl.col(REFUSAL).is_not_null()), split))
         lines.append(_quantities(judged.filter(pl.col(REFUSAL).is_null()), split, shape))
     if not lines:
-        return Charges(_whole(_NO_LINES, book.rates, revision), pl.DataFrame(schema=_REFUSED))
+        return Charges(_whole(_NO_LINES, book, revision), pl.DataFrame(schema=_REFUSED))
     ordered = pl.concat(lines).sort(ROW, maintain_order=True)
-    return Charges(_whole(ordered, book.rates, revision), pl.concat(refused))
+    return Charges(_whole(ordered, book, revision), pl.concat(refused))
 
 
 _OWN = (ROW, CARD, _LINE)
-_REFUSED = {ROW: pl.UInt32, REFUSAL: pl.String}
+_REFUSED = {ROW: pl.UInt32, REFUSAL: pl.String, UNPRICED_METER: pl.String}
 _NO_LINES = pl.DataFrame(schema={ROW: pl.UInt32, _LINE: pl.UInt32, _QUANTITY: pl.Int64})
 
 
@@ -123,19 +137,22 @@ class _CardTable:
     """Cards laid out as one long list of rates; a step of a card is a run of it.
 
     Attributes:
-        rates: Every rate of every step of every card.
+        fixed: What every line of a rate says, a row a rate of every step of every card, and `_CONTRACTED`.
+        contracted: Whether some rate has another contracted price than the listed one.
         steps: By card number: where its first run begins, how long a run is, and where its steps begin.
         shapes: By shape: the numbers of the cards that have it.
         most_starts: Largest number of starts of a card.
     """
 
-    rates: list[Rate]
+    fixed: pl.DataFrame
+    contracted: bool
     steps: pl.DataFrame
     shapes: dict[Shape, list[int]]
     most_starts: int
 
     @classmethod
     def of(cls, cards: Sequence[PriceCard]) -> _CardTable:
+        """Return the table of cards."""
         shapes: dict[Shape, list[int]] = {}
         for number, card in enumerate(cards):
             shapes.setdefault(card.shape, []).append(number)
@@ -149,8 +166,10 @@ class _CardTable:
             },
             schema={CARD: pl.UInt32, "first": pl.UInt32, "width": pl.UInt32, "starts": pl.List(pl.Int64)},
         )
-        rates = [rate for card in cards for step in card.steps for rate in step]
-        return cls(rates, steps, shapes, max((len(card.starts) for card in cards), default=0))
+        rates = [(rate, card.currency) for card in cards for step in card.steps for rate in step]
+        contracted = any(rate.contracted != rate.unit_price for rate, _ in rates)
+        most_starts = max((len(card.starts) for card in cards), default=0)
+        return cls(_fixed_fields(rates), contracted, steps, shapes, most_starts)
 
     def parts(self, rows: pl.DataFrame) -> Iterator[tuple[Shape, pl.DataFrame]]:
         """Yield the rows of each shape of card, with the first line of their card's step."""
@@ -180,6 +199,15 @@ def _refusal(split: Split) -> pl.Expr:
     return reason.alias(REFUSAL)
 
 
+def _refused(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
+    """Return why rows have no price, and for want of which meter where it is for that."""
+    without = pl.when(pl.col(REFUSAL) == str(NoPrice.NO_METER_PRICE))
+    missing = pl.coalesce(
+        pl.lit(None, pl.String), *(pl.when(pl.col(key) > 0).then(pl.lit(key)) for key in split.uncovered)
+    )
+    return rows.select(ROW, REFUSAL, without.then(missing).alias(UNPRICED_METER))
+
+
 def _quantities(part: pl.DataFrame, split: Split, shape: Shape) -> pl.DataFrame:
     """Return a row a billed meter of each call, in the order of the meters."""
     runs = []
@@ -190,33 +218,46 @@ def _quantities(part: pl.DataFrame, split: Split, shape: Shape) -> pl.DataFrame:
     return pl.concat([_NO_LINES, *runs])
 
 
-def _whole(lines: pl.DataFrame, rates: Sequence[Rate], revision: str) -> pl.DataFrame:
+def _whole(lines: pl.DataFrame, book: _CardTable, revision: str) -> pl.DataFrame:
     """Return the lines with every field of a cost line."""
-    fixed = _fixed_fields(rates, revision)[lines.get_column(_LINE)]
-    amount = lines.get_column(_QUANTITY) * fixed.get_column("list_unit_price")
-    rounded = amount.cast(AMOUNT)
-    quantity = lines.get_column(_QUANTITY).cast(LINE_FIELDS[_QUANTITY])
-    columns = [lines.get_column(ROW), quantity, *(rounded.alias(name) for name in AMOUNTS)]
-    return pl.DataFrame([*columns, *fixed]).select(ROW, *LINE_FIELDS)
-
-
-def _fixed_fields(rates: Sequence[Rate], revision: str) -> pl.DataFrame:
-    """Return what every line of a rate says, by number of the rate."""
-    values = [
-        {
-            "category": _CATEGORY,
-            "meter": rate.meter.name,
-            "direction": rate.meter.direction,
-            "cache_action": rate.meter.cache_action,
-            "unit": rate.meter.unit,
-            "price_id": rate.price_id,
-            "price_book_rev": revision,
-            "list_unit_price": rate.unit_price,
-            "currency": "USD",
-            "source": _SOURCE,
-        }
-        for rate in rates
+    fixed = book.fixed[lines.get_column(_LINE)]
+    counts = lines.get_column(_QUANTITY)
+    listed = (counts * fixed.get_column("list_unit_price")).cast(AMOUNT)
+    # To multiply decimals is most of the work here, and most calls are under no contract.
+    contracted = (counts * fixed.get_column(_CONTRACTED)).cast(AMOUNT) if book.contracted else listed
+    amounts = {"list": listed}
+    columns = [
+        lines.get_column(ROW),
+        counts.cast(LINE_FIELDS[_QUANTITY]),
+        *(amounts.get(name, contracted).alias(name) for name in AMOUNTS),
     ]
+    whole = pl.DataFrame([*columns, *fixed.drop(_CONTRACTED)])
+    return whole.with_columns(pl.lit(revision).alias("price_book_rev")).select(ROW, *LINE_FIELDS)
+
+
+def _fixed_fields(rates: Sequence[tuple[Rate, str]]) -> pl.DataFrame:
+    """Return what every line of a rate says, and its contracted unit price, by number of the rate."""
+    meters = [rate.meter for rate, _ in rates]
+    values: dict[str, list[Any]] = {
+        "category": [_CATEGORY] * len(rates),
+        "meter": [meter.name for meter in meters],
+        "direction": [meter.direction for meter in meters],
+        "cache_action": [meter.cache_action for meter in meters],
+        "unit": [meter.unit for meter in meters],
+        "price_id": [rate.price_id for rate, _ in rates],
+        "list_unit_price": [rate.unit_price for rate, _ in rates],
+        "currency": [currency for _, currency in rates],
+        "source": [_SOURCE] * len(rates),
+        _CONTRACTED: [rate.contracted for rate, _ in rates],
+    }
+    absent = ("resource_id", "period_start", "period_end")
+    schema = LINE_FIELDS | {_CONTRACTED: LINE_FIELDS["list_unit_price"]}
     return pl.DataFrame(
-        values, schema={name: kind for name, kind in LINE_FIELDS.items() if name not in _COMPUTED}
+        values | {name: [None] * len(rates) for name in absent},
+        schema={name: kind for name, kind in schema.items() if name not in _COMPUTED},
     )
+
+
+@lru_cache(maxsize=8)
+def _card_table(cards: CardList) -> _CardTable:
+    return _CardTable.of(cards.cards)

@@ -106,3 +106,16 @@ def parts_of(key: str) -> tuple[str, ...]:
     """Return the keys of all meters that count a part of what this one counts."""
     whole = METERS[key]
     return tuple(meter.key for meter in METERS.values() if whole.has_part(meter))
+
+
+def meter_of(name: str, direction: str = "", cache_action: str = "") -> Meter | None:
+    """Return a meter by its key, or by name, direction and cache action as cost lines have them.
+
+    Of several with one name, as cache writes by how long they are kept, the one that counts all of them.
+    """
+    if name in METERS:
+        return METERS[name]
+    said = (name, direction or None, cache_action or None)
+    return next(
+        (each for each in METERS.values() if (each.name, each.direction, each.cache_action) == said), None
+    )

@@ -1,29 +1,35 @@
-"""From events to price cards, in columns: distinct routes are looked up once, then joined back.
+"""From events to price cards, in columns: routes are looked up once, then joined back.
 
-A route is everything but event time that a price depends on. A block has few of them, and each has few
-windows of event time; so the price book is asked a handful of times a block, whatever its size.
+A route is everything but event time that a price depends on. A block has few of them next to its events, and they
+come again in the next block: the router keeps what the book said of each, as a table that blocks are joined with.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
+from threading import Lock
 from typing import Any
 
 import polars as pl
 
-from auditstream.pricing.book import NoPrice, PriceBook, Route, Schedule, Unpriced
+from auditstream.pricing.book import PriceBook, Route, Schedule, Unpriced
 from auditstream.pricing.cards import PriceCard
 from auditstream.pricing.tiers import tier_of
-from auditstream.pricing.windows import DAY, FIRST_DAY, LAST_DAY, Window
+from auditstream.pricing.windows import DAY, FIRST, LAST
 
-ROUTE_COLUMNS = (
+CHOOSING = (
     "inference_provider",
     "inference_response_model",
     "inference_request_model",
     "inference_service_tier",
     "inference_batch",
 )
+"""Columns of an event that choose its price whatever the book has."""
+
+_REGION, _TENANT = "inference_region", "tenant_id"
+
+ROUTE_COLUMNS = (*CHOOSING, _REGION, _TENANT)
 """Columns of an event that choose its price beside event time."""
 
 CARD = "card"
@@ -32,16 +38,19 @@ CARD = "card"
 REFUSAL = "refusal"
 """Column: `NoPrice` value, null where there is a card."""
 
+_ROUTE = "route"
 _WINDOW_TYPES = {
-    "from_day": pl.Datetime("us", "UTC"),
-    "to_day": pl.Datetime("us", "UTC"),
+    _ROUTE: pl.UInt32(),
+    "from": pl.Datetime("us", "UTC"),
+    "to": pl.Datetime("us", "UTC"),
     "from_time": pl.Duration("us"),
     "to_time": pl.Duration("us"),
     CARD: pl.UInt32(),
     REFUSAL: pl.String(),
 }
-_START = datetime(1, 1, 1, tzinfo=UTC)
-_END = datetime(9999, 12, 31, tzinfo=UTC)
+
+_KEPT_ROUTES = 100_000
+"""Routes kept: models times tenants with contracts of a large company; then the table begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,77 +59,135 @@ class Routing:
 
     Attributes:
         rows: Columns `CARD` and `REFUSAL`, a row an event, in order.
-        cards: The distinct cards.
+        cards: Cards by their number.
     """
 
     rows: pl.DataFrame
-    cards: list[PriceCard]
+    cards: CardList
 
 
-@dataclass(slots=True)
-class _Windows:
-    """Windows of the routes of a frame as rows, and the cards they hold."""
+@dataclass(frozen=True, slots=True, eq=False)
+class CardList:
+    """Cards by number. Compared by identity: what is derived from one can be kept beside it."""
 
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    cards: list[PriceCard] = field(default_factory=list)
-    several: bool = False
-
-    def add(self, key: tuple[Any, ...], schedule: Schedule | Unpriced) -> None:
-        if isinstance(schedule, Unpriced):
-            self.rows.append((*key, _START, _END, timedelta(), DAY, None, str(schedule.reason)))
-            return
-        self.several |= len(schedule.cards) > 1
-        for window, card in schedule.cards:
-            number: int | None = None
-            refusal: str | None = str(NoPrice.NO_PRICE)
-            if card is not None:
-                number, refusal = len(self.cards), None
-                self.cards.append(card)
-            self.rows.append((*key, *_bounds(window), number, refusal))
+    cards: tuple[PriceCard, ...] = ()
 
 
-def route_events(events: pl.DataFrame, book: PriceBook) -> Routing:
-    """Return the card of each event at its event time, or why it has none.
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the book said of routes so far.
 
-    Args:
-        events: Columns `ROUTE_COLUMNS` and `event_time`.
-        book: Where the cards come from; asked once a distinct route.
+    Attributes:
+        routes: Columns `ROUTE_COLUMNS` and `_ROUTE`, a row a route.
+        windows: Columns of `_WINDOW_TYPES`, a row a window of a route.
+        cards: The cards that windows name.
     """
-    keys = events.select(ROUTE_COLUMNS)
-    windows = _Windows()
-    for key in keys.unique(maintain_order=True).iter_rows():
-        windows.add(key, book.schedule(_route(*key)))
-    table = pl.DataFrame(windows.rows, schema={**keys.schema, **_WINDOW_TYPES}, orient="row")
-    joined = events.select(*ROUTE_COLUMNS, "event_time").join(
-        table, on=ROUTE_COLUMNS, how="left", nulls_equal=True, maintain_order="left"
-    )
-    if windows.several:
-        joined = joined.filter(_holds())
-    return Routing(joined.select(CARD, REFUSAL), windows.cards)
+
+    routes: pl.DataFrame
+    windows: pl.DataFrame
+    cards: CardList = field(default_factory=CardList)
 
 
-def _route(provider: str | None, served: str | None, requested: str | None, tier: str | None,
-           batch: bool | None) -> Route:  # fmt: skip
+class Router:
+    """Finds the price cards of events in one book. Any thread may ask."""
+
+    def __init__(self, book: PriceBook) -> None:
+        self._book = book
+        self._known: _Known | None = None
+        self._lock = Lock()
+
+    def route(self, events: pl.DataFrame) -> Routing:
+        """Return the card of each event at its event time, or why it has none.
+
+        Args:
+            events: Columns `ROUTE_COLUMNS` and `event_time`.
+        """
+        keys = events.select(
+            *CHOOSING, _told(_REGION, self._book.regions), _told(_TENANT, self._book.tenants)
+        )
+        known, numbers = self._numbers(keys)
+        return Routing(_held(events["event_time"], numbers, known.windows), known.cards)
+
+    def _numbers(self, keys: pl.DataFrame) -> tuple[_Known, pl.Series]:
+        """Return what is known, and the number of each row's route in it."""
+        known = self._known
+        if known is not None:
+            numbers = _joined(keys, known.routes)
+            if not numbers.null_count():
+                return known, numbers
+        with self._lock:
+            known = self._known = self._extended(self._known, keys)
+        return known, _joined(keys, known.routes)
+
+    def _extended(self, known: _Known | None, keys: pl.DataFrame) -> _Known:
+        """Return what is known with the routes of these rows."""
+        if known is None or known.routes.height > _KEPT_ROUTES:
+            routes = keys.clear().with_columns(pl.lit(0, pl.UInt32).alias(_ROUTE))
+            known = _Known(routes, pl.DataFrame(schema=_WINDOW_TYPES))
+        new = keys.unique(maintain_order=True).join(
+            known.routes, on=ROUTE_COLUMNS, how="anti", nulls_equal=True
+        )
+        cards, rows = list(known.cards.cards), []
+        for number, key in enumerate(new.iter_rows(), known.routes.height):
+            rows += _window_rows(number, self._book.schedule(_route(*key)), cards)
+        new = new.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias(_ROUTE) + known.routes.height)
+        return _Known(
+            pl.concat([known.routes, new.cast({_ROUTE: pl.UInt32})]),
+            pl.concat([known.windows, pl.DataFrame(rows, schema=_WINDOW_TYPES, orient="row")]),
+            known.cards if len(cards) == len(known.cards.cards) else CardList(tuple(cards)),
+        )
+
+
+def _told(name: str, kept: frozenset[str]) -> pl.Expr:
+    """Return a column without the values that no price depends on, in small letters where it is a region."""
+    if not kept:
+        return pl.lit("").alias(name)
+    value = pl.col(name).str.to_lowercase() if name == _REGION else pl.col(name)
+    return pl.when(value.is_in(sorted(kept))).then(value).otherwise(pl.lit("")).alias(name)
+
+
+def _joined(keys: pl.DataFrame, routes: pl.DataFrame) -> pl.Series:
+    return keys.join(routes, on=ROUTE_COLUMNS, how="left", nulls_equal=True, maintain_order="left")[_ROUTE]
+
+
+def _window_rows(number: int, schedule: Schedule | Unpriced, cards: list[PriceCard]) -> list[tuple[Any, ...]]:
+    """Return the windows of a route as rows; adds their cards to the list."""
+    if isinstance(schedule, Unpriced):
+        return [(number, FIRST, LAST, timedelta(), DAY, None, str(schedule.reason))]
+    rows: list[tuple[Any, ...]] = []
+    for window, card in schedule.cards:
+        bounds = (number, window.start, window.end, window.from_time, window.to_time)
+        if isinstance(card, PriceCard):
+            rows.append((*bounds, len(cards), None))
+            cards.append(card)
+        else:
+            rows.append((*bounds, None, str(card)))
+    return rows
+
+
+def _held(at: pl.Series, numbers: pl.Series, windows: pl.DataFrame) -> pl.DataFrame:
+    """Return card and refusal of each event: those of its route's window that holds its time; one does."""
+    if not len(at):
+        return windows.select(CARD, REFUSAL).clear()
+    events = pl.DataFrame([at.alias("at"), numbers.alias(_ROUTE)])
+    first, last = at.min(), at.max()
+    # The windows of other times would only multiply the rows of the join.
+    near = windows.filter(pl.col("from") <= last, pl.col("to") > first)
+    joined = events.join(near, on=_ROUTE, how="left", maintain_order="left")
+    if joined.height > events.height:
+        time_of_day = pl.col("at") - pl.col("at").dt.truncate("1d")
+        joined = joined.filter(
+            pl.col("at") >= pl.col("from"),
+            pl.col("at") < pl.col("to"),
+            time_of_day >= pl.col("from_time"),
+            time_of_day < pl.col("to_time"),
+        )
+    return joined.select(CARD, REFUSAL)
+
+
+def _route(
+    provider: str | None, served: str | None, requested: str | None, tier: str | None, batch: bool | None,
+    region: str, tenant: str,
+) -> Route:  # fmt: skip
     models = tuple(dict.fromkeys(name for name in (served, requested) if name))
-    return Route(provider or "", models, tier_of(tier, batch=batch))
-
-
-def _holds() -> pl.Expr:
-    """Return whether a window holds the event time; one of a route's windows does."""
-    at = pl.col("event_time")
-    time_of_day = at - at.dt.truncate("1d")
-    return (
-        (at >= pl.col("from_day"))
-        & (at < pl.col("to_day"))
-        & (time_of_day >= pl.col("from_time"))
-        & (time_of_day < pl.col("to_time"))
-    )
-
-
-def _bounds(window: Window) -> tuple[datetime, datetime, timedelta, timedelta]:
-    first, after_last = _START, _END
-    if window.first_day != FIRST_DAY:
-        first = datetime.combine(window.first_day, time(), UTC)
-    if window.last_day != LAST_DAY:
-        after_last = datetime.combine(window.last_day + DAY, time(), UTC)
-    return first, after_last, window.from_time, window.to_time
+    return Route(provider or "", models, tier_of(tier, batch=batch), region, tenant)

@@ -54,6 +54,11 @@ def tier_context(variant: PriceVariant) -> Mapping[str, str]:
     return variant.when if _TIER_KEYS.issuperset(variant.when) else {}
 
 
+def route_of(variant: PriceVariant) -> str | None:
+    """Return the route that a variant is the price of, None when it is not of a route alone."""
+    return variant.when["route"].lower() if set(variant.when) == {"route"} else None
+
+
 def known_tiers(providers: Sequence[Provider]) -> frozenset[str]:
     """Return every tier that some model has, the standard one aside."""
     variants = (
@@ -64,3 +69,9 @@ def known_tiers(providers: Sequence[Provider]) -> frozenset[str]:
     )
     words = {word for variant in variants for word in tier_context(variant).values()}
     return frozenset(words - STANDARD_WORDS)
+
+
+def known_routes(providers: Sequence[Provider]) -> frozenset[str]:
+    """Return every route that some model has a price of its own for."""
+    variants = (v for provider in providers for model in provider.models for v in model.price_variants or ())
+    return frozenset(route for variant in variants if (route := route_of(variant)) is not None)

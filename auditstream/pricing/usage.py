@@ -103,10 +103,12 @@ class Split:
         quantities: Place among the priced meters and quantity, over the columns of `counts_of`, of each meter
             that these counts can reach.
         refusals: In order of rank, when a call has no price and why.
+        uncovered: Counted meters that no priced one covers.
     """
 
     quantities: tuple[tuple[int, pl.Expr], ...]
     refusals: tuple[tuple[NoPrice, pl.Expr], ...]
+    uncovered: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1024)
@@ -120,15 +122,16 @@ def split_of(priced: tuple[str, ...], counted: tuple[str, ...]) -> Split:
     shares = _shares(priced)
     places = [place for place, key in enumerate(priced) if _reached(shares[key], counted)]
     quantities = tuple((place, _quantity(shares[priced[place]], counted)) for place in places)
+    uncovered = tuple(_uncovered(priced, counted))
     refusals = (
         (NoPrice.IMPOSSIBLE_USAGE, _any(_out_of_range(key) for key in counted)),
         (NoPrice.IMPOSSIBLE_USAGE, _any(_overfull(counted))),
         (NoPrice.INCOMPLETE_USAGE, pl.all_horizontal(pl.lit(value=True), *_all_null(counted))),
         (NoPrice.INCOMPLETE_USAGE, _any(_incomplete(priced, counted))),
         (NoPrice.IMPOSSIBLE_USAGE, _any(quantity < 0 for _, quantity in quantities)),
-        (NoPrice.NO_METER_PRICE, _any(pl.col(key) > 0 for key in _uncovered(priced, counted))),
+        (NoPrice.NO_METER_PRICE, _any(pl.col(key) > 0 for key in uncovered)),
     )
-    return Split(quantities, refusals)
+    return Split(quantities, refusals, uncovered)
 
 
 def _shares(priced: Sequence[str]) -> dict[str, dict[str, int]]:

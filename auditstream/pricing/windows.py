@@ -6,7 +6,7 @@ midnight; times without an offset are UTC. Prices change at the listed dates and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -20,41 +20,62 @@ from genai_prices.types import (
 )
 
 DAY = timedelta(days=1)
-FIRST_DAY = date(1, 1, 1)
-LAST_DAY = date(9999, 12, 31)
+FIRST = datetime(1, 1, 1, tzinfo=UTC)
+"""Start of a window that has none."""
+LAST = datetime(9999, 12, 31, tzinfo=UTC)
+"""End of a window that has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Event times that a card holds for: days, and within each day an interval; UTC, ends exclusive.
+    """Event times that a price holds for: a range, and within each day an interval; UTC, ends exclusive.
 
     Attributes:
-        first_day: First day, `FIRST_DAY` when open.
-        last_day: Last day, inclusive; `LAST_DAY` when open.
-        from_time: Since when on each of these days, as time since midnight.
-        to_time: Until when on each of these days, exclusive; a whole day ends at 24 hours.
+        start: First moment, `FIRST` when open.
+        end: First moment after, `LAST` when open.
+        from_time: Since when on each day, as time since midnight.
+        to_time: Until when on each day, exclusive; a whole day ends at 24 hours.
     """
 
-    first_day: date
-    last_day: date
+    start: datetime = FIRST
+    end: datetime = LAST
     from_time: timedelta = timedelta()
     to_time: timedelta = DAY
 
     @property
     def dated(self) -> bool:
-        """Whether the catalogue says since or until when."""
-        return self.first_day != FIRST_DAY or self.last_day != LAST_DAY
+        """Whether it says since or until when."""
+        return self.start != FIRST or self.end != LAST
 
     @property
     def sample(self) -> datetime:
-        """A time inside the window."""
-        return datetime.combine(self.first_day, time(), UTC) + self.from_time
+        """A time inside a window that begins at midnight."""
+        return self.start + self.from_time
+
+    def contains(self, other: Window) -> bool:
+        """Return whether every moment of another window is in this one."""
+        return (
+            self.start <= other.start
+            and other.end <= self.end
+            and self.from_time <= other.from_time
+            and other.to_time <= self.to_time
+        )
 
     def __str__(self) -> str:
-        day = f"@{self.first_day}" if self.first_day != FIRST_DAY else ""
+        day = f"@{_day(self.start)}" if self.start != FIRST else ""
         if (self.from_time, self.to_time) == (timedelta(), DAY):
             return day
-        return f"{day}@{_clock(self.from_time)}-{_clock(self.to_time)}"
+        return f"{day}@{clock(self.from_time)}-{clock(self.to_time)}"
+
+
+def cut(windows: Iterable[Window]) -> Iterator[Window]:
+    """Yield windows that cover all of time, without overlap; each is wholly inside or outside of a given one."""
+    given = list(windows)
+    moments = sorted({FIRST, LAST, *(w.start for w in given), *(w.end for w in given)})
+    times = sorted({timedelta(), DAY, *(w.from_time for w in given), *(w.to_time for w in given)})
+    for start, end in pairwise(moments):
+        for from_time, to_time in pairwise(times):
+            yield Window(start, end, from_time, to_time)
 
 
 def windows_of(model: ModelInfo, context: Mapping[str, str]) -> Iterator[Window]:
@@ -70,11 +91,10 @@ def windows_of(model: ModelInfo, context: Mapping[str, str]) -> Iterator[Window]
         if isinstance(c, TimeOfDateConstraint)
         for moment in (c.start_time, c.end_time)
     }
-    days = [FIRST_DAY, *sorted(dates)]
-    ends = [*(day - DAY for day in days[1:]), LAST_DAY]
-    for first, last in zip(days, ends, strict=True):
-        for start, end in pairwise(sorted({timedelta(), *times, DAY})):
-            yield Window(first, last, start, end)
+    starts = [datetime.combine(day, time(), UTC) for day in sorted(dates)]
+    for start, end in pairwise((FIRST, *starts, LAST)):
+        for from_time, to_time in pairwise(sorted({timedelta(), *times, DAY})):
+            yield Window(start, end, from_time, to_time)
 
 
 def matches(variant: PriceVariant, context: Mapping[str, str]) -> bool:
@@ -99,6 +119,18 @@ def _since_midnight(moment: time) -> timedelta:
     return timedelta(hours=at.hour, minutes=at.minute, seconds=at.second, microseconds=at.microsecond)
 
 
-def _clock(since_midnight: timedelta) -> str:
+def clock(since_midnight: timedelta) -> str:
+    """Return a time of day as HH:MM."""
     seconds = int(since_midnight.total_seconds())
     return f"{seconds // 3600:02}:{seconds % 3600 // 60:02}"
+
+
+def time_of_day(text: str) -> timedelta:
+    """Return the time since midnight that HH:MM says; 24:00 is the end of the day."""
+    hours, _, minutes = text.partition(":")
+    return timedelta(hours=int(hours), minutes=int(minutes))
+
+
+def _day(moment: datetime) -> str:
+    """Return the date of a midnight, and any other moment as ISO 8601 with Z."""
+    return f"{moment:%Y-%m-%d}" if moment.time() == time() else f"{moment:%Y-%m-%dT%H:%M:%SZ}"

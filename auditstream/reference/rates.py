@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from auditstream.pricing.meters import meter_of
 from auditstream.reference.fact import (
     AnyTenantId,
     Currency,
@@ -35,6 +36,7 @@ class Price(Fact):
         "context_from",
         "time_of_day_from",
         "time_of_day_to",
+        "catalogue",
     )
 
     price_id: Id
@@ -52,8 +54,25 @@ class Price(Fact):
     amount: Annotated[UnitPrice, Field(ge=0)]
     currency: Currency
     price_basis: Literal["dated", "undated"] = "dated"
+    catalogue: str = ""
     source_hash: str = ""
     supersedes: str = ""
+    active: bool = True
+
+    @model_validator(mode="after")
+    def _is_in_the_unit_of_its_meter(self) -> Self:
+        meter = meter_of(self.meter, self.direction, self.cache_action)
+        if meter is not None and self.unit != meter.unit:
+            raise ValueError(
+                f"unit: a price of {self.meter} is for one of its {meter.unit}, not {self.unit!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_both_ends_of_a_time_of_day(self) -> Self:
+        if bool(self.time_of_day_from) != bool(self.time_of_day_to):
+            raise ValueError("time_of_day_from and time_of_day_to: one does not go without the other")
+        return self
 
 
 class Contract(Fact):
@@ -76,6 +95,20 @@ class Contract(Fact):
     unit: str = ""
     period: str = ""
     currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    active: bool = True
+
+    @model_validator(mode="after")
+    def _says_what_its_kind_needs(self) -> Self:
+        needed = {"discount": ("discount_pct",), "fixed_rate": ("meter", "amount", "unit", "currency")}
+        for name in needed.get(self.kind, ("amount", "period", "currency")):
+            if getattr(self, name) in {None, ""}:
+                raise ValueError(f"{name}: missing, a contract of kind {self.kind} needs it")
+        meter = meter_of(self.meter, self.direction, self.cache_action)
+        if self.kind == "fixed_rate" and meter is not None and self.unit != meter.unit:
+            raise ValueError(
+                f"unit: a rate of {self.meter} is for one of its {meter.unit}, not {self.unit!r}"
+            )
+        return self
 
 
 class CurrencyRate(Fact):

@@ -246,6 +246,11 @@ CREATE TABLE IF NOT EXISTS events
     price_basis LowCardinality(String) COMMENT 'dated when the catalogue says since when the price holds, else undated',
     cost_status LowCardinality(String) COMMENT 'priced, unpriced, or none for an event that costs nothing',
     price_book_revision LowCardinality(String) COMMENT 'Revision of the price book that the cost lines were computed with',
+    computed_cost Nullable(Decimal(38, 12)) COMMENT 'What our price book says of an event that brought its own cost, in computed_currency; NULL for other events, and without a price',
+    computed_currency LowCardinality(String) COMMENT 'ISO 4217 code of computed_cost',
+    cost_difference Nullable(Decimal(38, 12)) COMMENT 'cost_billed less computed_cost of an event that brought its own cost, in cost_currency; NULL where one is missing or the currencies differ',
+    unpriced_reason LowCardinality(String) COMMENT 'Why an unpriced event has no price, as unknown_model',
+    unpriced_meter LowCardinality(String) COMMENT 'Meter for want of whose price an unpriced event has none, as web_searches',
     reference_revision UInt64 COMMENT 'Revision of the reference data that the row was enriched with',
     enricher_version UInt32 COMMENT 'Version of the enrichment rules that made the row',
 

@@ -8,7 +8,8 @@ from auditstream.attribution.attributor import DirectoryAttributor
 from auditstream.core.ports import Directory, History
 from auditstream.core.settings import KafkaSettings
 from auditstream.pricing.catalogue import bundled_catalogue
-from auditstream.pricing.pricer import CataloguePricer
+from auditstream.pricing.pricer import ReferencePricer
+from auditstream.pricing.reference_book import ReferenceBooks
 from streams.recording.columnar_decoder import ColumnarDecoder
 from streams.recording.datum_decoder import Schemas
 from streams.recording.duplicates import DuplicateMarker
@@ -37,7 +38,7 @@ def new_recorder(
         attributor=DirectoryAttributor(
             directory, claims_are_stamped=kafka.claims_are_stamped, events_topic=kafka.events_topic
         ),
-        pricer=CataloguePricer(bundled_catalogue()),
+        pricer=ReferencePricer(ReferenceBooks(directory, bundled_catalogue())),
         marker=DuplicateMarker(history),
         calls=SameCallMarker(history),
     )

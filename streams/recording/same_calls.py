@@ -70,6 +70,10 @@ class SameCallMarker:
         return self._history.first_calls(log, from_index, to_index).rename({"call_key": "key"})
 
 
+_AMOUNTS = (*(f"cost_{name}" for name in AMOUNTS), "computed_cost", "cost_difference")
+_SAID = ("cost_currency", "price_basis", "computed_currency", "unpriced_reason", "unpriced_meter")
+
+
 def settled(events: pl.DataFrame) -> pl.DataFrame:
     """Return the events with the cost of each call where it is first reported, and nowhere else."""
     again = pl.col("same_call_as").is_not_null()
@@ -78,10 +82,9 @@ def settled(events: pl.DataFrame) -> pl.DataFrame:
     costs = events.schema["costs"]
     return events.with_columns(
         pl.when(again).then(pl.lit([], dtype=costs)).otherwise("costs").alias("costs"),
-        pl.when(again).then(pl.lit("")).otherwise("cost_currency").alias("cost_currency"),
         pl.when(again).then(pl.lit("none")).otherwise("cost_status").alias("cost_status"),
-        pl.when(again).then(pl.lit("")).otherwise("price_basis").alias("price_basis"),
-        *(pl.when(~again).then(f"cost_{name}").alias(f"cost_{name}") for name in AMOUNTS),
+        *(pl.when(again).then(pl.lit("")).otherwise(name).alias(name) for name in _SAID),
+        *(pl.when(~again).then(name).alias(name) for name in _AMOUNTS),
     )
 
 

@@ -4,14 +4,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from genai_prices.types import ConditionalPrice, TimeOfDateConstraint
 
-from auditstream.pricing.windows import DAY, FIRST_DAY, LAST_DAY, Window, windows_of
+from auditstream.pricing.windows import DAY, FIRST, LAST, Window, cut, time_of_day, windows_of
 from tests.support.price_books import model, prices, since, variant
 
 CHEAP, DEAR = prices(input_mtok="1"), prices(input_mtok="2")
 
 
 def test_a_model_with_one_price_has_one_window() -> None:
-    assert list(windows_of(model("m", CHEAP), {})) == [Window(FIRST_DAY, LAST_DAY)]
+    assert list(windows_of(model("m", CHEAP), {})) == [Window()]
 
 
 def test_start_dates_cut_time_at_midnight() -> None:
@@ -19,7 +19,8 @@ def test_start_dates_cut_time_at_midnight() -> None:
 
     windows = list(windows_of(dated, {}))
 
-    assert windows == [Window(FIRST_DAY, date(2025, 6, 9)), Window(date(2025, 6, 10), LAST_DAY)]
+    midnight = datetime(2025, 6, 10, tzinfo=UTC)
+    assert windows == [Window(end=midnight), Window(start=midnight)]
     assert [str(window) for window in windows] == ["", "@2025-06-10"]
 
 
@@ -54,6 +55,24 @@ def test_a_tier_that_begins_later_cuts_time_for_that_tier_only() -> None:
     batch = model("m", DEAR, variant({"processing": "batch"}, CHEAP, begins))
 
     assert len(list(windows_of(batch, {}))) == 1
-    assert [window.first_day for window in windows_of(batch, {"processing": "batch"})] == [
-        FIRST_DAY, date(2026, 10, 14),
+    assert [window.start for window in windows_of(batch, {"processing": "batch"})] == [
+        FIRST, datetime(2026, 10, 14, tzinfo=UTC),
+    ]  # fmt: skip
+
+
+def test_windows_that_cross_are_cut_where_either_begins_or_ends() -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    morning = Window(to_time=time_of_day("12:00"))
+    later = Window(start=noon)
+
+    windows = list(cut([morning, later]))
+
+    assert [(w.start, w.end, w.to_time) for w in windows] == [
+        (FIRST, noon, time_of_day("12:00")),
+        (FIRST, noon, DAY),
+        (noon, LAST, time_of_day("12:00")),
+        (noon, LAST, DAY),
+    ]
+    assert [(morning.contains(w), later.contains(w)) for w in windows] == [
+        (True, False), (False, False), (True, True), (False, True),
     ]  # fmt: skip
