@@ -5,8 +5,8 @@ tenants, then the one that says more of the model, the meter, the tier and the r
 do not add up.
 
 - A discount takes a percentage off the list price.
-- A fixed rate replaces it. In another currency than the list price it makes that the currency of the call, and
-  the list prices are converted at the rate that holds at the time; without a rate the call has no price.
+- A fixed rate replaces it. In another currency than the list price it makes that the currency of the call,
+  and the list prices are converted at the rate that holds at the time; without a rate the call has no price.
 - A commitment changes no price: whether a call is drawn from it depends on every call of the period.
 """
 

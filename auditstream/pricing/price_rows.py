@@ -1,7 +1,7 @@
 """Price rows: one unit price each, with everything that it depends on; a price book is a set of them.
 
-The same form serves the installed catalogue, the rows that were imported from it, and prices of our own: cards
-are made of rows (`schedules`), wherever these come from.
+The same form serves the installed catalogue, the rows that were imported from it, and prices of our own:
+cards are made of rows (`schedules`), wherever these come from.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def rows_of(provider: str, model: ModelInfo) -> Iterator[PriceRow]:
 def digest_of(rows: Iterator[PriceRow]) -> str:
     """Return the SHA-256 of rows, lower-case hex, whatever their order."""
     lines = sorted(
-        f"{row.price_id} {row.provider} {row.model} {row.region} {row.tier} {row.meter.key} {row.context_from} "
-        f"{row.window!r} {row.unit_price} {row.currency} {row.basis}"
+        f"{row.price_id} {row.provider} {row.model} {row.region} {row.tier} {row.meter.key} "
+        f"{row.context_from} {row.window!r} {row.unit_price} {row.currency} {row.basis}"
         for row in rows
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

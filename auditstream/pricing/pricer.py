@@ -2,8 +2,8 @@
 
 Which events cost:
 
-- An event that brought cost lines keeps them; its totals are their sums (`reported`). Where it also counts what a
-  call used, what our book says of that is kept beside, with the difference.
+- An event that brought cost lines keeps them; its totals are their sums (`reported`). Where it also counts
+  what a call used, what our book says of that is kept beside, with the difference.
 - Any other event with token counts is priced from the book, at its event time, by the served model and tier
   where the book knows them. `ai.agent.action` is not: it counts again what the calls inside it count.
 - A model call that succeeded without saying what it used is unpriced. One that failed or was blocked without

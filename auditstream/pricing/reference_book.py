@@ -1,9 +1,9 @@
 """The price book of the reference tables at one revision.
 
-Prices are rows of the tables; which model a name means, and how calls are read, is the installed catalogue's word.
-Prices of our own win over imported ones, contracts lay over both (`schedules`, `contracts`). Until a revision has
-imported prices, those of the installed catalogue stand in; from then on only what was imported counts, so that a
-newer package changes no price before somebody imports it.
+Prices are rows of the tables; which model a name means, and how calls are read, is the installed catalogue's
+word. Prices of our own win over imported ones, contracts lie over both (`schedules`, `contracts`). Until a
+revision has imported prices, those of the installed catalogue stand in; from then on only what was imported
+counts, so that a newer package changes no price before somebody imports it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From events to price cards, in columns: routes are looked up once, then joined back.
 
-A route is everything but event time that a price depends on. A block has few of them next to its events, and they
-come again in the next block: the router keeps what the book said of each, as a table that blocks are joined with.
+A route is everything but event time that a price depends on. A block has few of them next to its events, and
+they come again in the next block: the router keeps what the book said of each, as a table to join blocks with.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Router:
         )
         cards, rows = list(known.cards.cards), []
         for number, key in enumerate(new.iter_rows(), known.routes.height):
-            rows += _window_rows(number, self._book.schedule(_route(*key)), cards)
+            rows += _window_rows(number, self._book.schedule(_route(key)), cards)
         new = new.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias(_ROUTE) + known.routes.height)
         return _Known(
             pl.concat([known.routes, new.cast({_ROUTE: pl.UInt32})]),
@@ -185,9 +185,8 @@ def _held(at: pl.Series, numbers: pl.Series, windows: pl.DataFrame) -> pl.DataFr
     return joined.select(CARD, REFUSAL)
 
 
-def _route(
-    provider: str | None, served: str | None, requested: str | None, tier: str | None, batch: bool | None,
-    region: str, tenant: str,
-) -> Route:  # fmt: skip
+def _route(key: tuple[Any, ...]) -> Route:
+    """Return the route of a row of `ROUTE_COLUMNS`."""
+    provider, served, requested, tier, batch, region, tenant = key
     models = tuple(dict.fromkeys(name for name in (served, requested) if name))
     return Route(provider or "", models, tier_of(tier, batch=batch), region, tenant)

@@ -69,7 +69,7 @@ class Window:
 
 
 def cut(windows: Iterable[Window]) -> Iterator[Window]:
-    """Yield windows that cover all of time, without overlap; each is wholly inside or outside of a given one."""
+    """Yield windows that cover all of time, without overlap; each is inside or outside of every given one."""
     given = list(windows)
     moments = sorted({FIRST, LAST, *(w.start for w in given), *(w.end for w in given)})
     times = sorted({timedelta(), DAY, *(w.from_time for w in given), *(w.to_time for w in given)})
