@@ -7,6 +7,7 @@ models by the catalogue's names (`reference_book`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -67,6 +68,15 @@ class Schedule:
     """
 
     cards: tuple[tuple[Window, PriceCard | NoPrice], ...]
+
+    def at(self, moment: datetime) -> PriceCard | NoPrice:
+        """Return the card of an event time (UTC), or why there is none."""
+        since_midnight = moment - moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        return next(
+            card
+            for window, card in self.cards
+            if window.start <= moment < window.end and window.from_time <= since_midnight < window.to_time
+        )
 
 
 class PriceBook(Protocol):

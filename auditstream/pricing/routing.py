@@ -1,7 +1,7 @@
 """From events to price cards, in columns: routes are looked up once, then joined back.
 
 A route is everything but event time that a price depends on. A block has few of them next to its events, and
-they come again in the next block: the router keeps what the book said of each, as a table to join blocks with.
+they come again in the next one: the router keeps what the book said of each, as a table to join blocks with.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Prices, contracts and currency rates of the reference tables: what counts, for whom, at which time and revision."""
+"""Prices, contracts and currency rates of the reference tables: what counts, for whom, when."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from auditstream.pricing.catalogue import Catalogue
 from auditstream.pricing.pricer import ReferencePricer
 from auditstream.pricing.reference_book import ReferenceBooks
 from auditstream.reference.fact import Fact
+from auditstream.reference.owners import Tenant
 from auditstream.reference.rates import Contract, CurrencyRate, Price
 from schemas.flatten import frame_of
 from tests.support.calls import Priced, answers, call
@@ -108,8 +110,6 @@ def test_a_correction_prices_what_is_planned_from_its_revision_on_and_leaves_wha
 
 
 def test_a_revision_that_touches_no_price_is_not_another_revision_of_the_book() -> None:
-    from auditstream.reference.owners import Tenant  # noqa: PLC0415
-
     history = {1: [price()], 2: [Tenant(tenant_id="t", name="T", valid_from=day(0))]}
 
     assert priced(history, of(), revision=2)[0].row["price_book_revision"] == "book-1/r1"
@@ -235,7 +235,8 @@ def test_how_long_a_cache_write_is_kept_decides_its_price() -> None:
     [
         ("web_searches", "calls"), ("code_executions", "calls"), ("rerank_searches", "searches"),
         ("audio_seconds", "seconds"), ("input_document_pages", "pages"), ("input_video_tokens", "tokens"),
-        ("output_image_tokens", "tokens"), ("input_audio_tokens", "tokens"), ("input_characters", "characters"),
+        ("output_image_tokens", "tokens"), ("input_audio_tokens", "tokens"),
+        ("input_characters", "characters"),
     ],
 )  # fmt: skip
 def test_whatever_is_counted_can_have_a_price(meter: str, unit: str) -> None:
@@ -366,8 +367,6 @@ def test_a_price_is_undated_as_soon_as_one_of_its_meters_is() -> None:
 
 
 def test_many_threads_at_once_get_what_one_gets() -> None:
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
     facts = [
         discount(str(10 + number), contract_id=f"c{number}", tenant_id=f"t{number}") for number in range(40)
     ]
