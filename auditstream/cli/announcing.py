@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.settings import Settings
@@ -16,6 +17,9 @@ ACKNOWLEDGED_WITHIN_S = 20.0
 
 Announce = Callable[[Sequence[Change], Applied], object]
 """Tells of changes, and returns when everybody who must know does."""
+
+SendEvents = Callable[[Iterable[Mapping[str, Any]]], object]
+"""Sends events, and returns when everybody who must know does."""
 
 Announcer = Callable[[], AbstractContextManager[Announce]]
 """Lends what tells of changes for the length of a block."""
@@ -30,13 +34,24 @@ def announced(settings: Settings) -> Iterator[Announce]:
     Raises:
         RetryableError: One of them does not answer; says that nothing was changed, and the way around.
     """
+    with announced_events(settings) as send:
+        yield lambda changes, applied: send(events_of(changes, applied))
+
+
+@contextmanager
+def announced_events(settings: Settings) -> Iterator[SendEvents]:
+    """Lend what sends events; registry and Kafka are asked before the store is.
+
+    Raises:
+        RetryableError: One of them does not answer; says that nothing was changed, and the way around.
+    """
     with ExitStack() as held:
         with nothing_changed(_AROUND):
             announce = held.enter_context(announcer(settings, within_s=ACKNOWLEDGED_WITHIN_S))
 
-        def send(changes: Sequence[Change], applied: Applied) -> None:
+        def send(events: Iterable[Mapping[str, Any]]) -> None:
             with nothing_changed(_AROUND):
-                announce(events_of(changes, applied))
+                announce(events)
 
         yield send
 

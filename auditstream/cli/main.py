@@ -33,6 +33,7 @@ COMMANDS = (
     "emit",
     "schema",
     "price",
+    "prices",
     "search",
     "show",
     "unseal",

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from auditstream.pricing.pricer import CataloguePricer
     from auditstream.pricing.request import PriceRequest
 
+Tools = tuple["CataloguePricer", Any]
+"""A pricer, and what turns a JSON object into a request."""
+
 _CHUNK = 5_000
 """Lines of a batch that are priced at once: quick in columns, and the answers keep coming."""
 
@@ -44,34 +47,45 @@ def price(
     tier: Annotated[
         str | None, typer.Option(help="Service tier, as batch or flex; a response's own when not given.")
     ] = None,
-    tenant: Annotated[str | None, typer.Option(help="Tenant that calls; all pay the list price.")] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Region or route, where the price depends on it.")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Tenant that calls, for its contract.")] = None,
     batch: Annotated[
         str | None,
         typer.Option(help="File (or - for stdin) with a JSON request a line; JSONL out, in order."),
     ] = None,
+    revision: Annotated[
+        int | None, typer.Option(help="Reference revision to know prices at; the newest by default.")
+    ] = None,
+    catalogue: Annotated[
+        bool, typer.Option("--catalogue", help="The installed catalogue's prices, whatever runs.")
+    ] = False,
 ) -> None:
-    """Price a model call at a time: cost lines and total, exact decimals, from the pinned catalogue.
+    """Price a model call at a time: cost lines and total, exact decimals.
 
+    Prices are those of the deployment that runs on the data directory or that settings name: its own,
+    imported ones, contracts. Without a deployment they are those of the installed catalogue.
     A call without a price has status unpriced and no amounts. A batch goes on past a bad line, then exits
     with 7.
     """
     fields = {
         "provider": provider, "model": model, "usage": usage, "response": response, "flavor": flavor,
-        "at": at, "tier": tier, "tenant": tenant,
+        "at": at, "tier": tier, "region": region, "tenant": tenant,
     }  # fmt: skip
     given = {name: value for name, value in fields.items() if value is not None}
     if batch is None:
-        _price_one(context.obj, given)
+        _price_one(context.obj, given, _tools(context.obj, revision, catalogue=catalogue))
         return
     if given:
         raise RequestError(f"--batch takes no --{next(iter(given))}: each line has its own")
-    refused = _price_lines(batch)
+    refused = _price_lines(batch, _tools(context.obj, revision, catalogue=catalogue))
     if refused:
         typer.echo(f"{refused} lines were refused", err=True)
         raise typer.Exit(7)
 
 
-def _price_one(context: Context, given: dict[str, Any]) -> None:
+def _price_one(context: Context, given: dict[str, Any], tools: Tools) -> None:
     from auditstream.pricing.quotes import quotes
     from auditstream.pricing.request import load_object
 
@@ -80,7 +94,7 @@ def _price_one(context: Context, given: dict[str, Any]) -> None:
         document["usage"] = load_object(given["usage"], "usage")
     if "response" in given:
         document["response"] = load_object(_read(given["response"]), "response")
-    pricer, parse = _tools()
+    pricer, parse = tools
     _print(context, quotes(pricer, [parse(document)])[0])
 
 
@@ -99,19 +113,19 @@ def _print(context: Context, answer: dict[str, Any]) -> None:
         print_document(context, {name: value for name, value in answer.items() if name != "lines"})
 
 
-def _price_lines(source: str) -> int:
+def _price_lines(source: str, tools: Tools) -> int:
     """Price a request a line and return how many were refused."""
     if source == "-":
-        return _price_stream(typer.get_text_stream("stdin", encoding="utf-8", errors="strict"))
+        return _price_stream(typer.get_text_stream("stdin", encoding="utf-8", errors="strict"), tools)
     try:
         with Path(source).open(encoding="utf-8") as lines:
-            return _price_stream(lines)
+            return _price_stream(lines, tools)
     except OSError as error:
         raise RequestError(f"--batch: {source}: {error.strerror}") from error
 
 
-def _price_stream(lines: TextIO) -> int:
-    pricer, parse = _tools()
+def _price_stream(lines: TextIO, tools: Tools) -> int:
+    pricer, parse = tools
     refused, waiting = 0, []
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -154,19 +168,21 @@ def _answer(pricer: CataloguePricer, waiting: list[PriceRequest | dict[str, Any]
     return len(waiting) - len(requests)
 
 
-def _tools() -> tuple[CataloguePricer, Any]:
+def _tools(context: Context, revision: int | None, *, catalogue: bool) -> Tools:
     """Return the pricer, and what turns a JSON object into a request."""
     from datetime import UTC, datetime
     from functools import partial
 
+    from auditstream.cli.price_books import book_in_use
     from auditstream.core.clock import SystemClock
     from auditstream.pricing.catalogue import bundled_catalogue
     from auditstream.pricing.pricer import CataloguePricer
     from auditstream.pricing.request import parse
 
-    book = bundled_catalogue()
+    in_use = book_in_use(context, revision=revision, catalogue=catalogue)
     now = datetime.fromtimestamp(SystemClock().now_s(), UTC)
-    return CataloguePricer(book), partial(parse, book=book, now=now)
+    checked = partial(parse, catalogue=bundled_catalogue(), now=now, book=in_use.book, tenants=in_use.tenants)
+    return CataloguePricer(in_use.book), checked
 
 
 def _read(path: Path) -> str:

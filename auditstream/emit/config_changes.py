@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from auditstream.emit.announcements import CONFIG_CHANGE, Said, announcement
 from auditstream.reference.changes import Change
 from auditstream.reference.digests import digest
+from auditstream.reference.price_import import Import
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,30 @@ def events_of(changes: Iterable[Change], applied: Applied) -> Iterator[dict[str,
     they tell of an attempt.
     """
     return (event_of(change, applied) for change in changes)
+
+
+def import_event(
+    stated: Import, before_hash: str | None, counts: Mapping[str, int], applied: Applied
+) -> dict[str, Any]:
+    """Return the one event of an import: which catalogue, its hash before and after, and how much it changes.
+
+    Its single prices are in the table, each with the revision that the event names.
+    """
+    return announcement(
+        CONFIG_CHANGE,
+        Said(by="prices", actor=applied.actor, at=applied.at),
+        change={
+            "object_type": "price_book",
+            "object_id": stated.catalogue,
+            "before_hash": before_hash,
+            "after_hash": stated.source_hash,
+        },
+        attributes={
+            "reference_revision": str(applied.revision),
+            "document": stated.release,
+            **{f"prices_{how}": str(count) for how, count in counts.items()},
+        },
+    )
 
 
 def event_of(change: Change, applied: Applied) -> dict[str, Any]:

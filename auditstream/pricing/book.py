@@ -6,13 +6,17 @@ models by the catalogue's names (`reference_book`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from auditstream.pricing.cards import PriceCard
 from auditstream.pricing.windows import Window
+
+if TYPE_CHECKING:
+    from auditstream.pricing.price_rows import PriceRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,19 @@ class PriceBook(Protocol):
 
     Attributes:
         revision: Written on each line.
+        tiers: Service tiers that some price is of, the standard one aside.
         regions: Regions and routes that some price depends on.
         tenants: Tenants that have a contract of their own.
     """
 
     revision: str
+    tiers: frozenset[str]
     regions: frozenset[str]
     tenants: frozenset[str]
+
+    def rows(self) -> Iterator[PriceRow]:
+        """Yield every price that counts."""
+        ...
 
     def schedule(self, route: Route, /) -> Schedule | Unpriced:
         """Return the cards of a call by event time, or why there are none. Quick when asked again."""

@@ -70,6 +70,11 @@ class Catalogue:
         name = name.strip().lower()
         return find_provider_by_id(self.providers, _PROVIDER_NAMES.get(name, name))
 
+    def provider_id(self, name: str) -> str:
+        """Return the catalogue's id of a provider, the name in small letters when it does not know it."""
+        known = self.provider(name)
+        return name.strip().lower() if known is None else known.id
+
     def listing(self, provider_name: str, model_name: str) -> Listing | None:
         """Return the entry of a model at a provider; None when the catalogue has none.
 

@@ -34,11 +34,14 @@ def _answer(request: PriceRequest, row: Mapping[str, Any]) -> dict[str, Any]:
         answer["id"] = request.id
     answer |= {"provider": request.provider, "model": request.served or request.model}
     answer |= {"at": request.at, "tier": request.tier or "standard"}
+    if request.region is not None:
+        answer["region"] = request.region
     if request.tenant is not None:
         answer["tenant"] = request.tenant
     answer["revision"] = row["price_book_revision"]
     if row["cost_status"] != PRICED:
-        return answer | {"reason": row["refusal"]}
+        meter = {"meter": row["unpriced_meter"]} if row["unpriced_meter"] else {}
+        return answer | {"reason": row["refusal"]} | meter
     return answer | {
         "basis": row["price_basis"],
         "currency": row["cost_currency"],

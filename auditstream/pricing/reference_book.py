@@ -64,7 +64,7 @@ class ReferenceBook:
         self._terms: dict[str, list[Term]] = defaultdict(list)
         for contract in _active(contracts):
             if contract["kind"] != "commitment":
-                self._terms[self._provider_id(contract["provider"])].append(_term(contract))
+                self._terms[self.catalogue.provider_id(contract["provider"])].append(_term(contract))
         self._exchanges = [_exchange(row) for row in _active(rates)]
         self.regions = catalogue.regions | {row.region for row in rows if row.region}
         self.regions |= {term.region for terms in self._terms.values() for term in terms if term.region}
@@ -101,7 +101,7 @@ class ReferenceBook:
         for name in route.models:
             listing = self.catalogue.listing(route.provider, name)
             names = (name,) if listing is None else (name, listing.model.id)
-            provider = self._provider_id(route.provider) if listing is None else listing.provider
+            provider = self.catalogue.provider_id(route.provider) if listing is None else listing.provider
             rows = [row for row in self._own.get(provider, ()) if matches_any(row.model, names)]
             if listing is not None:
                 rows += self._listed(listing)
@@ -115,10 +115,6 @@ class ReferenceBook:
         rows = self._imported.get((listing.lister, listing.model.id), [])
         return [row for row in rows if listing.own or not (row.tier or row.region)]
 
-    def _provider_id(self, name: str) -> str:
-        known = self.catalogue.provider(name)
-        return name.strip().lower() if known is None else known.id
-
     def _price_rows(self, row: Mapping[str, Any]) -> Iterator[PriceRow]:
         """Yield a row of the table; none of one for a meter that model calls do not have."""
         meter = meter_of(row["meter"], row["direction"], row["cache_action"])
@@ -128,7 +124,7 @@ class ReferenceBook:
         for window in _windows(row):
             yield PriceRow(
                 price_id=row["price_id"],
-                provider=row["provider"] if imported else self._provider_id(row["provider"]),
+                provider=row["provider"] if imported else self.catalogue.provider_id(row["provider"]),
                 model=row["model_pattern"],
                 region=row["region"].lower(),
                 tier=tier_of(row["service_tier"]),

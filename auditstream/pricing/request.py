@@ -1,7 +1,9 @@
 """A question for the price of one call, as JSON: checked strictly, as a misread question has a wrong answer.
 
-`{"provider", "model", "usage": {...}, "at", "tier", "tenant"}`, or `"response": {...}` (and `"flavor"`) in
-place of `usage` and `model`. Usage keys are those of an event's `usage`, and the meters of the catalogue.
+`{"provider", "model", "usage": {...}, "api_flavor", "at", "tier", "region", "tenant"}`, or, in place of `usage`
+and `model`, `"response": {...}`. Usage keys are those of an event's `usage`, and the meters of the catalogue.
+`api_flavor` (also `flavor`) is the kind of response: how a response is read; counts have one meaning whatever
+they were read from.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ from difflib import get_close_matches
 from typing import Any
 
 from auditstream.core.errors import RequestError
+from auditstream.pricing.book import PriceBook
 from auditstream.pricing.catalogue import Catalogue
-from auditstream.pricing.responses import Extracted, extract
+from auditstream.pricing.responses import Extracted, extract, require_flavor
 from auditstream.pricing.tiers import STANDARD, tier_of
 from auditstream.pricing.usage import COLUMN_OF, LARGEST_COUNT, modality_meters
 
-_FIELDS = frozenset({"id", "provider", "model", "usage", "response", "flavor", "at", "tier", "tenant"})
+_FIELDS = frozenset(
+    {"id", "provider", "model", "usage", "response", "flavor", "api_flavor", "at", "tier", "region", "tenant"}
+)
 _PLAIN_KEYS = (*COLUMN_OF.values(), "by_modality")
 _COUNT_FIELDS = frozenset(COLUMN_OF.values())
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -38,6 +43,7 @@ class PriceRequest:
         at: Event time.
         tenant: Whose price; None for the list price.
         usage: Fields of an event's `usage`.
+        region: Region or route; None where it does not matter.
         id: The asker's own name of the question, given back.
     """
 
@@ -48,6 +54,7 @@ class PriceRequest:
     at: datetime
     tenant: str | None
     usage: Mapping[str, Any]
+    region: str | None = None
     id: Any = None
 
     def event(self) -> dict[str, Any]:
@@ -64,6 +71,7 @@ class PriceRequest:
                 "request_model": self.model,
                 "response_model": self.served,
                 "service_tier": self.tier,
+                "region": self.region,
             },
             "usage": self.usage,
         }
@@ -84,13 +92,22 @@ def load_object(text: str, field: str) -> dict[str, Any]:
     return value
 
 
-def parse(document: Mapping[str, Any], book: Catalogue, *, now: datetime) -> PriceRequest:
+def parse(
+    document: Mapping[str, Any],
+    catalogue: Catalogue,
+    *,
+    now: datetime,
+    book: PriceBook | None = None,
+    tenants: frozenset[str] | None = None,
+) -> PriceRequest:
     """Return the question of a JSON object.
 
     Args:
         document: The object.
-        book: Catalogue that knows the tiers and reads responses.
+        catalogue: Reads responses.
         now: Event time of a question that has none.
+        book: Knows tiers and regions; the catalogue itself when None.
+        tenants: Tenants that are known; any goes when None.
 
     Raises:
         RequestError: A field is unknown, missing or wrong; `context["field"]` names it.
@@ -98,11 +115,12 @@ def parse(document: Mapping[str, Any], book: Catalogue, *, now: datetime) -> Pri
     for name in document:
         if name not in _FIELDS:
             raise _wrong(name, f"is not a field; they are {', '.join(sorted(_FIELDS))}")
+    book = book or catalogue
     provider = _text(document, "provider")
     if provider is None:
         raise _wrong("provider", "is missing")
     model, asked = _text(document, "model"), _text(document, "tier")
-    extracted = _extracted(document, provider, book)
+    extracted = _extracted(document, provider, catalogue)
     counts = _counts(document) if extracted is None else extracted.counts
     if model is None and (extracted is None or extracted.model is None):
         raise _wrong("model", "is missing")
@@ -114,26 +132,33 @@ def parse(document: Mapping[str, Any], book: Catalogue, *, now: datetime) -> Pri
         if asked is not None
         else tier_of(extracted.tier if extracted else None),
         at=_time(_text(document, "at"), now),
-        tenant=_text(document, "tenant"),
+        region=_region(_text(document, "region"), book),
+        tenant=_tenant(_text(document, "tenant"), tenants),
         usage=_usage(counts, "usage" if extracted is None else "response"),
         id=document.get("id"),
     )
 
 
 def _extracted(document: Mapping[str, Any], provider: str, book: Catalogue) -> Extracted | None:
-    response, flavor = document.get("response"), _text(document, "flavor")
+    response, flavor, known = document.get("response"), _flavor(document), book.provider(provider)
     if response is None:
-        if flavor is not None:
-            raise _wrong("flavor", "is only for a response")
+        if flavor is not None and known is not None:
+            require_flavor(known, flavor)
         return None
     if "usage" in document:
         raise _wrong("usage", "is given beside a response, which has its own")
     if not isinstance(response, Mapping):
         raise _wrong("response", "is not a JSON object")
-    known = book.provider(provider)
     if known is None:
         raise _wrong("provider", f"{provider!r} is unknown, so its responses cannot be read")
     return extract(known, response, flavor=flavor)
+
+
+def _flavor(document: Mapping[str, Any]) -> str | None:
+    short, long = _text(document, "flavor"), _text(document, "api_flavor")
+    if short is not None and long is not None and short != long:
+        raise _wrong("api_flavor", f"{long!r}, but flavor is {short!r}")
+    return long or short
 
 
 def _counts(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -191,12 +216,28 @@ def _count(value: Any, path: str) -> int:
     return value
 
 
-def _asked_tier(word: str, book: Catalogue) -> str:
+def _asked_tier(word: str, book: PriceBook) -> str:
     tier = tier_of(word)
     if tier != STANDARD and tier not in book.tiers:
         known = ", ".join(sorted({"standard", *book.tiers}))
         raise _wrong("tier", f"{word!r} is not a service tier; they are {known}")
     return tier
+
+
+def _region(word: str | None, book: PriceBook) -> str | None:
+    """Return a region that some price depends on: another one is misspelt, or asked for in vain."""
+    if word is not None and word.lower() not in book.regions:
+        known = ", ".join(sorted(book.regions)) or "none"
+        raise _wrong("region", f"no price depends on {word!r}; those that some price depends on: {known}")
+    return word
+
+
+def _tenant(name: str | None, tenants: frozenset[str] | None) -> str | None:
+    if name is not None and tenants is not None and name not in tenants:
+        near = get_close_matches(name, tenants, n=3)
+        meant = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise _wrong("tenant", f"no tenant {name!r} is known{meant}")
+    return name
 
 
 def _time(text: str | None, now: datetime) -> datetime:

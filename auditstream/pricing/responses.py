@@ -48,6 +48,15 @@ def extract(provider: Provider, response: Mapping[str, Any], *, flavor: str | No
     return max(found, key=lambda reading: len(reading.counts))
 
 
+def require_flavor(provider: Provider, flavor: str) -> None:
+    """Refuse a flavour that a provider does not have.
+
+    Raises:
+        RequestError: It has others, or none.
+    """
+    _extractors(provider, flavor)
+
+
 def _extractors(provider: Provider, flavor: str | None) -> Sequence[UsageExtractor]:
     known = provider.extractors or []
     if flavor is None:

@@ -1,8 +1,8 @@
 """Imports of a catalogue into the price book: what differs from what was imported before, and nothing else.
 
-A catalogue says of few prices since when they hold. Where it does, its dates are taken, also for the past:
-that is a correction. Where it only knows today's price, a new one holds from the import on, and what was known
-before stays for the time before: else every old event would be re-priced at today's price.
+A catalogue says of few prices since when they hold. Where it does, its dates are taken, in the past as well:
+that is a correction. Where it only knows the price of today, a new one holds from the import on, and what was
+known before stays for the time before: else every old event would be re-priced at the price of today.
 """
 
 from __future__ import annotations

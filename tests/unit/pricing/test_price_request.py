@@ -44,7 +44,7 @@ def asked(document: dict[str, Any]) -> PriceRequest:
         ({"at": "yesterday"}, "at"),
         ({"at": "1999-12-31T23:59:59Z"}, "at"),
         ({"at": 5}, "at"),
-        ({"flavor": "chat"}, "flavor"),
+        ({"flavor": "chta"}, "flavor"),
         ({"response": ANSWER}, "usage"),
         ({"response": [], "usage": ...}, "response"),
         ({"response": {"model": "gpt-4o"}, "usage": ...}, "response"),
@@ -120,3 +120,43 @@ def test_a_tier_beside_the_usage_of_an_answer_is_read() -> None:
 def test_text_that_is_not_one_plain_object_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match=r"^line: is not"):
         load_object(text, "line")
+
+
+def test_the_kind_of_response_may_stand_beside_counts_and_changes_nothing() -> None:
+    plain = {"provider": "openai", "model": "gpt-4o", "usage": {"input_tokens": 5}}
+
+    assert asked(plain | {"api_flavor": "chat"}) == asked(plain)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"api_flavor": "chatt"}, "flavor", "chat"),
+        ({"api_flavor": "chat", "flavor": "responses"}, "api_flavor", "responses"),
+        ({"region": "mistral/ue"}, "region", "mistral/eu"),
+        ({"regoin": "eu"}, "regoin", "region"),
+        ({"tier": "bach"}, "tier", "batch"),
+        ({"usage": {"inptu_tokens": 1}}, "usage.inptu_tokens", "input_tokens"),
+        (
+            {"usage": {"by_modality": {"audoi.input": 1}}},
+            "usage.by_modality.audoi.input",
+            "audio.input",
+        ),
+    ],
+)
+def test_a_misspelt_key_is_named_with_what_is_known(changes: dict[str, Any], field: str, words: str) -> None:
+    plain = {"provider": "openai", "model": "gpt-4o", "usage": {"input_tokens": 5}}
+
+    with pytest.raises(RequestError) as error:
+        asked(plain | changes)
+
+    assert error.value.context["field"] == field
+    assert words in error.value.message
+
+
+def test_a_tenant_that_nobody_knows_is_misspelt() -> None:
+    document = {"provider": "openai", "model": "gpt-4o", "usage": {"input_tokens": 5}, "tenant": "acmee"}
+
+    with pytest.raises(RequestError, match="did you mean acme"):
+        parse(document, bundled_catalogue(), now=NOW, tenants=frozenset({"acme"}))
+    assert parse(document, bundled_catalogue(), now=NOW).tenant == "acmee"
