@@ -1,8 +1,10 @@
 """A question for the price of one call, as JSON: checked strictly, as a misread question has a wrong answer.
 
-`{"provider", "model", "usage": {...}, "api_flavor", "at", "tier", "region", "tenant"}`, or, in place of `usage`
-and `model`, `"response": {...}`. Usage keys are those of an event's `usage`, and the meters of the catalogue.
-`api_flavor` (also `flavor`) is the kind of response: how a response is read; counts have one meaning whatever
+`{"provider", "model", "usage": {...}, "api_flavor", "at", "tier", "region", "tenant"}`; also
+`"response": {...}` in place of `usage` and `model`.
+
+Usage keys are those of an event's `usage`, and the meters of the catalogue; counts that are left out are zero.
+`api_flavor` (also `flavor`) is the kind of response: how a response is read. Counts have one meaning whatever
 they were read from.
 """
 
@@ -167,7 +169,8 @@ def _counts(document: Mapping[str, Any]) -> Mapping[str, Any]:
         raise _wrong("usage", "is missing")
     if not isinstance(counts, Mapping):
         raise _wrong("usage", "is not a JSON object")
-    return counts
+    # An event without counts does not say what it used; a question without counts asks about nothing.
+    return counts or {"input_tokens": 0}
 
 
 def _usage(counts: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -12,21 +12,30 @@ from typing import Any
 import genai_prices
 import pytest
 
+from auditstream.cli import price
 from auditstream.core.errors import RequestError
 from auditstream.pricing.catalogue import bundled_catalogue
 from auditstream.pricing.quotes import quotes
 from auditstream.pricing.request import PriceRequest, parse
 from tests.support.calls import pricer
+from tests.support.command_line import command_line, rows_of
 from tests.support.shared_data import shared_file
 
 SELECTION = Path(__file__).parents[2] / "data" / "genai-prices" / "usages.jsonl"
 PRICED_AT = datetime(2025, 11, 6, 12, tzinfo=UTC)
 
-CHANGED = {
-    ("google", "anthropic", "2.426628"): "has since a price above 200,000 tokens",
-    ("cerebras", "chat", None): "is listed without any price",
+EXPECTED_WRONGLY = {
+    ("google", "claude-sonnet-4-5-20250929", "2.426628"): (
+        "401,468 input tokens are more than 200,000, above which it costs 6 and 22.5 USD "
+        "a million (0.401468 x 6 + 0.000792 x 22.5 = 2.426628); the expectation took 3 and 15 "
+        "(1.204404 + 0.01188 = 1.216284), as the catalogue of its day had no price of long contexts there"
+    ),
+    ("cerebras", "qwen-3-coder-480b", None): (
+        "the catalogue lists the model without any price, then and now; the expected 0 adds up no prices, and "
+        "what nobody has a price for is not free"
+    ),
 }
-"""Results that the pinned catalogue answers otherwise: by provider, flavour and our total."""
+"""Results whose expectation is wrong, by provider, model and our total, each with the proof."""
 
 
 def asked(document: dict[str, Any]) -> PriceRequest:
@@ -71,13 +80,61 @@ def test_the_selection_has_the_expected_prices() -> None:
     assert differing == set()
 
 
-def test_the_whole_published_set_has_the_expected_prices() -> None:
+def test_the_whole_published_set_has_the_expected_prices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     cases = json.loads(shared_file("genai-prices-usages", "usages.json").read_text(encoding="utf-8"))
+    asked_for = [
+        (
+            question(
+                case["body"].get("model") or case["body"].get("modelVersion") or case["model"],
+                extracted["usage"],
+                each,
+            ),
+            each,
+        )
+        for case in cases
+        for extracted in case["extracted"]
+        for each in extracted["extractors"]
+        if "input_price" in each
+    ]
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text("".join(f"{json.dumps(line)}\n" for line, _ in asked_for), encoding="utf-8")
 
-    count, differing = differences(cases)
+    code = command_line(monkeypatch, price)("price", "--batch", batch, "--data-dir", tmp_path)
 
-    assert count == 1_731
-    assert differing == CHANGED.keys()
+    answers = rows_of(capsys.readouterr().out)
+    differing = {
+        (each["provider_id"], answer["model"], answer.get("total"))
+        for answer, (_, each) in zip(answers, asked_for, strict=True)
+        if answer.get("total") is None or Decimal(answer["total"]) != expected_total(each)
+    }
+    assert (code, len(answers)) == (0, 1_731)
+    assert differing == EXPECTED_WRONGLY.keys()
+    for answer in answers:
+        if "lines" in answer:
+            assert sum((Decimal(line["billed"]) for line in answer["lines"]), Decimal(0)) == Decimal(
+                answer["total"]
+            )
+
+
+def test_the_price_above_200_000_tokens_that_an_expectation_lacks_is_the_librarys_own() -> None:
+    usage = genai_prices.Usage(input_tokens=401_468, output_tokens=792)
+
+    library = genai_prices.calc_price(
+        usage, "claude-sonnet-4-5-20250929", provider_id="google", genai_request_timestamp=PRICED_AT
+    )
+
+    assert library.total_price == Decimal("2.426628")
+    assert Decimal(401_468) * 6 / 10**6 + Decimal(792) * Decimal("22.5") / 10**6 == library.total_price
+
+
+def question(model: str, usage: dict[str, int], expected: dict[str, Any]) -> dict[str, Any]:
+    """Return a line of `price --batch` for a result, at the time of the published prices."""
+    return {
+        "provider": expected["provider_id"], "model": model, "usage": usage,
+        "api_flavor": expected["api_flavor"], "at": PRICED_AT.isoformat(),
+    }  # fmt: skip
 
 
 def test_counts_read_from_a_response_are_those_that_the_library_reads() -> None:
