@@ -3,9 +3,9 @@
 `{"provider", "model", "usage": {...}, "api_flavor", "at", "tier", "region", "tenant"}`; also
 `"response": {...}` in place of `usage` and `model`.
 
-Usage keys are those of an event's `usage`, and the meters of the catalogue; counts that are left out are zero.
-`api_flavor` (also `flavor`) is the kind of response: how a response is read. Counts have one meaning whatever
-they were read from.
+Usage keys are those of an event's `usage`, and the meters of the catalogue; counts that are left out are
+zero. `api_flavor` (also `flavor`) is the kind of response: how a response is read. Counts have one meaning
+whatever they were read from.
 """
 
 from __future__ import annotations

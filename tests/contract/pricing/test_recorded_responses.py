@@ -31,7 +31,7 @@ EXPECTED_WRONGLY = {
         "(1.204404 + 0.01188 = 1.216284), as the catalogue of its day had no price of long contexts there"
     ),
     ("cerebras", "qwen-3-coder-480b", None): (
-        "the catalogue lists the model without any price, then and now; the expected 0 adds up no prices, and "
+        "the catalogue lists the model without any price, then and now; the 0 adds up no prices, and "
         "what nobody has a price for is not free"
     ),
 }
