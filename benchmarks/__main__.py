@@ -22,6 +22,7 @@ from benchmarks.evidence import measure_sealing, measure_verification
 from benchmarks.gateway import measure_gateway
 from benchmarks.latency import measure
 from benchmarks.measured import Figures, Measured
+from benchmarks.pricing import measure_pricing
 from benchmarks.sdk import measure_recording
 from benchmarks.workers import run_group, soak
 from schemas.packaged import parsed_schema
@@ -34,6 +35,7 @@ _BATCH: dict[Size, int] = {"small": 3_000_000, "typical": 1_200_000}
 # Whole segments for every lane: the last one must not wait for more records than there are.
 _RECORD: dict[Size, int] = {"small": 1_600_000, "typical": 800_000}
 _TEAMS = (1, 2, 4)
+_PRICED = 1_000_000
 _LEAVES = 1 << 20
 _VERIFIED = 5_000_000
 _CASES = {
@@ -57,7 +59,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        choices=["sizes", "evidence", "latency", "gateway", "sdk", "soak"],
+        choices=["sizes", "pricing", "evidence", "latency", "gateway", "sdk", "soak"],
         help="measure nothing else",
     )
     parser.add_argument("--size", choices=["small", "typical"], help="measure only this size of event")
@@ -78,6 +80,9 @@ def main() -> None:
         if not options.no_latency and options.only in {None, "latency"}:
             console.print("latency at 2,000 events/s …")
             results["latency"] = asdict(measure(bed, seconds=5 if options.quick else 30))
+        if options.only in {None, "pricing"}:
+            console.print("recording with prices, and without …")
+            results["pricing"] = asdict(measure_pricing(bed, _PRICED // share))
         if options.only in {None, "evidence"}:
             console.print("sealing …")
             results["sealing"] = asdict(measure_sealing(_LEAVES // share))
@@ -184,6 +189,13 @@ def _print(results: dict[str, Any]) -> None:
                 f"{size}: {team['workers']} workers: {team['events_per_s']:,.0f} events/s, "
                 f"{team['cpu_us']:.1f} µs of theirs an event"
             )
+    if "pricing" in results:
+        found = results["pricing"]
+        console.print(
+            f"{found['models']} models, {found['tenants']} tenants with contracts, "
+            f"{found['priced']['events']:,} events: recorded with prices in {found['cpu_ratio']:.2f} of the "
+            f"processor time and {found['time_ratio']:.2f} of the time of the same without"
+        )
     if "soak" in results:
         soaked = results["soak"]
         console.print(

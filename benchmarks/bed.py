@@ -22,13 +22,14 @@ from confluent_kafka.admin import AdminClient
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
 from auditstream.embedded.jvm_kafka import start_kafka
 from auditstream.embedded.topics import TopicSpec, create_topics
-from benchmarks.events import Feeder, Size
+from benchmarks.events import Feeder, Size, values
 from benchmarks.measured import Figures
 from sinks.migrate import apply
 from streams.allocator import keep_pages
 
 PARTITIONS = 4
 _CASE_LIMIT_S = 300.0
+_WITHOUT_STORE = frozenset({"stock-nothing", "stock-decode", "batch-nothing"})
 
 
 @dataclass(slots=True)
@@ -42,8 +43,12 @@ class Bed:
 
     def fill(self, size: Size, count: int) -> str:
         """Create a topic with `count` events; return its name."""
-        topic = self.new_topic(f"{size}-{count}")
-        feeder = Feeder(self.bootstrap, topic, size, partitions=PARTITIONS)
+        return self.fill_with(f"{size}-{count}", values(size), count)
+
+    def fill_with(self, name: str, events: Iterator[bytes], count: int) -> str:
+        """Create a topic with the first `count` of these events; return its name."""
+        topic = self.new_topic(name)
+        feeder = Feeder(self.bootstrap, topic, events, partitions=PARTITIONS)
         feeder.write(count)
         feeder.flush()
         self.sizes[topic] = feeder.bytes / count
@@ -120,7 +125,7 @@ class Bed:
     def run(self, case: str, topic: str, events: int) -> Figures:
         """Run one case as a process of its own and return its figures."""
         command = [sys.executable, "-m", "benchmarks.cases", case]
-        database = self.new_database() if case in {"record", "record-without-leaves", "floor"} else "default"
+        database = self.new_database() if case not in _WITHOUT_STORE else "default"
         environment = {**self.environment(topic, database, events), "BENCH_SIZE": topic.split("-")[1]}
         done = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, timeout=_CASE_LIMIT_S, check=False

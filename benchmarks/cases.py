@@ -19,16 +19,20 @@ import polars as pl
 
 from auditstream.core import logs
 from auditstream.core import settings as core_settings
+from auditstream.core.settings import Settings
 from benchmarks.bed import PARTITIONS
 from benchmarks.events import Size
 from benchmarks.floor import insert_only
 from benchmarks.measured import Stopwatch
+from benchmarks.priced_events import Facts
+from benchmarks.pricing import NoPrices
 from benchmarks.without_services import NoFacts, OneSchema
 from schemas.packaged import parsed_schema
-from sinks.clickhouse import connect
+from sinks.clickhouse import ClickHouseSink, connect
 from streams.process import run_until_stopped
 from streams.recording import provenance
 from streams.recording.assembly import new_recorder
+from streams.recording.recorder import SegmentRecorder
 from streams.transport.app import BatchApp
 from streams.worker import WorkerParts, new_worker_app
 
@@ -105,10 +109,28 @@ def record() -> None:
     """(d) The whole record path into ClickHouse."""
     settings = core_settings.load()
     sink = connect(settings.clickhouse)
-    parts = WorkerParts(
-        sink=sink,
-        recorder=new_recorder(OneSchema(), sink.history(), NoFacts(), settings.kafka),
-    )
+    _record(settings, sink, new_recorder(OneSchema(), sink.history(), NoFacts(), settings.kafka))
+
+
+def record_priced() -> None:
+    """Record with the imported price book, and contracts of every tenant."""
+    settings = core_settings.load()
+    sink = connect(settings.clickhouse)
+    _record(settings, sink, new_recorder(OneSchema(), sink.history(), Facts(), settings.kafka), revision=1)
+
+
+def record_unpriced() -> None:
+    """Record the same with the same facts, and price nothing."""
+    settings = core_settings.load()
+    sink = connect(settings.clickhouse)
+    recorder = new_recorder(OneSchema(), sink.history(), Facts(), settings.kafka, pricer=NoPrices())
+    _record(settings, sink, recorder, revision=1)
+
+
+def _record(
+    settings: Settings, sink: ClickHouseSink, recorder: SegmentRecorder, *, revision: int = 0
+) -> None:
+    parts = WorkerParts(sink=sink, recorder=recorder, reference_revision=lambda: revision)
     watch = Stopwatch(EVENTS)
     threading.Thread(target=_follow, args=(parts, watch), daemon=True).start()
     run_until_stopped(new_worker_app(settings, parts))
@@ -160,6 +182,8 @@ CASES = {
     "batch-nothing": batch_nothing,
     "record": record,
     "record-without-leaves": record_without_leaves,
+    "record-priced": record_priced,
+    "record-unpriced": record_unpriced,
 }
 
 if __name__ == "__main__":

@@ -130,11 +130,11 @@ def _trace_and_span(number: int) -> bytes:
 class Feeder:
     """Writes events round robin over the partitions of a topic."""
 
-    def __init__(self, bootstrap: str, topic: str, size: Size, *, partitions: int) -> None:
+    def __init__(self, bootstrap: str, topic: str, events: Iterator[bytes], *, partitions: int) -> None:
         self.written = self.bytes = 0
         self._topic = topic
         self._partitions = partitions
-        self._values = values(size)
+        self._values = events
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,

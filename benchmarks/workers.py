@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from benchmarks.bed import PARTITIONS, Bed
-from benchmarks.events import Feeder, Size
+from benchmarks.events import Feeder, Size, values
 from benchmarks.measured import Measured
 from streams.recording.duplicates import WINDOW_LEAVES
 
@@ -80,7 +80,7 @@ def soak(bed: Bed, size: Size, *, seconds: float) -> SoakFigures:
     topic, database = bed.new_topic(f"{size}-soak"), bed.new_database()
     client = bed.client(database)
     recorded, over = [0], Event()
-    feeder = Feeder(bed.bootstrap, topic, size, partitions=PARTITIONS)
+    feeder = Feeder(bed.bootstrap, topic, values(size), partitions=PARTITIONS)
     feeding = Thread(target=feeder.run, args=(lambda: recorded[0] + _BACKLOG, over), daemon=True)
     samples: list[float] = []
     with running(bed, topic, database, 0, 1) as (worker,):

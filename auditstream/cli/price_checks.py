@@ -78,6 +78,7 @@ def _faults(in_use: BookInUse) -> Iterator[dict[str, Any]]:
 def _differences(context: Context, in_use: BookInUse, file: Path, limit: Decimal) -> Iterator[dict[str, Any]]:
     from auditstream.pricing.catalogue import bundled_catalogue
     from auditstream.pricing.litellm_prices import cross_check, read_prices
+    from auditstream.pricing.quotes import decimal_text
 
     try:
         text = file.read_text(encoding="utf-8")
@@ -94,8 +95,8 @@ def _differences(context: Context, in_use: BookInUse, file: Path, limit: Decimal
             "model": each.model,
             "meter": each.meter,
             "tier": each.tier,
-            "ours": each.ours,
-            "theirs": each.theirs,
+            "ours": decimal_text(each.ours),
+            "theirs": decimal_text(each.theirs),
             "difference_pct": each.difference_pct,
             "detail": length,
         }
@@ -110,6 +111,7 @@ def _recorded(context: Context, since: str, limit: Decimal) -> Iterator[dict[str
     """Yield models that were used without a price lately, and reported costs that differ."""
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
+    from auditstream.pricing.quotes import decimal_text
     from auditstream.query import periods, price_findings
 
     period = periods.period(datetime.now(UTC), since=since, start=None, end=None)
@@ -126,8 +128,8 @@ def _recorded(context: Context, since: str, limit: Decimal) -> Iterator[dict[str
                 "check": "reported",
                 "provider": row["provider"],
                 "model": row["model"],
-                "ours": row["computed"],
-                "theirs": row["reported"],
+                "ours": decimal_text(row["computed"]),
+                "theirs": decimal_text(row["reported"]),
                 "difference_pct": row["difference_pct"],
                 "detail": f"{row['events']} events, {row['difference']} {row['currency']} more reported",
             }

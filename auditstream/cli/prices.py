@@ -227,21 +227,25 @@ def _print_changes(context: Context, changes: Sequence[PriceChange]) -> None:
 
 
 def _changed_row(change: PriceChange) -> Sequence[Any]:
+    from auditstream.pricing.quotes import decimal_text
+
     after, before = change.after, change.before
     return (
         change.how, after.provider, after.model_pattern, after.meter, after.service_tier, after.region,
         after.context_from, _time_of_day(after.time_of_day_from, after.time_of_day_to), after.valid_from,
-        None if before is None else before["amount"], None if change.how == "went" else after.amount,
-        after.currency, after.price_id,
+        None if before is None else decimal_text(before["amount"]),
+        None if change.how == "went" else decimal_text(after.amount), after.currency, after.price_id,
     )  # fmt: skip
 
 
 def _print_rows(context: Context, rows: Sequence[dict[str, Any]]) -> None:
     from auditstream.cli.printing import print_rows
+    from auditstream.pricing.quotes import decimal_text
 
     shown = [
         row
         | {
+            "amount": decimal_text(row["amount"]),
             "tier": row["service_tier"],
             "basis": row["price_basis"],
             "time_of_day": _time_of_day(row["time_of_day_from"], row["time_of_day_to"]),

@@ -116,35 +116,36 @@ def contracted(schedule: Schedule, terms: Sequence[Term], exchanges: Sequence[Ex
     windows = cut(
         [*(w for w, _ in schedule.cards), *(t.window for t in terms), *(each.window for each in rates)]
     )
+    ranked = sorted(terms, key=lambda term: term.rank, reverse=True)
     cards = []
     for window in windows:
         card = next(card for listed, card in schedule.cards if listed.contains(window))
+        held = [term for term in ranked if term.window.contains(window)]
         if isinstance(card, PriceCard):
-            held = [term for term in terms if term.window.contains(window)]
-            card = _applied(
-                replace(card, window=window), held, [r for r in rates if r.window.contains(window)]
-            )
+            card = PriceCard(window, card.starts, card.steps, card.basis, card.currency)
+            if held:
+                card = _applied(card, held, [rate for rate in rates if rate.window.contains(window)])
         cards.append((window, card))
     return Schedule(tuple(cards))
 
 
 def _applied(card: PriceCard, terms: Sequence[Term], rates: Sequence[Exchange]) -> PriceCard | NoPrice:
-    chosen = {rate.meter: _term_for(rate.meter, terms) for rate in card.steps[0]}
+    """Return a card under terms, of which the first that covers a meter counts for it."""
+    chosen = {
+        rate.meter.key: next((term for term in terms if term.covers(rate.meter)), None)
+        for rate in card.steps[0]
+    }
     fixed = {term.currency for term in chosen.values() if term is not None and term.kind == "fixed_rate"}
     if len(fixed) > 1:
         return NoPrice.MIXED_CURRENCIES
     currency = fixed.pop() if fixed else card.currency
     steps: list[tuple[Rate, ...]] = []
     for step in card.steps:
-        new = [_rate(rate, chosen[rate.meter], card.currency, currency, rates) for rate in step]
+        new = [_rate(rate, chosen[rate.meter.key], card.currency, currency, rates) for rate in step]
         if any(rate is None for rate in new):
             return NoPrice.NO_RATE
         steps.append(tuple(rate for rate in new if rate is not None))
     return replace(card, steps=tuple(steps), currency=currency)
-
-
-def _term_for(meter: Meter, terms: Sequence[Term]) -> Term | None:
-    return max((term for term in terms if term.covers(meter)), key=lambda term: term.rank, default=None)
 
 
 def _rate(
@@ -155,9 +156,9 @@ def _rate(
     if listed is None:
         return None
     if term is None:
-        return replace(rate, unit_price=listed, contracted=listed)
+        return Rate(rate.meter, rate.price_id, listed, listed, rate.least)
     price = term.amount if term.kind == "fixed_rate" else product(listed, term.factor)
-    return replace(rate, unit_price=listed, contracted=price, contract_id=term.contract_id)
+    return Rate(rate.meter, rate.price_id, listed, price, rate.least, term.contract_id)
 
 
 def exchanged(price: Decimal, base: str, quote: str, rates: Sequence[Exchange]) -> Decimal | None:

@@ -207,6 +207,15 @@ def _facts(cards: CardList) -> pl.DataFrame:
     )
 
 
+def unpriced_columns() -> list[pl.Expr]:
+    """Return the columns that pricing adds, as they are of events that cost nothing."""
+    return [
+        pl.lit(_FOR_NONE.get(name), dtype=kind).alias(name)
+        for name, kind in _STATES.items()
+        if name != REFUSAL
+    ]
+
+
 def counts_a_call(rows: pl.DataFrame) -> pl.Series:
     """Return which events count what a call used."""
     return rows.select(has_usage() & ~pl.col("event_type").is_in(_COUNTS_AGAIN)).to_series()

@@ -61,10 +61,11 @@ class ReferenceBook:
                 self._own[row.provider].append(row)
             else:
                 self._imported[row.provider, row.model].append(row)
-        self._terms: dict[str, list[Term]] = defaultdict(list)
+        self._terms: dict[tuple[str, str], list[Term]] = defaultdict(list)
         for contract in _active(contracts):
             if contract["kind"] != "commitment":
-                self._terms[self.catalogue.provider_id(contract["provider"])].append(_term(contract))
+                key = self.catalogue.provider_id(contract["provider"]), contract["tenant_id"]
+                self._terms[key].append(_term(contract))
         self._exchanges = [_exchange(row) for row in _active(rates)]
         self.regions = catalogue.regions | {row.region for row in rows if row.region}
         self.regions |= {term.region for terms in self._terms.values() for term in terms if term.region}
@@ -74,6 +75,8 @@ class ReferenceBook:
         )
         newest = max((int(each["revision"].max() or 0) for each in (prices, contracts, rates)), default=0)  # type: ignore[arg-type]  # u64
         self.revision = f"{catalogue.revision}/r{newest}" if newest else catalogue.revision
+        # Tenants share list prices: a contract is laid over what is worked out once.
+        self._listed_schedule = lru_cache(maxsize=_KEPT_SCHEDULES)(self._list_prices)
         self.schedule = lru_cache(maxsize=_KEPT_SCHEDULES)(self._schedule)
 
     def rows(self) -> Iterator[PriceRow]:
@@ -87,14 +90,25 @@ class ReferenceBook:
 
     def _schedule(self, route: Route) -> Schedule | Unpriced:
         """Return the cards of a call by event time, or why there are none at all."""
+        listed, provider, names = self._listed_schedule(replace(route, tenant=""))
+        if isinstance(listed, Unpriced):
+            return listed
+        terms = [
+            term
+            for tenant in {"", route.tenant}
+            for term in self._terms.get((provider, tenant), ())
+            if term.is_for(route, names)
+        ]
+        return contracted(listed, terms, self._exchanges)
+
+    def _list_prices(self, route: Route) -> tuple[Schedule | Unpriced, str, tuple[str, ...]]:
+        """Return the list prices of a route, and the provider and the names of its model."""
         rows, provider, names = self._found(route)
         if not rows:
-            return Unpriced(self.catalogue.why_not_found(route))
+            return Unpriced(self.catalogue.why_not_found(route)), provider, names
         if route.tier and not any(row.tier == route.tier for row in rows):
-            return Unpriced(self.catalogue.why_no_tier(route.tier))
-        listed = schedule_of(rows, tier=route.tier, region=route.region)
-        terms = [term for term in self._terms.get(provider, ()) if term.is_for(route, names)]
-        return contracted(listed, terms, self._exchanges)
+            return Unpriced(self.catalogue.why_no_tier(route.tier)), provider, names
+        return schedule_of(rows, tier=route.tier, region=route.region), provider, names
 
     def _found(self, route: Route) -> tuple[list[PriceRow], str, tuple[str, ...]]:
         """Return the rows of the first of the route's models that has any, its provider, and its names."""

@@ -14,7 +14,7 @@ from streams.recording.columnar_decoder import ColumnarDecoder
 from streams.recording.datum_decoder import Schemas
 from streams.recording.duplicates import DuplicateMarker
 from streams.recording.outlets import Outlets, OwnSchemas
-from streams.recording.recorder import SegmentRecorder, Stages
+from streams.recording.recorder import Pricer, SegmentRecorder, Stages
 from streams.recording.same_calls import SameCallMarker
 
 
@@ -23,7 +23,12 @@ class KnownSchemas(Schemas, OwnSchemas, Protocol):
 
 
 def new_recorder(
-    schemas: KnownSchemas, history: History, directory: Directory, kafka: KafkaSettings
+    schemas: KnownSchemas,
+    history: History,
+    directory: Directory,
+    kafka: KafkaSettings,
+    *,
+    pricer: Pricer | None = None,
 ) -> SegmentRecorder:
     """Return the recorder that workers use.
 
@@ -32,13 +37,14 @@ def new_recorder(
         history: What was recorded before.
         directory: Reference data.
         kafka: Names of topics, and whether claims on the events topic are the gateway's word.
+        pricer: Another one than the price book of the reference data.
     """
     stages = Stages(
         decoder=ColumnarDecoder(schemas),
         attributor=DirectoryAttributor(
             directory, claims_are_stamped=kafka.claims_are_stamped, events_topic=kafka.events_topic
         ),
-        pricer=ReferencePricer(ReferenceBooks(directory, bundled_catalogue())),
+        pricer=pricer or ReferencePricer(ReferenceBooks(directory, bundled_catalogue())),
         marker=DuplicateMarker(history),
         calls=SameCallMarker(history),
     )
