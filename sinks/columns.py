@@ -18,6 +18,7 @@ OWN_SCHEMA: dict[str, pl.DataType] = {
     "tenant_claim": pl.String(),
     "attribution_method": pl.String(),
     "attribution_confidence": pl.Float32(),
+    "attribution_filled": pl.UInt8(),
     "cost_currency": pl.String(),
     "cost_list": pl.Decimal(38, 12),
     "cost_contracted": pl.Decimal(38, 12),

@@ -21,7 +21,7 @@ from threading import Lock
 import polars as pl
 
 from auditstream.attribution.facts import OwnershipFacts, stated
-from auditstream.attribution.filling import FILLED, filled
+from auditstream.attribution.filling import FILLED, FILLED_BY_US, filled
 from auditstream.attribution.holding import held_at, with_held
 from auditstream.core.ports import Directory
 
@@ -78,9 +78,9 @@ class DirectoryAttributor:
             revision: Revision of the reference data to go by.
 
         Returns:
-            The same rows with `tenant_claim`, `attribution_method`, `attribution_confidence` and `DISPUTE`
-            added, `tenant_id` replaced, and project, team, cost centre and environment filled in where
-            missing.
+            The same rows with `tenant_claim`, `attribution_method`, `attribution_confidence`, `DISPUTE` and
+            `filling.FILLED_BY_US` added, `tenant_id` replaced, and project, team, cost centre and environment
+            filled in where missing.
 
         Raises:
             RetryableError: The reference data cannot be read now.
@@ -96,7 +96,7 @@ class DirectoryAttributor:
             events["tenant_id"].alias("tenant_claim"),
             rows["owner"].fill_null(UNATTRIBUTED).alias("tenant_id"),
             *_how(rows["found_by"]),
-            *rows.select(*FILLED, DISPUTE),
+            *rows.select(*FILLED, FILLED_BY_US, DISPUTE),
         )
 
     def _facts_at(self, revision: int) -> OwnershipFacts:

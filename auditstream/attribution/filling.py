@@ -10,9 +10,25 @@ from auditstream.attribution.holding import with_held
 FILLED = ("project_id", "team_id", "cost_center", "environment")
 """Columns that are filled in; what the event itself says is never replaced."""
 
+FILLED_BY_US = "attribution_filled"
+"""Column that says which of `FILLED` were filled in: the sum of 2**place in `FILLED`.
+
+What was filled in can be filled in anew when the reference data is corrected; what the event said stays.
+"""
+
+
+def as_stated(events: pl.DataFrame) -> pl.DataFrame:
+    """Return attributed events with `FILLED` as they themselves said, empty where they said nothing."""
+    return events.with_columns(
+        pl.when(pl.col(FILLED_BY_US) & (1 << place) == 0).then(name).otherwise(pl.lit("")).alias(name)
+        for place, name in enumerate(FILLED)
+    )
+
 
 def filled(rows: pl.DataFrame, facts: OwnershipFacts) -> pl.DataFrame:
-    """Return the rows with `FILLED` completed from facts of their owner; rows without an owner stay.
+    """Return the rows with `FILLED` completed from facts of their owner, and `FILLED_BY_US`.
+
+    Rows without an owner stay as they are.
 
     Project: credential, agent, source. The rest: credential, then project.
 
@@ -21,12 +37,18 @@ def filled(rows: pl.DataFrame, facts: OwnershipFacts) -> pl.DataFrame:
         facts: Facts to fill in from.
     """
     owned = pl.col("owner").is_not_null()
+    unsaid = rows.select(pl.col(name).is_null() for name in FILLED)
     rows = rows.with_columns(pl.coalesce(name, pl.when(owned).then(f"credential_{name}")) for name in FILLED)
     for key, register in (("agent_id", facts.agents), ("source", facts.sources)):
         rows = _with_project_of(rows, register, key)
     projects = facts.projects.rename({"tenant_id": "owner"})
     rows = with_held(rows, projects, ["owner", "project_id"])
-    return rows.with_columns(pl.coalesce(name, f"project_{name}") for name in FILLED[1:])
+    rows = rows.with_columns(pl.coalesce(name, f"project_{name}") for name in FILLED[1:])
+    bits = [
+        (unsaid[name] & rows[name].is_not_null()).cast(pl.UInt8) * (1 << place)
+        for place, name in enumerate(FILLED)
+    ]
+    return rows.with_columns(pl.sum_horizontal(bits).cast(pl.UInt8).alias(FILLED_BY_US))
 
 
 def _with_project_of(rows: pl.DataFrame, register: pl.DataFrame, key: str) -> pl.DataFrame:

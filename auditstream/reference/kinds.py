@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from auditstream.reference.closures import Closure
 from auditstream.reference.fact import Fact
 from auditstream.reference.limits import Budget, Hold, Objective, Retention
 from auditstream.reference.owners import Agent, Credential, Project, Source, Tenant, Tool
@@ -117,6 +118,7 @@ KINDS: Mapping[str, Kind] = {
         ("slo", "slos", Objective),
         ("retention", "retention", Retention),
         ("hold", "holds", Hold),
+        ("closure", "closures", Closure),
     )
 }
 """Every kind by name."""

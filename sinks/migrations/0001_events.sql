@@ -238,6 +238,7 @@ CREATE TABLE IF NOT EXISTS events
     tenant_claim LowCardinality(String) COMMENT 'Tenant that the event itself named',
     attribution_method LowCardinality(String) COMMENT 'How tenant_id was found: gateway, topic, registry, claimed or none',
     attribution_confidence Nullable(Float32) COMMENT 'Confidence in tenant_id, 0 to 1',
+    attribution_filled UInt8 COMMENT 'Which columns the reference data filled in, as a sum: project_id 1, team_id 2, cost_center 4, environment 8; the others are the event\'s own',
     cost_currency LowCardinality(String) COMMENT 'ISO 4217 code of the four totals',
     cost_list Nullable(Decimal(38, 12)) COMMENT 'Sum of the cost lines at list price, in cost_currency; NULL without a price',
     cost_contracted Nullable(Decimal(38, 12)) COMMENT 'Sum of the cost lines at contracted price, in cost_currency; NULL without a price',

@@ -72,6 +72,7 @@ GRANT INSERT ON ${database}.budgets TO audit_operator;
 GRANT INSERT ON ${database}.slos TO audit_operator;
 GRANT INSERT ON ${database}.retention TO audit_operator;
 GRANT INSERT ON ${database}.holds TO audit_operator;
+GRANT INSERT ON ${database}.closures TO audit_operator;
 GRANT INSERT ON ${database}.reference_revisions TO audit_operator;
 GRANT SYSTEM SYNC REPLICA ON ${database}.reference_revisions TO audit_operator;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_operator;

@@ -10,6 +10,7 @@ GRANT SELECT ON ${database}.latency_1m TO ${role};
 GRANT SELECT ON ${database}.latency_quantiles_1m TO ${role};
 GRANT SELECT ON ${database}.cost_adjustments TO ${role};
 GRANT SELECT ON ${database}.costs_current TO ${role};
+GRANT SELECT ON ${database}.costs_as_known TO ${role};
 GRANT SELECT ON ${database}.findings TO ${role};
 CREATE ROW POLICY IF NOT EXISTS ${role} ON ${database}.events USING tenant_id = '${tenant}' TO ${role};
 CREATE ROW POLICY IF NOT EXISTS ${role} ON ${database}.usage_1m USING tenant_id = '${tenant}' TO ${role};

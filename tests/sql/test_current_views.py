@@ -50,6 +50,8 @@ def adjust(store: ClickHouseStore, leaf: int, kind: str, *, tenant: str = "acme"
         "reason": "test",
         "recorded_at": datetime.now(UTC),
         "actor": "test",
+        "stands": kind == "reprice" or differences.get("events", 0) > 0,
+        "cost_status": "priced" if kind == "reprice" else "",
         **differences,
     }
     store.client.insert("cost_adjustments", [list(row.values())], column_names=list(row))

@@ -84,11 +84,12 @@ def test_a_hit_is_confirmed_by_the_recorded_names(recorded: ClickHouseStore) -> 
 
 def test_what_an_adjusted_report_counts_is_still_none(recorded: ClickHouseStore) -> None:
     columns = (
-        "adjustment_id, kind, log_id, leaf_index, event_id, event_time, tenant_id, reason, recorded_at, actor"
+        "adjustment_id, kind, log_id, leaf_index, event_id, event_time, tenant_id, stands, reason, "
+        "recorded_at, actor"
     )
     recorded.client.command(
         f"INSERT INTO cost_adjustments ({columns}) SELECT generateUUIDv7(), 'attribution', log_id, "
-        "leaf_index, event_id, event_time, tenant_id, 'test', now64(6), 'test' "
+        "leaf_index, event_id, event_time, tenant_id, true, 'test', now64(6), 'test' "
         "FROM events WHERE leaf_index = 1"
     )
     assert recorded.ask("SELECT input_tokens, cost_billed FROM events_current WHERE leaf_index = 1") == [
