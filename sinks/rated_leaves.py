@@ -59,11 +59,15 @@ _LEAVES = """
 SELECT {columns} FROM events
 WHERE log_id = {{log:String}} AND leaf_index >= {{first:UInt64}} AND leaf_index < {{after:UInt64}} AND {where}
 ORDER BY leaf_index"""
+# What was taken off already: its call has one report less, and needs no further look.
+_UNSETTLED = f"""(log_id, leaf_index) NOT IN (
+        SELECT log_id, leaf_index FROM cost_adjustments WHERE kind = 'same_call' AND {_AROUND}
+    )"""  # noqa: S608  names are ours
 _CALLS = f"""
 SELECT {_SELECTED} FROM events
-WHERE {_IS_CALL} AND {_AROUND} AND ({_CALL}) IN (
+WHERE {_IS_CALL} AND {_AROUND} AND {{unsettled}} AND ({_CALL}) IN (
     SELECT {_CALL} FROM events
-    WHERE {_IS_CALL} AND {_AROUND}
+    WHERE {_IS_CALL} AND {_AROUND} AND {{unsettled}}
         AND ({_CALL}) IN (SELECT {_CALL} FROM events WHERE {_IS_CALL} AND {_WITHIN})
     GROUP BY {_CALL}
     HAVING count() > 1
@@ -156,10 +160,15 @@ class RatedLeaves:
         with translated(f"read of events of {run.log_id}"), self._clients.borrow() as client:
             return _typed(pl.DataFrame(pl.from_arrow(client.query_arrow(sql, parameters=parameters))))
 
-    def calls(self, start: datetime, end: datetime) -> pl.DataFrame:
+    def calls(self, start: datetime, end: datetime, *, unsettled: bool = False) -> pl.DataFrame:
         """Return the reports of calls of a period that are reported more than once: `LEAF_COLUMNS`.
 
         Reports count that are up to `CALL_SPAN` before or after the period.
+
+        Args:
+            start: First moment of the period (UTC).
+            end: First moment after it.
+            unsettled: Whether reports do not count that an adjustment was booked for.
 
         Raises:
             RetryableError: No answer.
@@ -170,8 +179,9 @@ class RatedLeaves:
             "earliest": _text(start - CALL_SPAN),
             "latest": _text(end + CALL_SPAN),
         }
+        sql = _CALLS.replace("{unsettled}", _UNSETTLED if unsettled else "true")
         with translated("search of calls"), self._clients.borrow() as client:
-            return _typed(pl.DataFrame(pl.from_arrow(client.query_arrow(_CALLS, parameters=asked))))
+            return _typed(pl.DataFrame(pl.from_arrow(client.query_arrow(sql, parameters=asked))))
 
 
 def _conditions(wanted: Wanted) -> tuple[str, dict[str, Any]]:

@@ -34,6 +34,7 @@ COMMANDS = (
     "schema",
     "price",
     "prices",
+    "reprice",
     "search",
     "show",
     "unseal",

@@ -13,13 +13,15 @@ def register(app: typer.Typer) -> None:
 def worker(context: typer.Context) -> None:
     """Record events: Kafka to priced, attributed rows in ClickHouse, each exactly once; and watch budgets.
 
-    Settings come from AUDITSTREAM_* variables. Run as many as there is load, with one app id.
+    Settings come from AUDITSTREAM_* variables. Run as many as there is load, with one app id. The one that
+    has the first partition also takes calls off the books that events of two partitions report.
     """
     from streams.allocator import keep_pages
 
     keep_pages()
     from prometheus_client import start_http_server
 
+    from auditstream.cli.settling import settling_calls
     from auditstream.cli.wiring import load_settings
     from auditstream.core import logs
     from auditstream.core.metrics import process_metrics
@@ -47,5 +49,14 @@ def worker(context: typer.Context) -> None:
         metrics=metrics,
         reference_revision=directory.newest,
     )
-    with watching_budgets(settings, metrics):
-        run_until_stopped(new_worker_app(settings, parts))
+    app = new_worker_app(settings, parts)
+
+    def has_first_partition() -> bool:
+        """Kafka gives it to one worker of the group at a time."""
+        return app.lanes.get(settings.kafka.events_topic, 0) is not None
+
+    with (
+        watching_budgets(settings, metrics),
+        settling_calls(settings, metrics, is_turn=has_first_partition),
+    ):
+        run_until_stopped(app)

@@ -29,6 +29,10 @@ CounterName = Literal[
     "auditstream_duplicates_total",
     # Events that report a model call which an earlier event reports, so that it is not charged again.
     "auditstream_same_calls_total",
+    # Events that another log reports too, so that their tokens and cost were taken off the books.
+    "auditstream_settled_calls_total",
+    # Rounds of settling calls across logs (label: reason, `done` or the code of an error).
+    "auditstream_settling_rounds_total",
     # Insert attempts that were refused, timed out or cut (label: reason).
     "auditstream_insert_retries_total",
     # Kafka offsets that a gap leaf stands for: Kafka lost them before they were recorded.
@@ -114,6 +118,8 @@ HistogramName = Literal[
 _PARTITION = ("topic", "partition")
 _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_dead_letters_total": ("topic", "reason"),
+    "auditstream_settled_calls_total": (),
+    "auditstream_settling_rounds_total": ("reason",),
     "auditstream_insert_retries_total": ("reason",),
     "auditstream_unpriced_events_total": ("topic",),
     "auditstream_unattributed_events_total": ("topic",),

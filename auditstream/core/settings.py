@@ -98,6 +98,9 @@ class WorkerSettings(_Group):
     dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
     dead_letter_run: Annotated[int, Field(ge=1)] = 10_000
     dead_letter_pause_s: Annotated[float, Field(gt=0)] = 60.0
+    settle_s: Annotated[
+        float, Field(ge=0, description="Time between looks for calls that two logs report; 0 for none.")
+    ] = 60.0
     lost_offsets: Literal["stop", "record"] = Field(
         "stop",
         description="When Kafka lost offsets that were never recorded: stop; or record the gap and go on.",

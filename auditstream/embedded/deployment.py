@@ -53,7 +53,7 @@ _POLL_S = 0.1
 _READY_S = 90.0
 _FAILED_STARTS = 3
 # For a worker that is alone: rows are seen soon, and one that is started after a kill goes on at once.
-_WORKER = {"session_timeout_s": 10.0, "instance_id": "", "max_delay_s": 2.0}
+_WORKER = {"session_timeout_s": 10.0, "instance_id": "", "max_delay_s": 2.0, "settle_s": 10.0}
 
 
 class AlreadyRunningError(ConfigError):

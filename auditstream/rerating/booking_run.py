@@ -9,27 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from auditstream.core.clock import Clock, SystemClock
-from auditstream.core.errors import NotAllowedError, StoreBusyError
+from auditstream.core.errors import NotAllowedError
 from auditstream.reference.closed_months import ClosedMonths
+from auditstream.rerating.booking import append_until_first
 from auditstream.rerating.bookings import BOOKED, booked
 from auditstream.rerating.calls import further_reports, marked
 from auditstream.rerating.differences import Because, differences, with_kept
 from auditstream.rerating.rating import NEW, Rater
 from auditstream.rerating.summary import Summary
-from sinks.adjustments import AdjustmentTable, state_of
+from sinks.adjustments import AdjustmentTable
 from sinks.rated_leaves import RatedLeaves, Run, Wanted
 
 WINDOW_EVENTS = 250_000
 """Events of a window of time, whose calls are held at once; a window has one minute at least."""
 
-_ATTEMPTS = 8
 _MINUTE = timedelta(minutes=1)
-_TICK = timedelta(microseconds=1)
 
 Advance = Callable[[int, int], object]
 """Told how many events were looked at, and of how many."""
@@ -92,7 +91,7 @@ class BookingRun:
     def __init__(self, books: Books, order: Order) -> None:
         self._books = books
         self._order = order
-        self._announced = False
+        self._table = _ToldTable(books, dry_run=order.dry_run)
         self.summary = Summary()
 
     def run(self, advance: Advance = lambda done, total: None) -> Summary:
@@ -122,19 +121,18 @@ class BookingRun:
     def _book(self, run: Run, leaves: pl.DataFrame, further: pl.DataFrame) -> None:
         """Book the differences of leaves of one run, and count what they were."""
         rated = marked(self._books.rater.rate(leaves), further)
-        for _ in range(_ATTEMPTS):
-            known = self._books.adjustments.of_leaves(run.log_id, run.first, run.after)
-            compared = self._of_tenant(with_kept(booked(rated, known), take_undated=self._order.take_undated))
-            rows = differences(compared, self._because(known))
-            if not rows.is_empty():
-                self._refuse_closed_rows(rows)
-            if rows.is_empty() or self._order.dry_run or self._append(run, rows, state_of(known)):
-                self.summary.see(compared, rows)
-                return
-        raise StoreBusyError(
-            f"{run.log_id}: others book differences of the leaves from {run.first} on",
-            hint="Run it again when the other run is over; what is booked stays booked once.",
-        )
+        compared = rated.clear()
+
+        def work_out(known: pl.DataFrame, at: datetime, state: str) -> pl.DataFrame:
+            nonlocal compared
+            kept = with_kept(booked(rated, known), take_undated=self._order.take_undated)
+            compared = self._of_tenant(kept)
+            rows = differences(compared, self._because(at, state))
+            self._refuse_closed_rows(rows)
+            return rows
+
+        rows = append_until_first(self._table, run, work_out, clock=self._books.clock)
+        self.summary.see(compared, rows)
 
     def _of_tenant(self, leaves: pl.DataFrame) -> pl.DataFrame:
         tenant = self._order.tenant
@@ -142,30 +140,9 @@ class BookingRun:
             return leaves
         return leaves.filter((pl.col(f"{BOOKED}tenant_id") == tenant) | (pl.col(f"{NEW}tenant_id") == tenant))
 
-    def _because(self, known: pl.DataFrame) -> Because:
-        """Return what rows say of themselves: later than all that is known of these leaves."""
-        at = datetime.fromtimestamp(self._books.clock.now_s(), UTC)
-        newest = known.get_column("recorded_at").to_list()
-        if newest:
-            at = max(at, max(newest) + _TICK)
-        order = self._order
-        return Because(
-            state=state_of(known),
-            revision=str(self._books.rater.revision),
-            reason=order.reason,
-            actor=order.actor,
-            approved_by=order.approved_by,
-            at=at,
-        )
-
-    def _append(self, run: Run, rows: pl.DataFrame, state: str) -> bool:
-        if not self._announced:
-            self._books.before_append()
-            self._announced = True
-        self._books.checkpoint("before_append")
-        done = self._books.adjustments.append(rows, leaves=(run.log_id, run.first, run.after), state=state)
-        self._books.checkpoint("after_append")
-        return done
+    def _because(self, at: datetime, state: str) -> Because:
+        order, revision = self._order, str(self._books.rater.revision)
+        return Because(state, revision, order.reason, order.actor, order.approved_by, at)
 
     def _refuse_closed_rows(self, rows: pl.DataFrame) -> None:
         """Refuse rows of somebody's closed month: an event may move from or to a tenant that closed it."""
@@ -175,6 +152,29 @@ class BookingRun:
         for tenant, month in sorted(months.iter_rows()):
             if self._books.closed.of(tenant, month) is not None:
                 raise _closed(f"{month} of {tenant}")
+
+
+class _ToldTable:
+    """The table, which is told of before the first row; or no table at all, in a dry run."""
+
+    def __init__(self, books: Books, *, dry_run: bool) -> None:
+        self._books = books
+        self._dry_run = dry_run
+        self._told = False
+
+    def of_leaves(self, log_id: str, from_index: int, to_index: int) -> pl.DataFrame:
+        return self._books.adjustments.of_leaves(log_id, from_index, to_index)
+
+    def append(self, rows: pl.DataFrame, *, leaves: tuple[str, int, int], state: str) -> bool:
+        if self._dry_run:
+            return True
+        if not self._told:
+            self._books.before_append()
+            self._told = True
+        self._books.checkpoint("before_append")
+        done = self._books.adjustments.append(rows, leaves=leaves, state=state)
+        self._books.checkpoint("after_append")
+        return done
 
 
 def refuse_closed(closed: ClosedMonths, order: Order) -> None:

@@ -22,6 +22,18 @@ GRANT SELECT(log_id, segment_id, leaf_index, leaf_kind, duplicate_of, event_id, 
     input_tokens, `input_tokens.null`, output_tokens, `output_tokens.null`, cost_status,
     source, event_time, budget_id, attributes)
     ON ${database}.events TO audit_writer;
+-- A call that two logs report is counted once: the report that is taken off is booked to whom, and at the price,
+-- that its row has.
+GRANT SELECT(event_time, kafka_topic, source, outcome, tenant_claim, project_id, team_id, cost_center, environment,
+    attribution_filled, attribution_method, attribution_confidence, feature_id, agent_id, credential_id,
+    inference_request_model, inference_response_model, inference_service_tier, inference_batch,
+    cache_read_tokens, cache_write_tokens, reasoning_tokens, usage_by_modality, costs, cost_currency,
+    cost_list, cost_contracted, cost_effective, cost_billed, price_basis, price_book_revision)
+    ON ${database}.events TO audit_writer;
+GRANT SELECT ON ${database}.cost_adjustments TO audit_writer;
+GRANT INSERT ON ${database}.cost_adjustments TO audit_writer;
+GRANT SELECT ON ${database}.closures TO audit_writer;
+GRANT SYSTEM SYNC REPLICA ON ${database}.cost_adjustments TO audit_writer;
 GRANT SELECT ON ${database}.segment_ranges TO audit_writer;
 GRANT SELECT ON ${database}.tenants TO audit_writer;
 GRANT SELECT ON ${database}.credentials TO audit_writer;
@@ -76,6 +88,7 @@ GRANT INSERT ON ${database}.closures TO audit_operator;
 GRANT INSERT ON ${database}.reference_revisions TO audit_operator;
 GRANT SYSTEM SYNC REPLICA ON ${database}.reference_revisions TO audit_operator;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_operator;
+GRANT SYSTEM SYNC REPLICA ON ${database}.cost_adjustments TO audit_operator;
 GRANT INSERT ON ${database}.exports TO audit_operator;
 
 -- Analysts: read views, rollups and events, but no contents and no key hashes.
@@ -112,6 +125,6 @@ CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.outcomes_1m USING 1
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.latency_1m USING 1
     TO audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.cost_adjustments USING 1
-    TO audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.findings USING 1
     TO audit_writer, audit_operator, audit_analyst, audit_security;

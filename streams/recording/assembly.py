@@ -1,4 +1,4 @@
-"""The recorder of a worker, put together from the ports it needs."""
+"""The recorder of a worker and its stages, put together from the ports they need."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ class KnownSchemas(Schemas, OwnSchemas, Protocol):
     """What a worker knows of the registry."""
 
 
+def new_attributor(directory: Directory, kafka: KafkaSettings) -> DirectoryAttributor:
+    """Return what says whose events are; re-rating asks the same."""
+    return DirectoryAttributor(
+        directory, claims_are_stamped=kafka.claims_are_stamped, events_topic=kafka.events_topic
+    )
+
+
+def new_pricer(directory: Directory) -> ReferencePricer:
+    """Return what says what events cost; re-rating asks the same."""
+    return ReferencePricer(ReferenceBooks(directory, bundled_catalogue()))
+
+
 def new_recorder(
     schemas: KnownSchemas,
     history: History,
@@ -41,10 +53,8 @@ def new_recorder(
     """
     stages = Stages(
         decoder=ColumnarDecoder(schemas),
-        attributor=DirectoryAttributor(
-            directory, claims_are_stamped=kafka.claims_are_stamped, events_topic=kafka.events_topic
-        ),
-        pricer=pricer or ReferencePricer(ReferenceBooks(directory, bundled_catalogue())),
+        attributor=new_attributor(directory, kafka),
+        pricer=pricer or new_pricer(directory),
         marker=DuplicateMarker(history),
         calls=SameCallMarker(history),
     )

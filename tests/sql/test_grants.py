@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,22 +15,31 @@ from clickhouse_connect.driver.exceptions import Error
 from auditstream.cli.apply import apply_to
 from auditstream.cli.context import Context, Output
 from auditstream.core.ports import PublishedCheckpoint
+from auditstream.core.settings import KafkaSettings
 from auditstream.gateway.credentials import KINDS as KEY_KINDS
 from auditstream.gateway.credentials import CredentialBook
 from auditstream.query import events
 from auditstream.query.grammar import parse
 from auditstream.query.reader import Reader
 from auditstream.query.recorded import recorded
+from auditstream.reference.closed_months import ClosedMonths
 from auditstream.reference.kinds import ENRICHING, KINDS
+from auditstream.rerating.booking_run import BookingRun, Books, Order
+from auditstream.rerating.call_settling import CallSettler
+from auditstream.rerating.rating import Rater
+from sinks.adjustments import AdjustmentTable
 from sinks.checkpoint_rows import ClickHouseCheckpoints
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool
 from sinks.grants import grants
 from sinks.leaf_source import ClickHouseLeaves
 from sinks.migrate import apply
+from sinks.rated_leaves import RatedLeaves, Wanted
 from sinks.recorded_logs import ClickHouseLogs
 from sinks.reference import ReferenceStore
-from tests.support.blocks import LOG, block_of, event_id_at
+from sinks.snapshot_cache import SnapshotCache
+from streams.recording.assembly import new_attributor, new_pricer
+from tests.support.blocks import LOG, OTHER_LOG, block_of, event_id_at
 from tests.support.roles import OWNER, OpenAs, engine_with_roles
 from tests.support.tampering import READS_OUTSIDE, STATEMENTS
 
@@ -97,6 +107,35 @@ def test_a_worker_records_recovers_and_reads_what_it_attributes_by(open_as: Open
     assert set(sink.history().ids_at(LOG, [101])) == {101}
     assert reference.load(reference.newest(), kinds=ENRICHING).revision > 0
     clients.close()
+
+
+def test_a_worker_settles_calls_and_an_operator_books_what_is_known_now(open_as: OpenAs) -> None:
+    at = datetime.now(UTC)
+    names = {"event_time": at, "inference_provider": "openai", "inference_response_id": "r-1"}
+    clients = {
+        role: ClientPool(lambda role=role: open_as(role)) for role in ("audit_writer", "audit_operator")
+    }  # type: ignore[misc]
+    sink, reference = ClickHouseSink(clients["audit_writer"]), ReferenceStore(clients["audit_writer"])
+    for log in (replace(LOG, epoch="5e771ed0"), replace(OTHER_LOG, epoch="5e771ed0")):
+        block = block_of(log, 0, 1, input_tokens=5, cost_status="unpriced", **names)
+        sink.insert(block, insert_by_s=4e9, timeout_s=20)
+
+    def closed() -> ClosedMonths:
+        return ClosedMonths.at(reference.load(reference.newest(), kinds=("closure",)), at)
+
+    leaves, table = (each(clients["audit_writer"]) for each in (RatedLeaves, AdjustmentTable))
+    assert CallSettler(leaves, table, closed).settle() == 1
+    assert refused(open_as, "audit_writer", "TRUNCATE TABLE cost_adjustments")
+
+    directory = SnapshotCache(ReferenceStore(clients["audit_operator"]))
+    rater = Rater(new_attributor(directory, KafkaSettings()), new_pricer(), directory.refresh())
+    books = Books(
+        RatedLeaves(clients["audit_operator"]), AdjustmentTable(clients["audit_operator"]), rater, closed()
+    )
+    period = Wanted(at, at + timedelta(seconds=1))
+    assert BookingRun(books, Order(period, actor="me")).run().seen == 2
+    for each in clients.values():
+        each.close()
 
 
 def with_facts(open_as: OpenAs) -> ReferenceStore:
@@ -178,7 +217,7 @@ def test_secrets_of_credentials_are_not_for_analysts(open_as: OpenAs) -> None:
 
 
 INSERTS = {
-    "audit_writer": {"events", "findings"},
+    "audit_writer": {"events", "findings", "cost_adjustments"},
     "audit_sealer": {"checkpoints", "findings"},
     "audit_operator": {kind.table for kind in KINDS.values()}
     | {"reference_revisions", "cost_adjustments", "exports"},

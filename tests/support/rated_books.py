@@ -17,6 +17,7 @@ from auditstream.reference.closed_months import ClosedMonths
 from auditstream.reference.closures import Closure
 from auditstream.reference.fact import Fact
 from auditstream.rerating.booking_run import BookingRun, Books, Order
+from auditstream.rerating.call_settling import CallSettler
 from auditstream.rerating.rating import Rater
 from auditstream.rerating.summary import Summary
 from sinks.adjustments import AdjustmentTable
@@ -124,6 +125,15 @@ class RatedBooks:
         )
         books = replace(self.books(), before_append=before_append, checkpoint=checkpoint)
         return BookingRun(books, Order(wanted, **{"actor": "ann", **order})).run()
+
+    def settle(self, at: datetime) -> int:
+        """Settle the calls of the hours before a time."""
+        clients = ClientPool(lambda: self.store.client)
+        clock = ManualClock(at.timestamp())
+        settler = CallSettler(
+            RatedLeaves(clients), AdjustmentTable(clients), lambda: ClosedMonths(self.closures), clock
+        )
+        return settler.settle()
 
     def books(self) -> Books:
         """Return what a run works with."""

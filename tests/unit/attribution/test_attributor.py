@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.attribution.attributor import DirectoryAttributor
+from auditstream.attribution.filling import as_stated
 from auditstream.reference.owners import Agent, Credential, Project, Source, Tenant
 from auditstream.reference.snapshot import Snapshot
 from schemas.flatten import FRAME_SCHEMA
@@ -324,3 +325,16 @@ def by_hand_dispute(topic: str | None, claim: str | None, credential: str | None
 
 def active(fact: Any) -> Any:
     return fact if fact and fact.active else None
+
+
+def test_what_was_filled_in_is_told_from_what_the_event_said() -> None:
+    said = {"tenant_id": "a", "credential_id": "key-a"}
+    rows = attribute(said, said | {"project_id": "p"}, said | {"team_id": "t-own"}, {"tenant_id": "b"})
+
+    assert rows["attribution_filled"].to_list() == [0b1111, 0b1110, 0b1101, 0]
+    stated = as_stated(rows)
+    assert stated.select(FILLED).rows() == [
+        ("", "", "", ""), ("p", "", "", ""), ("", "t-own", "", ""), (None,) * 4
+    ]  # fmt: skip
+    unchanged = [name for name in rows.columns if name not in FILLED]
+    assert stated.select(unchanged).equals(rows.select(unchanged))
