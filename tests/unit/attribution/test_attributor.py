@@ -329,7 +329,9 @@ def active(fact: Any) -> Any:
 
 def test_what_was_filled_in_is_told_from_what_the_event_said() -> None:
     said = {"tenant_id": "a", "credential_id": "key-a"}
-    rows = attribute(said, said | {"project_id": "p"}, said | {"team_id": "t-own"}, {"tenant_id": "b"})
+    given = events(said, said | {"project_id": "p"}, said | {"team_id": "t-own"}, {"tenant_id": "b"})
+    attributor = DirectoryAttributor(REGISTERED, claims_are_stamped=False)
+    rows = attributor.attribute(given, topic=EVENTS, revision=1)
 
     assert rows["attribution_filled"].to_list() == [0b1111, 0b1110, 0b1101, 0]
     stated = as_stated(rows)
