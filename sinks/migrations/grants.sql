@@ -30,7 +30,6 @@ GRANT SELECT(event_time, kafka_topic, source, outcome, tenant_claim, project_id,
     cache_read_tokens, cache_write_tokens, reasoning_tokens, usage_by_modality, costs, cost_currency,
     cost_list, cost_contracted, cost_effective, cost_billed, price_basis, price_book_revision)
     ON ${database}.events TO audit_writer;
-GRANT SELECT ON ${database}.cost_adjustments TO audit_writer;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_writer;
 GRANT SELECT ON ${database}.closures TO audit_writer;
 GRANT SYSTEM SYNC REPLICA ON ${database}.cost_adjustments TO audit_writer;
@@ -46,6 +45,7 @@ GRANT SELECT ON ${database}.contracts TO audit_writer;
 GRANT SELECT ON ${database}.currency_rates TO audit_writer;
 GRANT SELECT ON ${database}.budgets TO audit_writer;
 GRANT SELECT ON ${database}.costs_current TO audit_writer;
+GRANT SELECT ON ${database}.costs_as_known TO audit_writer;
 GRANT SELECT ON ${database}.usage_1h TO audit_writer;
 GRANT SELECT ON ${database}.cost_adjustments TO audit_writer;
 GRANT SELECT ON ${database}.reference_revisions TO audit_writer;
