@@ -138,7 +138,7 @@ def _run(context: Context, deployment: Deployment, order: Order) -> Summary:
         books = Books(
             RatedLeaves(clients),
             AdjustmentTable(clients, replicated=settings.clickhouse.engine == "ReplicatedMergeTree"),
-            Rater(new_attributor(directory, settings.kafka), new_pricer(), revision),
+            Rater(new_attributor(directory, settings.kafka), new_pricer(directory), revision),
             ClosedMonths.at(directory.get(revision), at),
             before_append=_announcer(settings, order, revision, at),
         )

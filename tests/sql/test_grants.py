@@ -128,7 +128,7 @@ def test_a_worker_settles_calls_and_an_operator_books_what_is_known_now(open_as:
     assert refused(open_as, "audit_writer", "TRUNCATE TABLE cost_adjustments")
 
     directory = SnapshotCache(ReferenceStore(clients["audit_operator"]))
-    rater = Rater(new_attributor(directory, KafkaSettings()), new_pricer(), directory.refresh())
+    rater = Rater(new_attributor(directory, KafkaSettings()), new_pricer(directory), directory.refresh())
     books = Books(
         RatedLeaves(clients["audit_operator"]), AdjustmentTable(clients["audit_operator"]), rater, closed()
     )
