@@ -21,7 +21,7 @@ from auditstream_sdk.sealing import Sealer
 from tests.support.gateways import ACME, SINCE, TestGateway, gateway, id_
 from tests.support.otlp_messages import span, traces
 
-PROMPT = "Wo ist meine Bestellung? 📦"
+PROMPT = "Where is my order, née 4711? 📦"
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
 TOOL = {"openinference.span.kind": "TOOL", "tool.name": "search"}
 CALL = {"inference": {"operation": "chat", "provider": "openai", "request_model": "gpt-4o"}}
