@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
 from tests.conftest import MakeGroup, MakeTopic
 from tests.support.brokers import Broker
+from tests.support.databases import migrated_database
 from tests.support.deployment import Deployment
 from tests.support.faulty_store import FaultyStore
 from tests.support.processes import Children
@@ -39,15 +41,21 @@ def deployment(
     tmp_path: Path,
 ) -> Iterator[Deployment]:
     """Topics, a migrated database, and a proxy in front of the store; no worker yet."""
-    with FaultyStore((clickhouse.host, clickhouse.port)) as proxy:
-        yield Deployment(
-            kafka=kafka,
-            clickhouse=clickhouse,
-            proxy=proxy,
-            children=children,
-            folder=tmp_path,
-            topic=topic(partitions=4),
-            # Larger than the events' topic: a dead letter is its event and the reason.
-            dead_letter_topic=topic(partitions=1, **{"max.message.bytes": str(2 * 1024 * 1024)}),
-            group=group(),
-        )
+    with (
+        migrated_database(clickhouse, "run") as database,
+        FaultyStore((clickhouse.host, clickhouse.port)) as proxy,
+        closing(
+            Deployment(
+                kafka=kafka,
+                database=database,
+                proxy=proxy,
+                children=children,
+                folder=tmp_path,
+                topic=topic(partitions=4),
+                # Larger than the events' topic: a dead letter is its event and the reason.
+                dead_letter_topic=topic(partitions=1, **{"max.message.bytes": str(2 * 1024 * 1024)}),
+                group=group(),
+            )
+        ) as made,
+    ):
+        yield made

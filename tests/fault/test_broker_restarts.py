@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from auditstream.embedded.clickhouse_process import RunningClickHouse
 from auditstream.embedded.jvm_kafka import RunningKafka
 from tests.support.brokers import Broker
+from tests.support.databases import migrated_database
 from tests.support.deployment import PARTITIONS, Deployment
 from tests.support.faulty_store import FaultyStore
 from tests.support.processes import Children
@@ -25,17 +27,23 @@ def own_deployment(
     broker = Broker("jvm", own_kafka.bootstrap, own_kafka)
     broker.create_topic("events", PARTITIONS)
     broker.create_topic("dead-letters", 1)
-    with FaultyStore((clickhouse.host, clickhouse.port)) as proxy:
-        yield Deployment(
-            kafka=broker,
-            clickhouse=clickhouse,
-            proxy=proxy,
-            children=children,
-            folder=tmp_path,
-            topic="events",
-            dead_letter_topic="dead-letters",
-            group="workers",
-        )
+    with (
+        migrated_database(clickhouse, "run") as database,
+        FaultyStore((clickhouse.host, clickhouse.port)) as proxy,
+        closing(
+            Deployment(
+                kafka=broker,
+                database=database,
+                proxy=proxy,
+                children=children,
+                folder=tmp_path,
+                topic="events",
+                dead_letter_topic="dead-letters",
+                group="workers",
+            )
+        ) as made,
+    ):
+        yield made
 
 
 def test_a_broker_that_stops_and_one_that_is_killed_cost_time_and_nothing_else(

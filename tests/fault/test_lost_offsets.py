@@ -6,6 +6,7 @@ import base64
 import signal
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from auditstream.ledger.merkle import leaf_hash
 from schemas.codec import decode
 from schemas.framing import framing_of
 from schemas.packaged import schema_json
-from sinks.clients import ClientPool
+from sinks.clients import ClientPool, http_client
 from sinks.leaf_source import ClickHouseLeaves
 from tests.support.deployment import Deployment, framed_event
 from tests.support.faults import Refuse
@@ -83,8 +84,8 @@ def test_offsets_lost_while_no_worker_ran_are_one_leaf_and_recording_goes_on(dep
     assert finding["segment_id"] == f"{log_id}/10-15"
 
     # The leaf is sealed as every other: what the row gives is what was recorded.
-    leaves = ClickHouseLeaves(ClientPool(lambda: deployment._connect(deployment.database)), log_id)
-    checked = leaves.read(0, 100).checked()
+    with closing(ClientPool(lambda: http_client(deployment.database))) as clients:
+        checked = ClickHouseLeaves(clients, log_id).read(0, 100).checked()
     assert len(checked.hashes) == 15
     assert checked.hashes[10] == leaf_hash(checked.entries[10])
 

@@ -24,14 +24,15 @@ from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from auditstream.cli import emit
+from auditstream.core.settings import ClickHouseSettings
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
 from auditstream.embedded.loopback_ports import free_port
 from auditstream.embedded.registry import start_registry
 from schemas.packaged import schema_text
-from sinks.migrate import apply
 from tests.conftest import MakeGroup, MakeTopic
 from tests.support.brokers import Broker
 from tests.support.command_line import command_line, rows_of
+from tests.support.databases import migrated_database
 from tests.support.parts import skip_part
 from tests.support.processes import Child, Children, wait_until
 
@@ -54,7 +55,7 @@ class Site:
     def __init__(
         self,
         kafka: Broker,
-        clickhouse: RunningClickHouse,
+        store: ClickHouseSettings,
         children: Children,
         *,
         topic: str,
@@ -70,27 +71,22 @@ class Site:
             kafka.create_topic(derived)
         self.folder = folder
         self.registry_port = free_port()
-        self.database = f"site_{uuid.uuid4().hex[:12]}"
-        self.server = clickhouse
+        self.store = store
         self._children = children
         self._group = group
-        with self.client("default") as admin:
-            admin.command(f"CREATE DATABASE {self.database}")
-        with self.client() as store:
-            apply(store, "MergeTree")
 
     @property
     def registry_url(self) -> str:
         return f"http://127.0.0.1:{self.registry_port}"
 
-    def client(self, database: str = "") -> Any:
+    def client(self) -> Any:
         """Return clickhouse-connect's ordinary HTTP client."""
         return clickhouse_connect.get_client(
-            host=self.server.host,
-            port=self.server.port,
-            username=self.server.user,
-            password=self.server.password,
-            database=database or self.database,
+            host=self.store.host,
+            port=self.store.port,
+            username=self.store.user,
+            password=self.store.password.get_secret_value(),
+            database=self.store.database,
             autogenerate_session_id=False,
         )
 
@@ -104,11 +100,11 @@ class Site:
             "AUDITSTREAM_KAFKA__FINDINGS_TOPIC": self.findings_topic,
             "AUDITSTREAM_REGISTRY__URL": self.registry_url,
             "AUDITSTREAM_REGISTRY__TIMEOUT_S": "2",
-            "AUDITSTREAM_CLICKHOUSE__HOST": self.server.host,
-            "AUDITSTREAM_CLICKHOUSE__PORT": str(self.server.port),
-            "AUDITSTREAM_CLICKHOUSE__USER": self.server.user,
-            "AUDITSTREAM_CLICKHOUSE__PASSWORD": self.server.password,
-            "AUDITSTREAM_CLICKHOUSE__DATABASE": self.database,
+            "AUDITSTREAM_CLICKHOUSE__HOST": self.store.host,
+            "AUDITSTREAM_CLICKHOUSE__PORT": str(self.store.port),
+            "AUDITSTREAM_CLICKHOUSE__USER": self.store.user,
+            "AUDITSTREAM_CLICKHOUSE__PASSWORD": self.store.password.get_secret_value(),
+            "AUDITSTREAM_CLICKHOUSE__DATABASE": self.store.database,
             "AUDITSTREAM_WORKER__APP_ID": self._group,
             "AUDITSTREAM_WORKER__SESSION_TIMEOUT_S": "6",
             "AUDITSTREAM_WORKER__HEARTBEAT_S": "1",
@@ -131,11 +127,12 @@ class Site:
             return [tuple(row) for row in client.query(sql).result_rows]
 
     def wait_for_rows(self, count: int, *, within_s: float = 60) -> None:
-        wait_until(
-            lambda: self.ask("SELECT count() FROM events")[0][0] >= count,
-            within_s=within_s,
-            what=f"{count} rows",
-        )
+        with self.client() as client:
+            wait_until(
+                lambda: client.query("SELECT count() FROM events").result_rows[0][0] >= count,
+                within_s=within_s,
+                what=f"{count} rows",
+            )
 
 
 @pytest.fixture
@@ -146,10 +143,10 @@ def site(
     group: MakeGroup,
     tmp_path: Path,
 ) -> Iterator[Site]:
-    with Children(tmp_path) as children:
+    with migrated_database(clickhouse, "site") as store, Children(tmp_path) as children:
         yield Site(
             kafka,
-            clickhouse,
+            store,
             children,
             topic=topic(partitions=2),
             dead_letter_topic=topic(partitions=1),
@@ -218,7 +215,7 @@ def test_curl_reads_the_rows(site: Site) -> None:
         produce_as_confluent(site, range(5), prefix_schema_id_serializer)
         site.wait_for_rows(5)
 
-    url = f"http://{site.server.host}:{site.server.port}/?database={site.database}"
+    url = f"http://{site.store.host}:{site.store.port}/?database={site.store.database}"
     query = "SELECT sum(input_tokens) AS tokens, uniqExact(event_id) AS events FROM events FORMAT JSONEachRow"
     answer = subprocess.run(
         [
@@ -226,7 +223,7 @@ def test_curl_reads_the_rows(site: Site) -> None:
             "--silent",
             "--fail",
             "--user",
-            f"{site.server.user}:{site.server.password}",
+            f"{site.store.user}:{site.store.password.get_secret_value()}",
             "-d",
             query,
             url,

@@ -6,24 +6,26 @@ import io
 import json
 import struct
 import sys
-import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import fastavro
 import pytest
+from clickhouse_connect.driver.client import Client
 from confluent_kafka import Message
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from auditstream.core.settings import ClickHouseSettings
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
 from auditstream.embedded.mock_kafka import start_mock_kafka
 from auditstream.embedded.registry import RunningRegistry, start_registry
 from schemas.framing import prefix
-from sinks.migrate import apply
+from sinks.clients import http_client
 from tests.support.bad_messages import EVENT_SCHEMA_ID
 from tests.support.brokers import Broker
+from tests.support.databases import migrated_database
 from tests.support.processes import Children, wait_until
 from tests.support.usage import events_of_all_kinds, summed_deltas, usage_1m
 
@@ -41,14 +43,13 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClic
 class Site:
     """Embedded parts and a worker on them; each test has its own broker, registry and database."""
 
-    def __init__(self, broker: Broker, registry: RunningRegistry, clickhouse: RunningClickHouse) -> None:
+    def __init__(
+        self, broker: Broker, registry: RunningRegistry, database: ClickHouseSettings, store: Client
+    ) -> None:
         self.broker = broker
         self.registry = registry
-        self.database = f"site_{uuid.uuid4().hex[:12]}"
-        self._clickhouse = clickhouse
-        self._client("default").command(f"CREATE DATABASE {self.database}")
-        self._store = self._client(self.database)
-        apply(self._store, "MergeTree")
+        self._database = database
+        self._store = store
 
     def start_worker(self, children: Children, folder: Path, **settings: str) -> None:
         """Start a worker and wait until it has its partitions."""
@@ -56,11 +57,11 @@ class Site:
             "KAFKA__BROKERS": self.broker.bootstrap,
             "KAFKA__EPOCH": "0a1b2c3d",
             "REGISTRY__URL": self.registry.url,
-            "CLICKHOUSE__HOST": self._clickhouse.host,
-            "CLICKHOUSE__PORT": str(self._clickhouse.port),
-            "CLICKHOUSE__USER": self._clickhouse.user,
-            "CLICKHOUSE__PASSWORD": self._clickhouse.password,
-            "CLICKHOUSE__DATABASE": self.database,
+            "CLICKHOUSE__HOST": self._database.host,
+            "CLICKHOUSE__PORT": str(self._database.port),
+            "CLICKHOUSE__USER": self._database.user,
+            "CLICKHOUSE__PASSWORD": self._database.password.get_secret_value(),
+            "CLICKHOUSE__DATABASE": self._database.database,
             "WORKER__LEASE_S": "4",
             "WORKER__MIN_DELAY_S": "0.3",
             "WORKER__MAX_DELAY_S": "0.5",
@@ -93,16 +94,6 @@ class Site:
         with SchemaRegistryClient({"url": self.registry.url}) as client:
             return [(message, _decoded(message, client)) for message in self.broker.consume(topic, count)]
 
-    def _client(self, database: str) -> Any:
-        return clickhouse_connect.get_client(
-            host=self._clickhouse.host,
-            port=self._clickhouse.port,
-            username=self._clickhouse.user,
-            password=self._clickhouse.password,
-            database=database,
-            autogenerate_session_id=False,
-        )
-
 
 def _decoded(message: Message, client: SchemaRegistryClient) -> dict[str, Any]:
     value = message.value()
@@ -118,8 +109,13 @@ def _decoded(message: Message, client: SchemaRegistryClient) -> dict[str, Any]:
 
 @pytest.fixture
 def site(clickhouse: RunningClickHouse, tmp_path: Path) -> Iterator[Site]:
-    with start_mock_kafka() as kafka, start_registry(tmp_path) as registry:
-        yield Site(Broker("embedded", kafka.bootstrap), registry, clickhouse)
+    with (
+        start_mock_kafka() as kafka,
+        start_registry(tmp_path) as registry,
+        migrated_database(clickhouse, "site") as database,
+        closing(http_client(database)) as store,
+    ):
+        yield Site(Broker("embedded", kafka.bootstrap), registry, database, store)
 
 
 @pytest.fixture

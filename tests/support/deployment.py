@@ -10,13 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
-
-from auditstream.embedded.clickhouse_process import RunningClickHouse
+from auditstream.core.settings import ClickHouseSettings
 from schemas.codec import encode
 from schemas.framing import prefix
 from schemas.records.event import AuditEvent
-from sinks.migrate import apply
+from sinks.clients import http_client
 from tests.support.bad_messages import EVENT_SCHEMA_ID
 from tests.support.brokers import Broker
 from tests.support.checker import COUNTED, Checker, Rollup, Verdict
@@ -52,13 +50,13 @@ def framed_event(event_id: uuid.UUID, number: int) -> bytes:
 
 
 class Deployment:
-    """A topic, a group, a database of their own, and workers that may be harmed."""
+    """A topic, a group, a database of their own, and workers that may be harmed; close it at the end."""
 
     def __init__(
         self,
         *,
         kafka: Broker,
-        clickhouse: RunningClickHouse,
+        database: ClickHouseSettings,
         proxy: FaultyStore,
         children: Children,
         folder: Path,
@@ -70,8 +68,7 @@ class Deployment:
         self.proxy = proxy
         self.topic = topic
         self.group = group
-        self.database = f"run_{uuid.uuid4().hex[:12]}"
-        self._clickhouse = clickhouse
+        self.database = database
         self._children = children
         self._folder = folder
         self.dead_letter_topic = dead_letter_topic
@@ -79,10 +76,12 @@ class Deployment:
         for derived in (self.usage_topic, self.findings_topic):
             kafka.create_topic(derived, PARTITIONS)
         self._workers = 0
-        self.admin = self._connect("default")
-        self.admin.command(f"CREATE DATABASE {self.database}")
-        self.store = self._connect(self.database)
-        apply(self.store, "MergeTree")
+        self.store = http_client(database)
+
+    def close(self) -> None:
+        """End every worker, and let go of the store."""
+        self._children.end()
+        self.store.close()
 
     def worker(self, *, fault_at: str = "", **settings: str) -> Child:
         """Start a worker; `settings` are more AUDITSTREAM_ variables without their prefix."""
@@ -96,9 +95,9 @@ class Deployment:
             "AUDITSTREAM_KAFKA__FINDINGS_TOPIC": self.findings_topic,
             "AUDITSTREAM_CLICKHOUSE__HOST": self.proxy.host,
             "AUDITSTREAM_CLICKHOUSE__PORT": str(self.proxy.port),
-            "AUDITSTREAM_CLICKHOUSE__USER": self._clickhouse.user,
-            "AUDITSTREAM_CLICKHOUSE__PASSWORD": self._clickhouse.password,
-            "AUDITSTREAM_CLICKHOUSE__DATABASE": self.database,
+            "AUDITSTREAM_CLICKHOUSE__USER": self.database.user,
+            "AUDITSTREAM_CLICKHOUSE__PASSWORD": self.database.password.get_secret_value(),
+            "AUDITSTREAM_CLICKHOUSE__DATABASE": self.database.database,
             "AUDITSTREAM_CLICKHOUSE__TIMEOUT_S": "2",
             "AUDITSTREAM_WORKER__APP_ID": self.group,
             "AUDITSTREAM_WORKER__LEASE_S": str(LEASE_S),
@@ -150,13 +149,3 @@ class Deployment:
         while set(verdict.complaints) == {"wrong_rollups"} and time.monotonic() < deadline:
             verdict = checker.check()
         return verdict
-
-    def _connect(self, database: str) -> Any:
-        return clickhouse_connect.get_client(
-            host=self._clickhouse.host,
-            port=self._clickhouse.port,
-            username=self._clickhouse.user,
-            password=self._clickhouse.password,
-            database=database,
-            autogenerate_session_id=False,
-        )

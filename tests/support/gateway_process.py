@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from auditstream.core.settings import (
-    ClickHouseSettings,
     GatewaySettings,
     KafkaSettings,
     RegistrySettings,
@@ -22,8 +18,7 @@ from auditstream.embedded.clickhouse_process import RunningClickHouse
 from auditstream.embedded.gateway_part import GatewayPart, start_gateway
 from auditstream.embedded.registry import start_registry
 from schemas.subjects import SUBJECTS, ingest_subject
-from sinks.clients import http_client
-from sinks.migrate import apply
+from tests.support.databases import migrated_database
 
 _ANSWER_S = 5.0
 
@@ -47,12 +42,15 @@ def running_gateway(
         gateway: Limits and modes.
     """
     folder.mkdir(parents=True)
-    with start_registry(folder / "registry", subjects=(*SUBJECTS, ingest_subject(topic))) as registry:
+    with (
+        migrated_database(clickhouse, "gateway") as store,
+        start_registry(folder / "registry", subjects=(*SUBJECTS, ingest_subject(topic))) as registry,
+    ):
         settings = Settings(
             data_dir=folder,
             kafka=KafkaSettings(brokers=bootstrap, events_topic=topic),
             registry=RegistrySettings(url=registry.url),
-            clickhouse=_new_database(clickhouse),
+            clickhouse=store,
             gateway=gateway,
         )
         with start_gateway(settings, port=0, store=settings, say=lambda _: None) as part:
@@ -69,26 +67,3 @@ def readiness(url: str) -> int:
             return error.code
     except OSError:
         return 0
-
-
-def _new_database(clickhouse: RunningClickHouse) -> ClickHouseSettings:
-    """Make a database with the product's tables, and return how to reach it."""
-    settings = ClickHouseSettings(
-        host=clickhouse.host,
-        port=clickhouse.port,
-        user=clickhouse.user,
-        password=SecretStr(clickhouse.password),
-    )
-    database = f"gateway_{uuid.uuid4().hex[:12]}"
-    first = http_client(settings)
-    try:
-        first.command(f"CREATE DATABASE {database}")
-    finally:
-        first.close()
-    settings = settings.model_copy(update={"database": database})
-    client = http_client(settings)
-    try:
-        apply(client, settings.engine)
-    finally:
-        client.close()
-    return settings

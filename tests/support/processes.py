@@ -166,12 +166,16 @@ class Children:
         self._started.append(child)
         return child
 
+    def end(self) -> None:
+        """End every child at once; those that have ended are left as they are."""
+        for child in self._started:
+            child.kill()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in self._started:
-            child.kill()
+        self.end()
 
 
 def wait_until(predicate: Callable[[], bool], *, within_s: float, what: str) -> None:
