@@ -16,6 +16,7 @@ import pytest
 from auditstream.embedded.jvm_kafka import RunningKafka, start_kafka
 from tests.support import brokers, parts
 from tests.support.brokers import Broker
+from tests.support.fork_server import ForkServer
 
 _CHOICE = pytest.StashKey[brokers.Choice]()
 _CHOSEN = pytest.StashKey[set[str]]()
@@ -137,6 +138,13 @@ def own_kafka(tmp_path: Path) -> Iterator[RunningKafka]:
     if reason is not None:
         parts.skip_part("Apache Kafka on the local JVM", reason, can_be_installed=True)
     with start_kafka(tmp_path / "kafka") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """What starts workers without their imports; started once."""
+    with ForkServer() as running:
         yield running
 
 

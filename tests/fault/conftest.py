@@ -14,6 +14,7 @@ from tests.support.brokers import Broker
 from tests.support.databases import migrated_database
 from tests.support.deployment import Deployment
 from tests.support.faulty_store import FaultyStore
+from tests.support.fork_server import ForkServer
 from tests.support.processes import Children
 
 
@@ -25,9 +26,9 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClic
 
 
 @pytest.fixture
-def children(tmp_path: Path) -> Iterator[Children]:
+def children(tmp_path: Path, fork_server: ForkServer) -> Iterator[Children]:
     """The processes of this test."""
-    with Children(tmp_path) as started:
+    with Children(tmp_path, fork_server) as started:
         yield started
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -33,6 +32,7 @@ from tests.conftest import MakeGroup, MakeTopic
 from tests.support.brokers import Broker
 from tests.support.command_line import command_line, rows_of
 from tests.support.databases import migrated_database
+from tests.support.fork_server import ForkServer
 from tests.support.parts import skip_part
 from tests.support.processes import Child, Children, wait_until
 
@@ -116,9 +116,7 @@ class Site:
 
     def ready_worker(self) -> Child:
         """Start a worker and wait until it has its partitions."""
-        worker = self._children.start(
-            "worker", [sys.executable, "-m", "tests.support.registry_worker"], self.settings()
-        )
+        worker = self._children.fork("worker", "tests.support.registry_worker", self.settings())
         worker.wait_for_line("lanes_begun", within_s=60)
         return worker
 
@@ -141,9 +139,10 @@ def site(
     clickhouse: RunningClickHouse,
     topic: MakeTopic,
     group: MakeGroup,
+    fork_server: ForkServer,
     tmp_path: Path,
 ) -> Iterator[Site]:
-    with migrated_database(clickhouse, "site") as store, Children(tmp_path) as children:
+    with migrated_database(clickhouse, "site") as store, Children(tmp_path, fork_server) as children:
         yield Site(
             kafka,
             store,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +25,7 @@ from sinks.clients import http_client
 from tests.support.bad_messages import EVENT_SCHEMA_ID
 from tests.support.brokers import Broker
 from tests.support.databases import migrated_database
+from tests.support.fork_server import ForkServer
 from tests.support.processes import Children, wait_until
 from tests.support.usage import events_of_all_kinds, summed_deltas, usage_1m
 
@@ -68,10 +68,8 @@ class Site:
             "DATA_DIR": str(folder / "worker"),
             **settings,
         }
-        command = [sys.executable, "-m", "tests.support.registry_worker"]
-        worker = children.start(
-            "worker", command, {f"AUDITSTREAM_{name}": value for name, value in environment.items()}
-        )
+        prefixed = {f"AUDITSTREAM_{name}": value for name, value in environment.items()}
+        worker = children.fork("worker", "tests.support.registry_worker", prefixed)
         worker.wait_for_line("lanes_begun", within_s=60)
 
     def produce(self, values: list[bytes], *, partition: int = -1) -> None:
@@ -119,8 +117,8 @@ def site(clickhouse: RunningClickHouse, tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def children(tmp_path: Path) -> Iterator[Children]:
-    with Children(tmp_path) as started:
+def children(tmp_path: Path, fork_server: ForkServer) -> Iterator[Children]:
+    with Children(tmp_path, fork_server) as started:
         yield started
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -111,7 +110,7 @@ class Deployment:
         }
         if fault_at:
             env[FAULT_AT] = fault_at
-        return self._children.start(name, [sys.executable, "-m", "tests.support.fault_worker"], env)
+        return self._children.fork(name, "tests.support.fault_worker", env)
 
     def ready_worker(self, *, fault_at: str = "", **settings: str) -> Child:
         """Start a worker and wait until it has its partitions."""

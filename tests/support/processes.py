@@ -15,7 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-_POLL_S = 0.05  # how often a condition is looked at; well under any time-out of the protocol
+from tests.support.fork_server import ForkedProcess, ForkServer
+
+# How often a condition is looked at: at first often, later as seldom as a twentieth of the wait so far, for a
+# look may be a query; well under any time-out of the protocol.
+_POLL_S = (0.05, 0.25)
+_POLL_SHARE = 0.05
 _REAP_S = 10.0  # SIGKILL is final; this only covers a machine that is overloaded
 
 # Set in the child itself and not by `preexec_fn`, which runs Python between fork and exec in a process with
@@ -28,29 +33,22 @@ os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 
+Process = subprocess.Popen[bytes] | ForkedProcess
+
+
 class Child:
     """One running child; what it prints goes to `log`."""
 
-    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
-        """Start `command` with this process's environment and `env` over it.
+    def __init__(self, start: Callable[[Path], Process], *, log: Path) -> None:
+        """Start a process.
 
         Args:
-            command: Program and arguments; `sys.executable` for Python.
-            env: Variables to add.
-            log: File that stdout and stderr are appended to.
+            start: Starts it, with stdout and stderr appended to the file that it is given.
+            log: That file.
         """
         self.log = log
-        leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid())]
-        with log.open("ab") as output:
-            self._start_of_log = output.tell()
-            self._popen = subprocess.Popen(
-                [*leash, *command],
-                env={**os.environ, **env},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._start_of_log = log.stat().st_size if log.exists() else 0
+        self._popen = start(log)
 
     @property
     def pid(self) -> int:
@@ -155,14 +153,30 @@ class Child:
 class Children:
     """All children of one test; none outlives the `with` block."""
 
-    def __init__(self, folder: Path) -> None:
-        """Put the children's logs into `folder`, one file a name."""
+    def __init__(self, folder: Path, fork_server: ForkServer | None = None) -> None:
+        """Put the children's logs into `folder`, one file a name; without a server none can be forked."""
         self._folder = folder
+        self._fork_server = fork_server
         self._started: list[Child] = []
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> Child:
-        """Start a child that prints to `<name>.log`; the same name may be used again after its end."""
-        child = Child(command, env=env or {}, log=self._folder / f"{name}.log")
+        """Start a program that prints to `<name>.log`; the same name may be used again after its end.
+
+        Args:
+            name: Of the log.
+            command: Program and arguments; `sys.executable` for Python.
+            env: Variables to add to this process's environment.
+        """
+        return self._kept(name, lambda log: _started(command, env or {}, log))
+
+    def fork(self, name: str, module: str, env: Mapping[str, str]) -> Child:
+        """Start `main()` of a worker's module, which saves its imports; else as `start`."""
+        server = self._fork_server
+        assert server is not None
+        return self._kept(name, lambda log: server.start(module, env=env, log=log))
+
+    def _kept(self, name: str, start: Callable[[Path], Process]) -> Child:
+        child = Child(start, log=self._folder / f"{name}.log")
         self._started.append(child)
         return child
 
@@ -178,14 +192,28 @@ class Children:
         self.end()
 
 
+def _started(command: Sequence[str], env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid())]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*leash, *command],
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 def wait_until(predicate: Callable[[], bool], *, within_s: float, what: str) -> None:
     """Wait until `predicate` holds.
 
     Raises:
         TimeoutError: It does not within `within_s`; says `what` was waited for.
     """
-    deadline = time.monotonic() + within_s
+    started = time.monotonic()
     while not predicate():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - started
+        if waited > within_s:
             raise TimeoutError(f"not in {within_s} s: {what}")
-        time.sleep(_POLL_S)
+        time.sleep(min(max(_POLL_S[0], waited * _POLL_SHARE), _POLL_S[1]))

@@ -37,8 +37,9 @@ signal.pause()
 """
 START_A_CHILD = f"""
 import pathlib, signal, sys
-from tests.support.processes import Child
-child = Child([sys.executable, "-c", {IGNORE_TERM!r}], env={{}}, log=pathlib.Path(sys.argv[1]))
+from tests.support.processes import Children
+log = pathlib.Path(sys.argv[1])
+child = Children(log.parent).start(log.stem, [sys.executable, "-c", {IGNORE_TERM!r}])
 child.wait_for_line("ready", within_s=10)
 print(child.pid, flush=True)
 signal.pause()
