@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,26 @@ def sealed(engine: OpenClient, tmp_path: Path, blocks: dict) -> Iterator[Sealed]
         assert report.holds, report.findings
         assert report.leaves == sum(SIZES)
         yield made
+
+
+@pytest.fixture(scope="module")
+def untouched(engine: OpenClient, tmp_path_factory: pytest.TempPathFactory, blocks: dict) -> Iterator[Sealed]:
+    """A record that holds, for tests that harm copies of its files."""
+    with sealed_deployment(engine, tmp_path_factory.mktemp("untouched"), blocks=blocks) as made:
+        yield made
+
+
+@pytest.fixture
+def published(untouched: Sealed, tmp_path: Path) -> Sealed:
+    """The same rows with files, and an auditor's memory, of this test's own; its rows may not be changed."""
+    shutil.copytree(untouched.root, tmp_path / "evidence")
+    mine = replace(
+        untouched, root=tmp_path / "evidence", seen=tmp_path / "verified", heads=dict(untouched.heads)
+    )
+    report = mine.verify()
+    assert report.holds, report.findings
+    assert report.leaves == sum(SIZES)
+    return mine
 
 
 def harm(sealed: Sealed, *statements: str) -> None:
@@ -326,20 +347,20 @@ def flip(path: Path, at: int = 0) -> None:
         ("tile/entries/002.p/88", "bundle"),
     ],
 )
-def test_a_changed_tile_or_bundle_is_named(sealed: Sealed, name: str, what: str) -> None:
-    flip(sealed.root / str(FIRST) / name, at=40)
+def test_a_changed_tile_or_bundle_is_named(published: Sealed, name: str, what: str) -> None:
+    flip(published.root / str(FIRST) / name, at=40)
 
-    report = sealed.verify()
+    report = published.verify()
 
     assert {each.what for each in report.findings} == {what}
     assert any(name in each.expected for each in report.findings)
 
 
 @pytest.mark.parametrize("name", ["tile/0/000", "tile/1/000.p/2", "tile/entries/001", "tile/0/002.p/88"])
-def test_a_missing_tile_or_bundle_is_named(sealed: Sealed, name: str) -> None:
-    (sealed.root / str(FIRST) / name).unlink()
+def test_a_missing_tile_or_bundle_is_named(published: Sealed, name: str) -> None:
+    (published.root / str(FIRST) / name).unlink()
 
-    report = sealed.verify()
+    report = published.verify()
 
     assert not report.holds
     assert all(each.what in {"tile_missing", "bundle_missing", "list"} for each in report.findings)
@@ -363,48 +384,50 @@ def test_rows_tiles_and_bundles_that_agree_with_each_other_are_still_not_what_wa
 
 
 @pytest.mark.parametrize("at", [0, 30, -10, -150])
-def test_a_changed_checkpoint_is_named(sealed: Sealed, at: int) -> None:
-    flip(sealed.root / str(FIRST) / "checkpoint", at)
+def test_a_changed_checkpoint_is_named(published: Sealed, at: int) -> None:
+    flip(published.root / str(FIRST) / "checkpoint", at)
 
-    assert {(each.log, each.what) for each in sealed.verify().findings} == {(origin_of(FIRST), "checkpoint")}
+    assert {(each.log, each.what) for each in published.verify().findings} == {
+        (origin_of(FIRST), "checkpoint")
+    }
 
 
-def test_a_checkpoint_of_a_stolen_key_lacks_the_witness(sealed: Sealed) -> None:
-    head = sealed.heads[FIRST]
+def test_a_checkpoint_of_a_stolen_key_lacks_the_witness(published: Sealed) -> None:
+    head = published.heads[FIRST]
     note = sign_checkpoint(Checkpoint(origin_of(FIRST), head.size, head.root), key_of(FIRST))
-    (sealed.root / str(FIRST) / "checkpoint").write_bytes(note.to_bytes())
+    (published.root / str(FIRST) / "checkpoint").write_bytes(note.to_bytes())
 
-    assert places(sealed.verify()) == [("", "quorum")]
+    assert places(published.verify()) == [("", "quorum")]
 
 
-def test_a_log_that_the_list_leaves_out_is_named(sealed: Sealed) -> None:
-    sealed.write_list(1_800_000_001, without=[SECOND])
+def test_a_log_that_the_list_leaves_out_is_named(published: Sealed) -> None:
+    published.write_list(1_800_000_001, without=[SECOND])
 
-    report = sealed.verify()
+    report = published.verify()
 
     assert {each.what for each in report.findings} == {"unlisted_log", "log_missing"}
     assert {each.log for each in report.findings} == {origin_of(SECOND)}
 
 
-def test_a_log_whose_files_are_gone_is_named(sealed: Sealed) -> None:
-    shutil.rmtree(sealed.root / str(SECOND))
+def test_a_log_whose_files_are_gone_is_named(published: Sealed) -> None:
+    shutil.rmtree(published.root / str(SECOND))
 
-    assert (origin_of(SECOND), "log_missing") in {(f.log, f.what) for f in sealed.verify().findings}
+    assert (origin_of(SECOND), "log_missing") in {(f.log, f.what) for f in published.verify().findings}
 
 
 @pytest.mark.parametrize("at", [3, 60, -20])
-def test_a_changed_list_of_logs_is_named(sealed: Sealed, at: int) -> None:
-    flip(sealed.root / "logs", at)
+def test_a_changed_list_of_logs_is_named(published: Sealed, at: int) -> None:
+    flip(published.root / "logs", at)
 
-    assert "log_list" in {each.what for each in sealed.verify().findings}
+    assert "log_list" in {each.what for each in published.verify().findings}
 
 
-def test_a_list_of_another_history_is_named(sealed: Sealed) -> None:
-    listed = [ListedLog(key_of(log).verifier, head.size, bytes(32)) for log, head in sealed.heads.items()]
+def test_a_list_of_another_history_is_named(published: Sealed) -> None:
+    listed = [ListedLog(key_of(log).verifier, head.size, bytes(32)) for log, head in published.heads.items()]
     note = sign_log_list(log_list(DEPLOYMENT, 1, listed), DEPLOYMENT_KEY)
-    (sealed.root / "logs").write_bytes(note.to_bytes())
+    (published.root / "logs").write_bytes(note.to_bytes())
 
-    assert [each.what for each in sealed.verify().findings] == ["list", "list"]
+    assert [each.what for each in published.verify().findings] == ["list", "list"]
 
 
 # --- time ------------------------------------------------------------------------------------------------

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import anthropic
 import pytest
-from anthropic.types import Message
 
 from auditstream_sdk.integrations.anthropic import instrument_anthropic, uninstrument_anthropic
 from tests.support.audit_memory import AsyncAuditMemory, AuditMemory
 from tests.support.fake_anthropic_answers import MODEL, OVERLOADED, message, message_events, message_stream
 from tests.support.fake_providers import SECRET, Answer, FakeProvider
+from tests.support.late_modules import LateModule
 from tests.support.published import checked
+
+anthropic: Any = LateModule("anthropic")
 
 MESSAGES: Any = [{"role": "user", "content": SECRET}]
 USAGE = {
@@ -55,7 +56,7 @@ def test_a_message_is_one_event_with_cached_tokens_added_to_its_input(
 
     answered = create(client, system="be short", extra_body={"temperature": 0.25, "top_k": 5})
 
-    assert isinstance(answered, Message)
+    assert isinstance(answered, anthropic.types.Message)
     event = checked(audit.event)
     assert event["usage"] == USAGE
     assert event["inference"] == {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,15 +15,13 @@ from tests.support import fake_anthropic_answers as anthropic
 from tests.support.audit_memory import AsyncAuditMemory, AuditMemory
 from tests.support.fake_openai_answers import MODEL, REFUSED, chat, chat_stream, embedding, response
 from tests.support.fake_providers import SECRET, FakeProvider
+from tests.support.late_modules import LateModule
 from tests.support.processes import wait_until
 from tests.support.published import checked
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # at import it would fetch its prices otherwise
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import litellm
-
-    from auditstream_sdk.integrations.litellm import LiteLLMAudit
+litellm: Any = LateModule("litellm")
+integration: Any = LateModule("auditstream_sdk.integrations.litellm")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -55,7 +52,7 @@ def call(provider: FakeProvider) -> Call:
 @pytest.fixture(autouse=True)
 def callback(audit: AuditMemory) -> Iterator[None]:
     litellm.suppress_debug_info = True
-    litellm.callbacks = [LiteLLMAudit(audit, content_key=b"k" * 32)]
+    litellm.callbacks = [integration.LiteLLMAudit(audit, content_key=b"k" * 32)]
     yield
     litellm.callbacks = []
     for registered in (
@@ -198,4 +195,4 @@ async def test_awaited_calls_are_one_event_each(
 
 def test_a_recorder_that_has_to_be_awaited_is_refused(async_audit: AsyncAuditMemory) -> None:
     with pytest.raises(TypeError, match=r"^audit: LiteLLM also calls back where nobody awaits"):
-        LiteLLMAudit(async_audit)  # type: ignore[arg-type]
+        integration.LiteLLMAudit(async_audit)  # type: ignore[arg-type]

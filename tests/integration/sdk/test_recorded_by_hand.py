@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import boto3
-import botocore.config
 import pytest
-from google import genai
 
 from auditstream_sdk.usage import StreamFacts, fill, read_response
 from tests.support import fake_anthropic_answers as anthropic
 from tests.support.audit_memory import AuditMemory
 from tests.support.fake_providers import SECRET, Answer, FakeProvider
+from tests.support.late_modules import LateModule
 from tests.support.published import checked
+
+boto3: Any = LateModule("boto3")
+config: Any = LateModule("botocore.config")
+genai: Any = LateModule("google.genai")
 
 GEMINI_USAGE = {
     "promptTokenCount": 100,
@@ -63,7 +65,7 @@ def gemini(provider: FakeProvider) -> genai.Client:
 
 @pytest.fixture
 def bedrock(provider: FakeProvider) -> Any:
-    quick = botocore.config.Config(retries={"total_max_attempts": 1})
+    quick = config.Config(retries={"total_max_attempts": 1})
     return boto3.client(
         "bedrock-runtime",
         region_name="eu-west-1",
