@@ -1,6 +1,7 @@
 """What holds at a time, as known at a revision."""
 
-import polars as pl
+from datetime import datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,7 +89,7 @@ def test_intervals_agree_with_the_rule_row_by_row(stated):
             Credential(credential_id=key, tenant_id=f"t{number}", valid_from=day(start), valid_to=end)
         )
     for revision in range(5):
-        known = snapshot_of(history).upto(revision)
+        intervals = intervals_of(snapshot_of(history).upto(revision))
         for key in "xy":
             for at in range(20):
                 covering = [
@@ -98,14 +99,24 @@ def test_intervals_agree_with_the_rule_row_by_row(stated):
                     if of <= revision and fact.credential_id == key and fact.covers(day(at))
                 ]
                 expected = max(covering)[1] if covering else None
-                assert expected == by_interval(known, at, key)
+                assert expected == holding(intervals, at, key)
 
 
 def by_interval(known: Snapshot, at: int, key: str = "key") -> str | None:
-    held = known.intervals("credential").filter(
-        pl.col("credential_id") == key,
-        pl.col("valid_from") <= day(at),
-        pl.col("valid_to").is_null() | (pl.col("valid_to") > day(at)),
-    )
-    assert held.height <= 1
-    return held["tenant_id"][0] if held.height else None
+    return holding(intervals_of(known), at, key)
+
+
+def intervals_of(known: Snapshot) -> list[tuple[str, datetime, datetime | None, str]]:
+    columns = ("credential_id", "valid_from", "valid_to", "tenant_id")
+    return known.intervals("credential").select(columns).rows()
+
+
+def holding(intervals: list[tuple[str, datetime, datetime | None, str]], at: int, key: str) -> str | None:
+    """Return whom the intervals name at a time."""
+    held = [
+        tenant
+        for of, start, end, tenant in intervals
+        if of == key and start <= day(at) and (end is None or end > day(at))
+    ]
+    assert len(held) <= 1
+    return held[0] if held else None
