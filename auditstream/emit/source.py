@@ -71,6 +71,11 @@ class Source:
             elif content.strip():
                 yield Line(number, content.rstrip(b"\r\n"))
 
+    def content(self) -> IO[bytes]:
+        """Return the whole content as a seekable stream, still the source's, for what has no lines."""
+        self._stream.seek(0)
+        return self._stream
+
     def _piece(self) -> bytes:
         with _readable(self.name):
             piece = self._stream.readline(MAX_LINE_BYTES + 1)
