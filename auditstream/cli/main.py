@@ -44,6 +44,7 @@ COMMANDS = (
     "verify",
     "prove",
     "evidence",
+    "export",
     "erase",
     "doctor",
     "config",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error
 from urllib3.exceptions import HTTPError
@@ -77,6 +78,25 @@ class Reader:
         with translated(doing), self._clients.borrow() as client:
             result = client.query(sql, dict(parameters))
             return Table(tuple(result.column_names), tuple(tuple(row) for row in result.result_rows))
+
+    def batches(self, sql: str, parameters: Mapping[str, object], *, doing: str) -> Iterator[pa.RecordBatch]:
+        """Yield the answer to one of our own queries in batches, as they come; what is unread is not read.
+
+        Args:
+            sql: The query, with placeholders `{name:Type}`.
+            parameters: Values of the placeholders.
+            doing: What is read, for the message of an error.
+
+        Raises:
+            StoreSchemaError: The tables are not those of this version.
+            RetryableError: No answer.
+        """
+        with translated(doing), self._clients.borrow() as client:
+            try:
+                with client.query_arrow_stream(sql, dict(parameters), use_strings=True) as found:
+                    yield from found
+            finally:
+                _break_off(client)
 
     @contextmanager
     def stream(self, sql: str, *, limit_s: float = 0.0) -> Iterator[Stream]:

@@ -1,0 +1,16 @@
+"""`auditstream export`: files for other systems, each with a manifest."""
+
+from __future__ import annotations
+
+import typer
+
+from auditstream.cli import export_focus
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(
+        name="export", help="Files for other systems, each with a manifest.", no_args_is_help=True
+    )
+    export_focus.register(group)
+    app.add_typer(group)

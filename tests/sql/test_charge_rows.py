@@ -1,0 +1,280 @@
+"""What is charged, by hour or day, against `costs_current` and against sums in Python."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from auditstream.core.errors import RequestError
+from auditstream.focus.exporting import Form, export
+from auditstream.focus.reading import read_focus
+from auditstream.focus.row import FocusRow
+from auditstream.focus.rows import difference_row, usage_row
+from auditstream.query.charge_rows import (
+    Granularity,
+    Wanted,
+    charge_differences,
+    charge_lines,
+    unpriced_events,
+)
+from auditstream.query.named_periods import Span, month_span
+from auditstream.query.reader import Reader
+from sinks.clients import ClientPool
+from tests.support.blocks import LOG, NOON, block_of, event_id_at
+from tests.support.stores import ClickHouseStore, OpenClient
+
+JANUARY = month_span("2026-01")
+_NET = """
+SELECT cost_currency, sum(cost_billed), sum(cost_effective), sum(cost_list), sum(cost_contracted)
+FROM costs_current WHERE hour >= '2026-01-01 00:00:00' AND hour < '2026-02-01 00:00:00'
+GROUP BY cost_currency HAVING sum(cost_list) != 0 ORDER BY cost_currency"""
+
+
+@pytest.fixture
+def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
+    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
+    yield opened
+    opened.close()
+
+
+def line(quantity: str, price: str, **more: Any) -> dict[str, Any]:
+    amount = (Decimal(quantity) * Decimal(price)).quantize(Decimal("1e-12"))
+    return {
+        "category": "inference",
+        "meter": "text",
+        "direction": "input",
+        "quantity": Decimal(quantity),
+        "unit": "tokens",
+        "price_id": "openai/gpt-4o/input",
+        "price_book_rev": "r1",
+        "list_unit_price": Decimal(price),
+        "list": amount,
+        "contracted": amount,
+        "effective": amount,
+        "billed": amount,
+        "currency": "USD",
+        "source": "LOCAL",
+    } | more
+
+
+def cost_columns(lines: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return the columns of events with these lines, priced where there are some."""
+    totals = {
+        f"cost_{name}": [sum((each[name] for each in own), Decimal(0)) if own else None for own in lines]
+        for name in ("list", "contracted", "effective", "billed")
+    }
+    return {
+        "costs": lines,
+        "cost_status": ["priced" if own else "unpriced" for own in lines],
+        "cost_currency": [own[0]["currency"] if own else "" for own in lines],
+        **totals,
+    }
+
+
+LINES = [
+    [line("1234567", "0.0000025"), line("77", "0.00001", direction="output", price_id="openai/4o/output")],
+    [line("3", "0.0000025")],
+    [],
+    [line("3", "0.0000025")],
+    [line("1000", "0.000003", currency="EUR", price_id="")],
+    [line("5", "0.000001", contracted=Decimal("0.000004"), billed=Decimal(0))],
+    [line("2.5", "0.40", unit="gb-hours", meter="storage", direction=None, price_id=None, resource_id="vs-1",
+          category="vector store", period_start=NOON, period_end=NOON + timedelta(hours=3))],
+    [line("9", "0.0000025")],
+]  # fmt: skip
+
+
+@pytest.fixture
+def recorded(store: ClickHouseStore) -> ClickHouseStore:
+    """Eight leaves, among them one without a price, a repeat, a call told twice, a bill, one of February."""
+    store.client.command("TRUNCATE TABLE cost_adjustments")
+    hours = (0, 0, 1, 0, 30, 31, 2, 24 * 40)
+    store.insert(
+        block_of(
+            rows=8,
+            event_id=[event_id_at(LOG, offset).bytes for offset in (0, 1, 2, 1, 4, 5, 6, 7)],
+            duplicate_of=[None, None, None, 1, None, None, None, None],
+            same_call_as=[None, None, None, None, None, 4, None, None],
+            event_time=[NOON + timedelta(hours=hour, minutes=7) for hour in hours],
+            event_type=["ai.inference"] * 6 + ["ai.cost.operational", "ai.inference"],
+            tenant_id=["acme", "acme", "acme", "acme", "globex", "globex", "acme", "acme"],
+            inference_provider=["openai"] * 6 + ["", "openai"],
+            inference_request_model=["gpt-4o"] * 6 + ["", "gpt-4o"],
+            agent_id=["a1"] * 8,
+            agent_name="Helper",
+            credential_id=["k1", "k1", "k1", "k1", "k2", "k2", "", "k1"],
+            environment="production",
+            **cost_columns(LINES),
+        )
+    )
+    return store
+
+
+def adjust(store: ClickHouseStore, leaf: int, kind: str, *, recorded: datetime, **more: Any) -> None:
+    row = {
+        "adjustment_id": uuid.uuid4(),
+        "kind": kind,
+        "log_id": str(LOG),
+        "leaf_index": leaf,
+        "event_id": event_id_at(LOG, leaf),
+        "event_time": NOON,
+        "event_type": "ai.inference",
+        "tenant_id": "acme",
+        "inference_provider": "openai",
+        "model": "gpt-4o",
+        "cost_currency": "USD",
+        "reason": "test",
+        "recorded_at": recorded,
+        "actor": "test",
+        **more,
+    }
+    store.client.insert("cost_adjustments", [list(row.values())], column_names=list(row))
+
+
+@pytest.fixture
+def adjusted(recorded: ClickHouseStore) -> ClickHouseStore:
+    """The same with a price corrected in its month and after it, and a move that costs nothing."""
+    in_month, later = NOON + timedelta(days=3), datetime(2026, 3, 4, tzinfo=UTC)
+    adjust(recorded, 0, "reprice", recorded=in_month, cost_list=Decimal("0.5"), cost_billed=Decimal("0.25"))
+    adjust(recorded, 0, "reprice", recorded=later, cost_list=Decimal("-0.125"), new_revision="r2")
+    adjust(recorded, 2, "attribution", recorded=later, events=-1, unpriced_events=-1)
+    adjust(recorded, 2, "attribution", recorded=later, events=1, unpriced_events=1, tenant_id="globex")
+    return recorded
+
+
+def rows_of(reader: Reader, wanted: Wanted) -> list[dict[str, Any]]:
+    length = timedelta(hours=1) if wanted.granularity == "hour" else timedelta(days=1)
+    return [
+        *(dict(usage_row(each, length)) for each in charge_lines(reader, wanted)),
+        *(dict(difference_row(each, length)) for each in charge_differences(reader, wanted)),
+    ]
+
+
+def totals(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    names = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
+    currencies = sorted({row["BillingCurrency"] for row in rows})
+    return [
+        (each, *(sum(row[name] for row in rows if row["BillingCurrency"] == each) for name in names))
+        for each in currencies
+    ]
+
+
+@pytest.mark.parametrize("granularity", ["hour", "day"])
+def test_the_rows_sum_up_to_what_the_net_costs_are(
+    adjusted: ClickHouseStore, reader: Reader, granularity: Granularity
+) -> None:
+    rows = rows_of(reader, Wanted(JANUARY, granularity))
+
+    assert totals(rows) == adjusted.ask(_NET)
+    usd = sum(own["list"] for index in (0, 1, 6) for own in LINES[index]) + Decimal("0.375")
+    assert totals(rows)[1][3] == usd
+
+
+def test_lines_of_one_hour_owner_and_price_are_one_row(recorded: ClickHouseStore, reader: Reader) -> None:
+    rows = rows_of(reader, Wanted(JANUARY))
+
+    inputs = [row for row in rows if row["x_PriceId"] == "openai/gpt-4o/input"]
+    (row,) = inputs
+    assert row["ConsumedQuantity"] == Decimal(1234570)
+    assert row["PricingQuantity"] * row["ListUnitPrice"] == row["ListCost"] == Decimal("3.086425")
+    assert (row["PricingUnit"], row["SkuMeter"]) == ("1000000 Tokens", "Input Tokens")
+    assert row["x_Lines"] == 2
+    assert json.loads(row["Tags"]) == {"environment": "production", "agent_name": "Helper"}
+    assert row["ChargePeriodStart"] == NOON
+    assert row["BillingPeriodStart"] == datetime(2026, 1, 1, tzinfo=UTC)
+    assert row["BillingPeriodEnd"] == datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def test_an_operational_cost_has_its_own_service_and_period(
+    recorded: ClickHouseStore, reader: Reader
+) -> None:
+    (row,) = [row for row in rows_of(reader, Wanted(JANUARY)) if row["x_EventType"] == "ai.cost.operational"]
+
+    assert (row["ServiceCategory"], row["ServiceName"]) == ("Databases", "Vector store (operational)")
+    assert (row["ChargePeriodStart"], row["ChargePeriodEnd"]) == (NOON, NOON + timedelta(hours=3))
+    assert (row["ConsumedUnit"], row["ProviderName"], row["ResourceId"]) == ("GB-Hours", "urn:test", "vs-1")
+
+
+def test_a_difference_is_a_correction_only_once_its_month_is_over(
+    adjusted: ClickHouseStore, reader: Reader
+) -> None:
+    rows = [row for row in rows_of(reader, Wanted(JANUARY)) if row.get("x_AdjustmentKind")]
+
+    assert [(r["ChargeCategory"], r["ChargeClass"], r["ListCost"]) for r in rows] == [
+        ("Adjustment", None, Decimal("0.5")),
+        ("Usage", "Correction", Decimal("-0.125")),
+    ]
+    assert rows[1]["BillingPeriodStart"] == datetime(2026, 3, 1, tzinfo=UTC)
+    assert rows[1]["ChargePeriodStart"] == NOON
+
+
+def test_as_known_on_a_day_leaves_out_what_came_later(adjusted: ClickHouseStore, reader: Reader) -> None:
+    then = datetime.now(UTC) + timedelta(
+        days=1
+    )  # the events are inserted now, the later correction is of March
+    adjust(adjusted, 0, "reprice", recorded=then + timedelta(days=1), cost_list=Decimal(7))
+
+    now = rows_of(reader, Wanted(JANUARY))
+    known = rows_of(reader, Wanted(JANUARY, known_on=then))
+
+    assert totals(now)[1][3] - totals(known)[1][3] == 7
+    assert rows_of(reader, Wanted(JANUARY, known_on=NOON)) == []
+
+
+def test_one_tenant_alone_can_be_asked_for(adjusted: ClickHouseStore, reader: Reader) -> None:
+    rows = rows_of(reader, Wanted(JANUARY, tenant="globex"))
+
+    assert {row["SubAccountId"] for row in rows} == {"globex"}
+    assert totals(rows) == [("EUR", *[Decimal("0.003")] * 4)]
+
+
+def test_events_without_a_price_are_counted_where_they_are_booked_now(
+    adjusted: ClickHouseStore, reader: Reader
+) -> None:
+    assert [(e.provider, e.model, e.events) for e in unpriced_events(reader, Wanted(JANUARY))] == [
+        ("openai", "gpt-4o", 1)
+    ]
+    assert unpriced_events(reader, Wanted(JANUARY, tenant="acme")) == []
+    assert [e.events for e in unpriced_events(reader, Wanted(JANUARY, tenant="globex"))] == [1]
+
+
+def test_the_days_of_a_range_give_the_same_as_the_whole(adjusted: ClickHouseStore, reader: Reader) -> None:
+    wanted = Wanted(JANUARY)
+    by_day = [row for day in wanted.days() for row in rows_of(reader, day)]
+
+    assert len(wanted.days()) == 31
+    assert sorted(map(str, by_day)) == sorted(map(str, rows_of(reader, wanted)))
+
+
+@pytest.mark.parametrize("granularity", ["hour", "day"])
+def test_a_range_that_is_not_of_whole_hours_or_days_is_refused(granularity: Granularity) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    step = timedelta(minutes=30) if granularity == "hour" else timedelta(hours=12)
+
+    with pytest.raises(RequestError, match=f"not of whole {granularity}s"):
+        Wanted(Span(start, start + step), granularity).check()
+
+
+def test_both_files_read_as_the_same_rows(adjusted: ClickHouseStore, reader: Reader, tmp_path: Path) -> None:
+    rows = rows_of(reader, Wanted(JANUARY))
+    read: dict[str, list[FocusRow]] = {}
+    for form in ("csv", "parquet"):
+        done = export(tmp_path / form, Form(form, "1.2"), [rows], {})
+        with (tmp_path / form / f"focus.{form}").open("rb") as stream:
+            read[form] = [row for row in read_focus(stream, form) if isinstance(row, FocusRow)]
+        assert done.rows == len(rows) == len(read[form])
+        assert done.manifest["totals"]["EUR"]["ListCost"] == "0.003000000000"
+
+    places = [name for name in FocusRow.__slots__ if name not in {"line", "other"}]
+    for one, other in zip(read["csv"], read["parquet"], strict=True):
+        assert [getattr(one, name) for name in places] == [getattr(other, name) for name in places]
+    types = pq.read_schema(tmp_path / "parquet" / "focus.parquet")
+    assert str(types.field("ListCost").type) == "decimal128(38, 18)"
