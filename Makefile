@@ -75,6 +75,22 @@ bench: $(READY) ## Measure throughput and latency; writes benchmarks/results/lat
 .PHONY: fuzz
 fuzz: $(READY) ## Fuzz every parser of evidence for ten minutes each
 	PYTHONPATH=verify $(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+
+# The validator of FOCUS files wants Python 3.12 and an old numpy: an environment of its own, built once.
+FOCUS_PYTHON ?= python3.12
+FOCUS_VENV := .cache/focus-validator
+FOCUS_PINS := tests/support/focus_validator/requirements.txt
+
+.PHONY: focus-check
+focus-check: $(READY) $(FOCUS_VENV)/.ready ## Check our FOCUS files with the FinOps Foundation's validator
+	$(BIN)/python -m pytest tests/sql/test_focus_validator.py
+
+$(FOCUS_VENV)/.ready: $(FOCUS_PINS)
+	@$(FOCUS_PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 12) else "Python 3.12 is needed: make focus-check FOCUS_PYTHON=/path/to/python3.12")'
+	$(FOCUS_PYTHON) -m venv $(FOCUS_VENV)
+	$(FOCUS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $(FOCUS_PINS)
+	@touch $@
+
 .PHONY: verify-dist
 verify-dist: $(READY) ## Build the wheel of the verifier that auditors run by itself
 	cd verify && ../$(BIN)/python -m hatchling build -t wheel

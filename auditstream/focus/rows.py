@@ -117,6 +117,8 @@ def _common(charge: Charge, service: Service, *, account: str) -> Row:
         "PublisherName": service.provider,
         "ServiceProviderName": service.provider,
         "HostProviderName": service.provider,
+        "PricingCurrency": charge.currency or NO_CURRENCY,
+        "PricingCurrencyEffectiveCost": charge.effective,
         "BilledCost": charge.billed,
         "EffectiveCost": charge.effective,
         "ListCost": charge.list,
@@ -146,7 +148,7 @@ def _prices(charge: ChargeLine, unit: Unit) -> Row:
         return {}
     consumed = {"ConsumedQuantity": charge.quantity, "ConsumedUnit": unit.consumed}
     if not charge.quantity:
-        once = {"ListUnitPrice": charge.list, "ContractedUnitPrice": charge.contracted}
+        once = _unit_prices(charge.list, charge.contracted)
         return {**consumed, **once, "PricingQuantity": Decimal(1), "PricingUnit": "Charges"}
     quantity = _EXACT.divide(charge.quantity, unit.per)
     listed = charge.list_unit_price
@@ -157,10 +159,18 @@ def _prices(charge: ChargeLine, unit: Unit) -> Row:
     same = contracted == charge.list
     return {
         **consumed,
-        "ListUnitPrice": list_price,
-        "ContractedUnitPrice": list_price if same else _ratio(contracted, quantity),
+        **_unit_prices(list_price, list_price if same else _ratio(contracted, quantity)),
         "PricingQuantity": quantity,
         "PricingUnit": unit.pricing,
+    }
+
+
+def _unit_prices(listed: Decimal, contracted: Decimal) -> Row:
+    return {
+        "ListUnitPrice": listed,
+        "ContractedUnitPrice": contracted,
+        "PricingCurrencyListUnitPrice": listed,
+        "PricingCurrencyContractedUnitPrice": contracted,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,7 +27,8 @@ from auditstream.query.charge_rows import (
 from auditstream.query.named_periods import Span, month_span
 from auditstream.query.reader import Reader
 from sinks.clients import ClientPool
-from tests.support.blocks import LOG, NOON, block_of, event_id_at
+from tests.support.blocks import NOON
+from tests.support.charges import LINES, adjust, adjust_charges, record_charges
 from tests.support.stores import ClickHouseStore, OpenClient
 
 JANUARY = month_span("2026-01")
@@ -45,108 +45,15 @@ def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
     opened.close()
 
 
-def line(quantity: str, price: str, **more: Any) -> dict[str, Any]:
-    amount = (Decimal(quantity) * Decimal(price)).quantize(Decimal("1e-12"))
-    return {
-        "category": "inference",
-        "meter": "text",
-        "direction": "input",
-        "quantity": Decimal(quantity),
-        "unit": "tokens",
-        "price_id": "openai/gpt-4o/input",
-        "price_book_rev": "r1",
-        "list_unit_price": Decimal(price),
-        "list": amount,
-        "contracted": amount,
-        "effective": amount,
-        "billed": amount,
-        "currency": "USD",
-        "source": "LOCAL",
-    } | more
-
-
-def cost_columns(lines: list[list[dict[str, Any]]]) -> dict[str, Any]:
-    """Return the columns of events with these lines, priced where there are some."""
-    totals = {
-        f"cost_{name}": [sum((each[name] for each in own), Decimal(0)) if own else None for own in lines]
-        for name in ("list", "contracted", "effective", "billed")
-    }
-    return {
-        "costs": lines,
-        "cost_status": ["priced" if own else "unpriced" for own in lines],
-        "cost_currency": [own[0]["currency"] if own else "" for own in lines],
-        **totals,
-    }
-
-
-LINES = [
-    [line("1234567", "0.0000025"), line("77", "0.00001", direction="output", price_id="openai/4o/output")],
-    [line("3", "0.0000025")],
-    [],
-    [line("3", "0.0000025")],
-    [line("1000", "0.000003", currency="EUR", price_id="")],
-    [line("5", "0.000001", contracted=Decimal("0.000004"), billed=Decimal(0))],
-    [line("2.5", "0.40", unit="gb-hours", meter="storage", direction=None, price_id=None, resource_id="vs-1",
-          category="vector store", period_start=NOON, period_end=NOON + timedelta(hours=3))],
-    [line("9", "0.0000025")],
-]  # fmt: skip
-
-
 @pytest.fixture
 def recorded(store: ClickHouseStore) -> ClickHouseStore:
-    """Eight leaves, among them one without a price, a repeat, a call told twice, a bill, one of February."""
-    store.client.command("TRUNCATE TABLE cost_adjustments")
-    hours = (0, 0, 1, 0, 30, 31, 2, 24 * 40)
-    store.insert(
-        block_of(
-            rows=8,
-            event_id=[event_id_at(LOG, offset).bytes for offset in (0, 1, 2, 1, 4, 5, 6, 7)],
-            duplicate_of=[None, None, None, 1, None, None, None, None],
-            same_call_as=[None, None, None, None, None, 4, None, None],
-            event_time=[NOON + timedelta(hours=hour, minutes=7) for hour in hours],
-            event_type=["ai.inference"] * 6 + ["ai.cost.operational", "ai.inference"],
-            tenant_id=["acme", "acme", "acme", "acme", "globex", "globex", "acme", "acme"],
-            inference_provider=["openai"] * 6 + ["", "openai"],
-            inference_request_model=["gpt-4o"] * 6 + ["", "gpt-4o"],
-            agent_id=["a1"] * 8,
-            agent_name="Helper",
-            credential_id=["k1", "k1", "k1", "k1", "k2", "k2", "", "k1"],
-            environment="production",
-            **cost_columns(LINES),
-        )
-    )
+    record_charges(store)
     return store
-
-
-def adjust(store: ClickHouseStore, leaf: int, kind: str, *, recorded: datetime, **more: Any) -> None:
-    row = {
-        "adjustment_id": uuid.uuid4(),
-        "kind": kind,
-        "log_id": str(LOG),
-        "leaf_index": leaf,
-        "event_id": event_id_at(LOG, leaf),
-        "event_time": NOON,
-        "event_type": "ai.inference",
-        "tenant_id": "acme",
-        "inference_provider": "openai",
-        "model": "gpt-4o",
-        "cost_currency": "USD",
-        "reason": "test",
-        "recorded_at": recorded,
-        "actor": "test",
-        **more,
-    }
-    store.client.insert("cost_adjustments", [list(row.values())], column_names=list(row))
 
 
 @pytest.fixture
 def adjusted(recorded: ClickHouseStore) -> ClickHouseStore:
-    """The same with a price corrected in its month and after it, and a move that costs nothing."""
-    in_month, later = NOON + timedelta(days=3), datetime(2026, 3, 4, tzinfo=UTC)
-    adjust(recorded, 0, "reprice", recorded=in_month, cost_list=Decimal("0.5"), cost_billed=Decimal("0.25"))
-    adjust(recorded, 0, "reprice", recorded=later, cost_list=Decimal("-0.125"), new_revision="r2")
-    adjust(recorded, 2, "attribution", recorded=later, events=-1, unpriced_events=-1)
-    adjust(recorded, 2, "attribution", recorded=later, events=1, unpriced_events=1, tenant_id="globex")
+    adjust_charges(recorded)
     return recorded
 
 
@@ -174,8 +81,21 @@ def test_the_rows_sum_up_to_what_the_net_costs_are(
     rows = rows_of(reader, Wanted(JANUARY, granularity))
 
     assert totals(rows) == adjusted.ask(_NET)
-    usd = sum(own["list"] for index in (0, 1, 6) for own in LINES[index]) + Decimal("0.375")
+    usd = sum(own["list"] for index in (0, 1, 6, 8, 9) for own in LINES[index]) + Decimal("0.375")
     assert totals(rows)[1][3] == usd
+
+
+@pytest.mark.parametrize("granularity", ["hour", "day"])
+def test_prices_times_quantities_are_the_costs(
+    recorded: ClickHouseStore, reader: Reader, granularity: Granularity
+) -> None:
+    rows = [row for row in rows_of(reader, Wanted(JANUARY, granularity)) if row["ChargeCategory"] == "Usage"]
+
+    assert len(rows) == 5
+    for row in rows:
+        rounding = row["x_Lines"] * Decimal("1e-12")
+        assert abs(row["PricingQuantity"] * row["ListUnitPrice"] - row["ListCost"]) <= rounding
+        assert abs(row["PricingQuantity"] * row["ContractedUnitPrice"] - row["ContractedCost"]) <= rounding
 
 
 def test_lines_of_one_hour_owner_and_price_are_one_row(recorded: ClickHouseStore, reader: Reader) -> None:
@@ -196,11 +116,25 @@ def test_lines_of_one_hour_owner_and_price_are_one_row(recorded: ClickHouseStore
 def test_an_operational_cost_has_its_own_service_and_period(
     recorded: ClickHouseStore, reader: Reader
 ) -> None:
-    (row,) = [row for row in rows_of(reader, Wanted(JANUARY)) if row["x_EventType"] == "ai.cost.operational"]
+    (row,) = [row for row in rows_of(reader, Wanted(JANUARY)) if row.get("ResourceId") == "vs-1"]
 
     assert (row["ServiceCategory"], row["ServiceName"]) == ("Databases", "Vector store (operational)")
     assert (row["ChargePeriodStart"], row["ChargePeriodEnd"]) == (NOON, NOON + timedelta(hours=3))
     assert (row["ConsumedUnit"], row["ProviderName"], row["ResourceId"]) == ("GB-Hours", "urn:test", "vs-1")
+
+
+def test_a_cost_of_no_quantity_is_the_price_of_one_charge(recorded: ClickHouseStore, reader: Reader) -> None:
+    (row,) = [row for row in rows_of(reader, Wanted(JANUARY)) if row["x_CostCategory"] == "seats"]
+
+    assert (row["PricingQuantity"], row["PricingUnit"]) == (1, "Charges")
+    assert (row["ListUnitPrice"], row["ContractedUnitPrice"], row["ConsumedQuantity"]) == (30, 9, 0)
+
+
+def test_what_is_given_back_is_a_credit_without_a_price(recorded: ClickHouseStore, reader: Reader) -> None:
+    (row,) = [row for row in rows_of(reader, Wanted(JANUARY)) if row["BilledCost"] < 0]
+
+    assert row["ChargeCategory"] == "Credit"
+    assert row.get("PricingQuantity") is row.get("ListUnitPrice") is row["PricingCategory"] is None
 
 
 def test_a_difference_is_a_correction_only_once_its_month_is_over(
