@@ -45,6 +45,7 @@ COMMANDS = (
     "prove",
     "evidence",
     "export",
+    "reconcile",
     "erase",
     "doctor",
     "config",

@@ -1,7 +1,8 @@
 """Every metric of the product: names are a type, so that a misspelt one does not pass `make types`.
 
 Names follow Prometheus: one prefix, base units, `_total`, `_seconds`, `_bytes`. No label ever holds a tenant,
-user, key, agent or trace id: labels are topic, partition, reason, witness, and route and status of HTTP.
+user, key, agent or trace id: labels are topic, partition, reason, witness, route and status of HTTP, and
+provider and currency of a bill.
 """
 
 from __future__ import annotations
@@ -97,6 +98,12 @@ GaugeName = Literal[
     "auditstream_gateway_queued_events",
     # Bytes of bodies in memory.
     "auditstream_gateway_reading_bytes",
+    # What a reconciled bill says, over its period (labels: provider; currency, which is the unit).
+    "auditstream_bill_billed",
+    # What it says less what the record says (likewise).
+    "auditstream_bill_residual",
+    # Models and days whose residual is above the threshold (likewise).
+    "auditstream_bill_above_threshold",
 ]
 HistogramName = Literal[
     # Rows of one insert.
@@ -142,6 +149,9 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_gateway_waiting_bytes": (),
     "auditstream_gateway_queued_events": (),
     "auditstream_gateway_reading_bytes": (),
+    "auditstream_bill_billed": ("provider", "currency"),
+    "auditstream_bill_residual": ("provider", "currency"),
+    "auditstream_bill_above_threshold": ("provider", "currency"),
     "auditstream_gateway_produce_seconds": (),
     "auditstream_insert_seconds": (),
     "auditstream_insert_rows": (),

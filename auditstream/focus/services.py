@@ -107,18 +107,19 @@ def service_of(provider: str, producer: str, category: str) -> Service:
     return Service(shown or producer, name, parent, child)
 
 
-def display_names(provider: str) -> tuple[str, ...]:
-    """Return the names that bills may give a provider: its word, and those of `service_of`."""
-    return tuple(dict.fromkeys((provider, *_NAMES.get(provider, ()))))
+def provider_of(service: str, provider: str) -> str:
+    """Return `inference.provider` for the names on a bill or a call; one word where several are in use.
 
-
-def provider_named(name: str) -> str:
-    """Return the provider's word for a name on a bill; the name itself, in lower case, without one."""
-    folded = name.strip().lower()
-    for word, (shown, product) in _NAMES.items():
-        if folded in {word, shown.lower(), product.lower()}:
-            return word
-    return folded
+    Args:
+        service: Name of the product, '' where there is none.
+        provider: Name of the provider, or the word itself.
+    """
+    for name in (service, provider):
+        folded = name.strip().lower()
+        for word, (shown, product) in _NAMES.items():
+            if folded in {word, product.lower()} or (name is provider and folded == shown.lower()):
+                return next(first for first, (_, other) in _NAMES.items() if other == product)
+    return provider.strip().lower()
 
 
 def _word(category: str) -> str:

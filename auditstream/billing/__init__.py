@@ -1,0 +1,1 @@
+"""Bills of providers: what they charged, against what our record says."""
