@@ -12,6 +12,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from auditstream.billing.bill import Bill
+from auditstream.billing.focus_bill import read_focus_bill
+from auditstream.billing.residuals import residuals
 from auditstream.core.errors import RequestError
 from auditstream.focus.exporting import Form, export
 from auditstream.focus.reading import read_focus
@@ -26,6 +29,7 @@ from auditstream.query.charge_rows import (
 )
 from auditstream.query.named_periods import Span, month_span
 from auditstream.query.reader import Reader
+from auditstream.query.recorded_costs import recorded_costs
 from sinks.clients import ClientPool
 from tests.support.blocks import NOON
 from tests.support.charges import LINES, adjust, adjust_charges, record_charges
@@ -212,3 +216,35 @@ def test_both_files_read_as_the_same_rows(adjusted: ClickHouseStore, reader: Rea
         assert [getattr(one, name) for name in places] == [getattr(other, name) for name in places]
     types = pq.read_schema(tmp_path / "parquet" / "focus.parquet")
     assert str(types.field("ListCost").type) == "decimal128(38, 18)"
+
+
+def test_what_we_exported_ourselves_has_no_residual(
+    adjusted: ClickHouseStore, reader: Reader, tmp_path: Path
+) -> None:
+    export(tmp_path / "out", Form("csv", "1.2"), [rows_of(reader, Wanted(JANUARY))], {})
+    bill = Bill()
+    with (tmp_path / "out" / "focus.csv").open("rb") as stream:
+        read_focus_bill(read_focus(stream, "focus.csv"), "focus.csv", bill)
+    days = [JANUARY.start.date() + timedelta(days=number) for number in range(31)]
+
+    found = residuals(bill, recorded_costs(reader, JANUARY, ""), days)
+
+    assert [(each.provider, each.model, each.currency) for each in found if each.billed] == [
+        ("openai", "gpt-4o", "USD"),
+        ("openai", "gpt-4o", "EUR"),
+    ]
+    assert [each for each in found if each.residual] == []
+    assert sum(each.billed for each in found) > 3
+
+
+def test_recorded_costs_are_of_the_tenant_that_is_asked_for(
+    adjusted: ClickHouseStore, reader: Reader
+) -> None:
+    (found,) = recorded_costs(reader, JANUARY, "globex")[-1:]
+
+    assert (found.amount, found.currency, found.day) == (
+        Decimal("0.003"),
+        "EUR",
+        NOON.date() + timedelta(days=1),
+    )
+    assert [each.unpriced_events for each in recorded_costs(reader, JANUARY, "globex")] == [1, 0]
