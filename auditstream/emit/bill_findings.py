@@ -30,12 +30,19 @@ def bill_findings(above: Iterable[Residual], file_hashes: Sequence[str], tenant:
         file_hashes: SHA-256 of the bill's files, lower-case hex.
         tenant: Tenant that was compared, '' for all.
     """
-    bill = hashlib.sha256("\n".join(sorted(file_hashes)).encode()).hexdigest()
+    bill = _one_hash(file_hashes)
     ordered = sorted(above, key=_group)
     return [
         _finding(list(each), bill, file_hashes, tenant or UNATTRIBUTED)
         for _, each in groupby(ordered, _group)
     ]
+
+
+def _one_hash(file_hashes: Sequence[str]) -> str:
+    """Return a file's own hash, of several files the SHA-256 of their hashes in order, a line each."""
+    if len(file_hashes) == 1:
+        return file_hashes[0]
+    return hashlib.sha256("".join(f"{each}\n" for each in sorted(file_hashes)).encode()).hexdigest()
 
 
 def _group(residual: Residual) -> tuple[str, str, str]:

@@ -117,7 +117,7 @@ def test_there_is_a_finding_for_each_provider_and_day_with_its_evidence() -> Non
     assert first.contributors == {"a": 2.0, "b": -1.0}
     assert first.excess_cost == 1
     assert first.window_start == datetime(2026, 11, 3, tzinfo=UTC)
-    assert "provider=openai day=2026-11-03 currency=USD bill_sha256=" in first.scope
+    assert first.scope == f"provider=openai day=2026-11-03 currency=USD bill_sha256={'ab' * 32}"
     assert [each.finding_id for each in bill_findings(above, ["ab" * 32], "")] == [
         first.finding_id,
         second.finding_id,
