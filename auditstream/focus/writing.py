@@ -98,9 +98,11 @@ class ParquetWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self._write_group()
-        self._writer.close()
+        try:
+            if kind is None:
+                self._write_group()
+        finally:
+            self._writer.close()
 
     def _write_group(self) -> None:
         if self._rows:
