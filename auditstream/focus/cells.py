@@ -12,17 +12,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from auditstream.core.errors import AuditStreamError
-
 _NULLS = ("", "NULL", "null")
 # Far beyond any charge, and below what makes the sum of two numbers take gigabytes.
 _LARGEST_EXPONENT = 30
 
 
-class CellError(AuditStreamError):
+class CellError(Exception):
     """A cell is not what its column holds; becomes a `BadRow` at the border of the room."""
-
-    code = "focus_cell"
 
 
 def text(value: object) -> str:

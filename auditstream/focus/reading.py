@@ -193,7 +193,7 @@ def _reading(line: int, cells: Mapping[str, object]) -> FocusRow | BadRow:
             if column in _NEVER_NULL and found[attribute] in (None, ""):
                 return BadRow(line, column, "is null")
     except CellError as error:
-        return BadRow(line, column, error.message)
+        return BadRow(line, column, str(error))
     if found["charge_category"] not in _CATEGORIES:
         said = found["charge_category"]
         return BadRow(line, "ChargeCategory", f"{said!r:.40} is none of {', '.join(_CATEGORIES)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 _AI = "AI and Machine Learning"
 _MANAGEMENT = "Management and Governance"
@@ -89,6 +90,7 @@ class Service:
     subcategory: str
 
 
+@lru_cache(maxsize=4096)
 def service_of(provider: str, producer: str, category: str) -> Service:
     """Return the service that a cost is of.
 
@@ -107,6 +109,7 @@ def service_of(provider: str, producer: str, category: str) -> Service:
     return Service(shown or producer, name, parent, child)
 
 
+@lru_cache(maxsize=4096)
 def provider_of(service: str, provider: str) -> str:
     """Return `inference.provider` for the names on a bill or a call; one word where several are in use.
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 _NAMES: Mapping[str, str] = {
     "gb": "GB",
@@ -41,6 +42,7 @@ class Unit:
     per: Decimal
 
 
+@lru_cache(maxsize=1024)
 def unit_of(written: str) -> Unit:
     """Return the unit that a cost line's word means."""
     name = _name(written)

@@ -33,14 +33,20 @@ def line(quantity: str, price: str, **more: Any) -> dict[str, Any]:
 
 def cost_columns(lines: list[list[dict[str, Any]]]) -> dict[str, Any]:
     """Return the columns of events with these lines, priced where there are some."""
+    priced = [all(each["source"] != "UNPRICED" for each in own) for own in lines]
     totals = {
-        f"cost_{name}": [sum((each[name] for each in own), Decimal(0)) if own else None for own in lines]
+        f"cost_{name}": [
+            sum((each[name] for each in own), Decimal(0)) if has_price else None
+            for own, has_price in zip(lines, priced, strict=True)
+        ]
         for name in ("list", "contracted", "effective", "billed")
     }
     return {
         "costs": lines,
-        "cost_status": ["priced" if own else "unpriced" for own in lines],
-        "cost_currency": [own[0]["currency"] if own else "" for own in lines],
+        "cost_status": ["priced" if each else "unpriced" for each in priced],
+        "cost_currency": [
+            own[0]["currency"] if each else "" for own, each in zip(lines, priced, strict=True)
+        ],
         **totals,
     }
 
@@ -48,7 +54,7 @@ def cost_columns(lines: list[list[dict[str, Any]]]) -> dict[str, Any]:
 LINES = [
     [line("1234567", "0.0000025"), line("77", "0.00001", direction="output", price_id="openai/4o/output")],
     [line("3", "0.0000025")],
-    [],
+    [line("11", "0.0000025", source="UNPRICED")],
     [line("3", "0.0000025")],
     [line("1000", "0.000003", currency="EUR", price_id="")],
     [line("5", "0.000001", contracted=Decimal("0.000004"), billed=Decimal(0))],
