@@ -119,6 +119,8 @@ SELECT
         toLowCardinality(multiIf(a.reported_again, '', a.prices > 0, a.price_basis, e.price_basis)) AS price_basis,
         toLowCardinality(if(a.prices > 0, a.new_revision, e.price_book_revision)) AS price_book_revision,
         multiIf(a.reported_again, [], a.prices > 0, a.costs, e.costs) AS costs,
+        toLowCardinality(if(a.reported_again OR a.prices > 0 AND a.cost_status != 'unpriced', '', e.unpriced_reason)) AS unpriced_reason,
+        toLowCardinality(if(a.reported_again OR a.prices > 0 AND a.cost_status != 'unpriced', '', e.unpriced_meter)) AS unpriced_meter,
         if(a.reported_again OR if(a.prices > 0, a.cost_status != 'priced', e.cost_list IS NULL), NULL,
             ifNull(e.cost_list, 0) + a.cost_list) AS cost_list,
         if(a.reported_again OR if(a.prices > 0, a.cost_status != 'priced', e.cost_contracted IS NULL), NULL,

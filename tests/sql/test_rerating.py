@@ -11,6 +11,7 @@ import pytest
 from auditstream.core.errors import NotAllowedError
 from auditstream.reference.closures import Closure
 from auditstream.reference.owners import Credential, Project, Tenant
+from auditstream.reference.rates import Contract
 from tests.support.events import full_cost
 from tests.support.price_books import model, prices, since
 from tests.support.rated_books import LOGS, WEEK, RatedBooks, reported_call
@@ -140,6 +141,9 @@ def test_a_model_that_gets_a_price_is_unpriced_no_more_and_nothing_counts_twice(
         "SELECT cost_currency, sum(events), sum(input_tokens) FROM costs_current GROUP BY 1 ORDER BY 1"
     )
     assert books.store.ask(by_currency) == [("", 0, 0), ("USD", 1, 1000)]
+    reason = "SELECT unpriced_reason FROM {}"
+    assert books.store.ask(reason.format("events")) == [("unknown_model",)]
+    assert books.store.ask(reason.format("events_current")) == [("",)]
 
 
 def test_a_call_that_stays_unpriced_is_listed_with_the_reason(books: RatedBooks) -> None:
@@ -404,3 +408,19 @@ def test_it_is_told_of_once_and_before_the_first_row(books: RatedBooks) -> None:
     assert told == [0]
     books.rerate(before_append=lambda: told.append(-1))
     assert told == [0], "what changes nothing is not told of"
+
+
+def test_a_contract_that_is_signed_late_prices_what_it_covers(books: RatedBooks) -> None:
+    contract = Contract(
+        contract_id="c-1", tenant_id="acme", provider="acme", kind="discount", discount_pct=Decimal(25),
+        valid_from=WEEK - DAY,
+    )  # fmt: skip
+    books.facts, books.revision, books.models = {1: OWNED, 2: [contract]}, 1, [UNDATED_CHEAP]
+    books.record(reported_call(), reported_call(tenant_id="globex"))
+    books.revision = 2
+
+    assert books.rerate().rows == {"reprice": 1}
+    costs = "SELECT tenant_id, sum(cost_list), sum(cost_billed) FROM costs_current GROUP BY 1 ORDER BY 1"
+    assert books.store.ask(costs) == [
+        ("acme", CHEAP_CALL, CHEAP_CALL * 3 / 4), ("globex", CHEAP_CALL, CHEAP_CALL)
+    ]  # fmt: skip

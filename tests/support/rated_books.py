@@ -13,6 +13,8 @@ from genai_prices.types import ModelInfo
 from auditstream.attribution.attributor import DirectoryAttributor
 from auditstream.core.clock import ManualClock
 from auditstream.core.ports import LogId
+from auditstream.pricing.pricer import ReferencePricer
+from auditstream.pricing.reference_book import ReferenceBooks
 from auditstream.reference.closed_months import ClosedMonths
 from auditstream.reference.closures import Closure
 from auditstream.reference.fact import Fact
@@ -30,7 +32,7 @@ from streams.recording.recorder import SegmentRecorder, Stages
 from streams.recording.same_calls import SameCallMarker
 from tests.support.facts import FixedDirectory
 from tests.support.fault_worker import PackagedSchemas
-from tests.support.price_books import pricer_of
+from tests.support.price_books import book
 from tests.support.recorders import KAFKA, KeptHistory, segment_of
 from tests.support.stores import ClickHouseStore
 
@@ -89,7 +91,7 @@ class RatedBooks:
         stages = Stages(
             decoder=ColumnarDecoder(schemas),
             attributor=self._attributor(directory),
-            pricer=pricer_of(*self.models),
+            pricer=self._pricer(directory),
             marker=DuplicateMarker(history),
             calls=SameCallMarker(history),
         )
@@ -138,10 +140,14 @@ class RatedBooks:
     def books(self) -> Books:
         """Return what a run works with."""
         clients = ClientPool(lambda: self.store.client)
-        rater = Rater(self._attributor(FixedDirectory(self.facts)), pricer_of(*self.models), self.revision)
+        directory = FixedDirectory(self.facts)
+        rater = Rater(self._attributor(directory), self._pricer(directory), self.revision)
         return Books(
             RatedLeaves(clients), AdjustmentTable(clients), rater, ClosedMonths(self.closures), self.clock
         )
+
+    def _pricer(self, directory: FixedDirectory) -> ReferencePricer:
+        return ReferencePricer(ReferenceBooks(directory, book(*self.models)))
 
     def _attributor(self, directory: FixedDirectory) -> DirectoryAttributor:
         return DirectoryAttributor(directory, claims_are_stamped=False, events_topic=KAFKA.events_topic)
