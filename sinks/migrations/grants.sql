@@ -26,7 +26,7 @@ GRANT SELECT(log_id, segment_id, leaf_index, leaf_kind, duplicate_of, event_id, 
 -- that its row has.
 GRANT SELECT(event_time, kafka_topic, source, outcome, tenant_claim, project_id, team_id, cost_center, environment,
     attribution_filled, attribution_method, attribution_confidence, feature_id, agent_id, credential_id,
-    inference_request_model, inference_response_model, inference_service_tier, inference_batch,
+    inference_request_model, inference_response_model, inference_service_tier, inference_batch, inference_region,
     cache_read_tokens, cache_write_tokens, reasoning_tokens, usage_by_modality, costs, cost_currency,
     cost_list, cost_contracted, cost_effective, cost_billed, price_basis, price_book_revision)
     ON ${database}.events TO audit_writer;
