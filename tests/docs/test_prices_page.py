@@ -14,7 +14,7 @@ from auditstream.reference.documents import Reading
 from auditstream.reference.rates import Price
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = (ROOT / "docs/reference/prices.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs/reference/price-dimensions.md").read_text(encoding="utf-8")
 HOW_TO = (ROOT / "docs/how-to/prices.md").read_text(encoding="utf-8")
 CODE = re.compile(r"`([\w/.]+)`")
 
