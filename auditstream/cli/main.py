@@ -35,6 +35,7 @@ COMMANDS = (
     "price",
     "prices",
     "reprice",
+    "report",
     "search",
     "show",
     "unseal",

@@ -1,0 +1,165 @@
+"""`auditstream report cost`: what was spent, by whom and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from auditstream.cli.report_options import (
+    CurrencyOption,
+    PeriodOption,
+    TenantOption,
+    currency_of,
+    in_currency,
+    known_rates,
+    remark,
+    report_reader,
+    span_of,
+)
+
+if TYPE_CHECKING:
+    from auditstream.cli.context import Context
+    from auditstream.cli.running import Deployment
+    from auditstream.costing.breakdown import Block, Line
+    from auditstream.costing.spent import Booked
+    from auditstream.query.cost_rows import Asked
+    from auditstream.query.reader import Reader
+
+_FIGURES = (
+    "currency", "events", "unpriced_events", "unpriced_tokens", "input_tokens", "output_tokens",
+    "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost_list", "cost_contracted",
+    "cost_effective", "cost_billed", "share_pct", "cost_effective_before", "change", "change_pct",
+)  # fmt: skip
+_ON_A_TERMINAL = (
+    "currency", "events", "unpriced_events", "input_tokens", "output_tokens", "cost_list", "cost_effective",
+    "share_pct", "change_pct",
+)  # fmt: skip
+
+
+def cost(
+    context: typer.Context,
+    *,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="Dimensions, with commas: tenant, project, team, feature, cost_center, environment, model, "
+            "provider, credential, agent, tool, prompt_version, variant, conversation."
+        ),
+    ] = "tenant",
+    period: PeriodOption = "last-7d",
+    tenant: TenantOption = None,
+    known_on: Annotated[
+        str | None, typer.Option(help="Leave out adjustments that were recorded later (ISO 8601).")
+    ] = None,
+    currency: CurrencyOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="Lines of a block at most; the rest is one line.")] = 50,
+) -> None:
+    """Show use and cost by dimensions, with each one's share and its trend.
+
+    The trend is against the period of the same length before. Amounts of different currencies are never
+    added: there is a block a currency, or all is converted, with --currency, or to the tenant's own with
+    --tenant. A block ends with its total, and with what of it nobody owns and what has no price.
+    """
+    from auditstream.cli import running
+    from auditstream.costing.breakdown import blocks_of
+    from auditstream.query.cost_dimensions import columns_of, dimensions_of
+    from auditstream.query.cost_rows import Asked
+    from auditstream.query.periods import moment
+    from auditstream.reference.fact import UNATTRIBUTED
+
+    code = None if currency is None else currency_of(currency)
+    asked = Asked(
+        by=dimensions_of(by),
+        span=span_of(period),
+        tenant=tenant,
+        daily=code is not None or tenant is not None,
+        known_on=None if known_on is None else moment(known_on),
+    )
+    deployment = running.find(context.obj)
+    query = f"by {by}, period {period}, known on {known_on or 'now'}, in {code or 'each currency'}"
+    with report_reader(deployment, "cost", query, asked.tables, tenant) as reader:
+        now, before, notes = _spent(deployment, reader, asked, code)
+    columns = columns_of(asked.by)
+    blocks = blocks_of(now, before, nobody=UNATTRIBUTED, limit=limit, width=len(columns))
+    _print(context.obj, columns, blocks)
+    remark(context.obj, [*notes, *_missing(blocks)])
+
+
+def _spent(
+    deployment: Deployment, reader: Reader, asked: Asked, code: str | None
+) -> tuple[list[Booked], list[Booked], list[str]]:
+    """Return what was booked in the period and in the one before, and what is to be said of it."""
+    from auditstream.query.cost_rows import cost_rows
+
+    now = cost_rows(reader, asked)
+    before = cost_rows(reader, replace(asked, span=asked.span.before))
+    if not asked.daily:
+        return now, before, []
+    rates = known_rates(deployment.settings.clickhouse)
+    day = asked.span.end.date()
+
+    def quote_of(tenant: str) -> str:
+        return code or rates.currency_of(asked.tenant or tenant, day)
+
+    now, notes = in_currency(now, rates, quote_of)
+    before, notes_before = in_currency(before, rates, quote_of)
+    return now, before, [*notes, *(f"in the period before, {note}" for note in notes_before)]
+
+
+def _print(context: Context, columns: Sequence[str], blocks: Sequence[Block]) -> None:
+    from auditstream.cli.context import Output
+    from auditstream.cli.printing import form_of, print_rows
+
+    figures = _ON_A_TERMINAL if form_of(context) is Output.TABLE else _FIGURES
+    print_rows(
+        context,
+        ("line", *columns, *figures),
+        ([row[name] for name in ("line", *columns, *figures)] for row in _rows(columns, blocks)),
+    )
+
+
+def _rows(columns: Sequence[str], blocks: Sequence[Block]) -> Iterator[dict[str, Any]]:
+    for block in blocks:
+        for line in block.lines:
+            yield _row("key", columns, line, block.currency)
+        ends = {"rest": block.rest, "total": block.total, "unattributed": block.unattributed}
+        for name, end in ends.items():
+            if end is not None:
+                yield _row(name, columns, end, block.currency)
+        yield _row("unpriced", columns, block.unpriced, block.currency)
+
+
+def _row(name: str, columns: Sequence[str], line: Line, currency: str) -> dict[str, Any]:
+    from auditstream.costing.spent import AMOUNTS, COUNTS
+
+    spent = line.spent
+    return {
+        "line": name,
+        **dict(zip(columns, line.key, strict=True)),
+        "currency": currency or None,
+        **{each: getattr(spent, each) for each in COUNTS},
+        **{each: getattr(spent, each) if line.has_amounts else None for each in AMOUNTS},
+        "share_pct": line.share_pct,
+        "cost_effective_before": line.before,
+        "change": line.change,
+        "change_pct": line.change_pct,
+    }
+
+
+def _missing(blocks: Sequence[Block]) -> Iterator[str]:
+    """Say what the amounts lack."""
+    if not blocks:
+        yield "nothing was recorded in the period, nor in the one before"
+    for block in blocks:
+        spent, nobodys = block.unpriced.spent, block.unattributed.spent
+        if spent.unpriced_events:
+            yield (
+                f"unpriced: {spent.unpriced_events} events with {spent.unpriced_tokens} tokens "
+                "have no price: the amounts lack them"
+            )
+        if nobodys.events:
+            amount = f", {nobodys.cost_effective.normalize():f} {block.currency}" if block.currency else ""
+            yield f"unattributed: {nobodys.events} events{amount} belong to no tenant that is known"

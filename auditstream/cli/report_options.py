@@ -1,0 +1,128 @@
+"""What reports share: their options, the reader that was told of, the currency that they are in."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditstream.cli.context import Context
+from auditstream.core.errors import RequestError
+
+if TYPE_CHECKING:
+    from auditstream.cli.running import Deployment
+    from auditstream.core.settings import ClickHouseSettings
+    from auditstream.costing.conversion import Unconverted
+    from auditstream.costing.spent import Booked
+    from auditstream.query.named_periods import Span
+    from auditstream.query.reader import Reader
+    from auditstream.reference.known_rates import KnownRates
+    from auditstream.reference.snapshot import Snapshot
+
+PeriodOption = Annotated[
+    str,
+    typer.Option(
+        help="2026-11, 2026-11-03, 2026-W45, last-7d, or FROM/TO (ISO 8601, first moment and first after)."
+    ),
+]
+TenantOption = Annotated[str | None, typer.Option(help="Only what is booked to this tenant.")]
+CurrencyOption = Annotated[
+    str | None,
+    typer.Option(help="Convert to this currency (ISO 4217), at the rate of each event's day."),
+]
+
+_RATES = ("rate", "tenant")
+
+
+def span_of(text: str) -> Span:
+    """Return the range that `--period` names.
+
+    Raises:
+        RequestError: It names none.
+    """
+    from auditstream.query.named_periods import named_span
+
+    return named_span(text, datetime.now(UTC))
+
+
+def remark(context: Context, lines: Iterable[str]) -> None:
+    """Write lines to stderr unless the caller wants none."""
+    if not context.quiet:
+        sys.stderr.writelines(f"{line}\n" for line in lines)
+
+
+@contextmanager
+def report_reader(
+    deployment: Deployment, name: str, query: str, tables: Sequence[str], tenant: str | None
+) -> Iterator[Reader]:
+    """Lend a reader once an event tells of the report; raises as `told_reader` does."""
+    from auditstream.cli.accessing import Reading, told_reader
+
+    reading = Reading(f"report {name}", query, tuple(tables), tenant or "", whole=True)
+    with told_reader(deployment, reading) as reader:
+        yield reader
+
+
+def reference(settings: ClickHouseSettings, kinds: Sequence[str]) -> Snapshot:
+    """Return what is known now of some kinds of reference data.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    from sinks.reference import connect_reference
+
+    with closing(connect_reference(settings)) as store:
+        return store.load(store.newest(), kinds=kinds)
+
+
+def known_rates(settings: ClickHouseSettings) -> KnownRates:
+    """Return the rates and the tenants' currencies that are known now; raises as `reference` does."""
+    from auditstream.reference.known_rates import KnownRates
+
+    return KnownRates(reference(settings, _RATES))
+
+
+def currency_of(text: str) -> str:
+    """Return a currency's code.
+
+    Raises:
+        RequestError: It is not three letters.
+    """
+    code = text.strip().upper()
+    if len(code) != 3 or not (code.isascii() and code.isalpha()):
+        raise RequestError(f"--currency: {text!r} is no ISO 4217 code", hint="Write three letters, as EUR.")
+    return code
+
+
+def in_currency(
+    rows: Sequence[Booked], rates: KnownRates, currency_of_tenant: Callable[[str], str]
+) -> tuple[list[Booked], list[str]]:
+    """Return rows in the currency of their tenants, and a line for what could not be converted."""
+    from auditstream.costing.conversion import converted
+
+    found, left = converted(rows, currency_of_tenant, rates)
+    return found, list(_unconverted(left))
+
+
+def _unconverted(left: Iterable[Unconverted]) -> Iterator[str]:
+    from auditstream.costing.exact import total
+
+    amounts: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
+    days: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for each in left:
+        pair = (each.base, each.quote)
+        amounts[pair].append(each.effective)
+        days[pair].add(each.day.isoformat())
+    for (base, quote), parts in sorted(amounts.items()):
+        named = sorted(days[base, quote])
+        shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more days" if len(named) > 5 else "")
+        yield (
+            f"not converted: {total(parts).normalize():f} {base} stay in {base}: "
+            f"no rate {base} to {quote} on {shown}"
+        )

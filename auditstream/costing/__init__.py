@@ -1,0 +1,1 @@
+"""What costs come to, for whom: sums, shares, conversion, allocation. Pure: no clock, no store."""
