@@ -36,6 +36,8 @@ class FormatName(StrEnum):
     CLOUDEVENTS = "cloudevents"
     AZURE_LLM = "azure-llm"
     MOONCAKE = "mooncake"
+    COST_CSV = "cost-csv"
+    FOCUS = "focus"
 
 
 class Way(StrEnum):
@@ -78,7 +80,9 @@ def emit(
 ) -> int:
     """Send events from a file, and print a JSON summary.
 
-    Ids of a trace's events come from the file's hash and the line, so that sending it twice sends duplicates.
+    Formats cost-csv and focus make each charge of a bill an event ai.cost.operational.
+    Ids of a trace's and a bill's events come from the file's hash and the line, so that sending it twice
+    sends duplicates.
     A line that is no event is refused on stderr with its number; the others are sent, and the exit code is 7.
     """
     from auditstream.cli.running import find

@@ -6,13 +6,13 @@ Source: Azure Public Dataset, "Azure LLM inference trace 2023": times without a 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from auditstream.core.errors import RequestError
+from auditstream.emit.csv_line import cells_of
 from auditstream.emit.model_call import ModelCall, event_of
-from auditstream.emit.reading import BadLineError, Options, Reading, Refused, judged, text_of
+from auditstream.emit.reading import BadLineError, Options, Reading, Refused, judged
 from auditstream.emit.source import Line, Source
 
 TRACE = "azure-llm"
@@ -53,7 +53,7 @@ def _places(source: Source, header: Line | None) -> tuple[int, int, int]:
     if header is None:
         raise RequestError(f"{source.name}: is empty")
     try:
-        names = [name.strip() for name in _cells(header)]
+        names = [name.strip() for name in cells_of(header)]
     except BadLineError as bad:
         raise RequestError(f"{source.name}: line {header.number}: {bad}") from bad
     missing = [name for name in _COLUMNS if name not in names]
@@ -64,7 +64,7 @@ def _places(source: Source, header: Line | None) -> tuple[int, int, int]:
 
 
 def _call(line: Line, places: tuple[int, int, int]) -> ModelCall:
-    cells = _cells(line)
+    cells = cells_of(line)
     if len(cells) <= max(places):
         raise BadLineError("line", f"has {len(cells)} columns, not {max(places) + 1}")
     time, tokens_in, tokens_out = (cells[place].strip() for place in places)
@@ -75,13 +75,6 @@ def _call(line: Line, places: tuple[int, int, int]) -> ModelCall:
         output_tokens=_count(_COLUMNS[2], tokens_out),
         conversation=str(line.number),
     )
-
-
-def _cells(line: Line) -> list[str]:
-    try:
-        return next(csv.reader([text_of(line.content)], strict=True))
-    except (csv.Error, StopIteration) as error:
-        raise BadLineError("line", f"is not CSV: {error}") from error
 
 
 def _time(text: str) -> datetime:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from auditstream.emit.auditstream_lines import read_auditstream
 from auditstream.emit.azure_llm import read_azure_llm
 from auditstream.emit.cloud_event_lines import read_cloud_events
+from auditstream.emit.cost_csv import read_cost_csv
+from auditstream.emit.focus_charges import read_focus_charges
 from auditstream.emit.mooncake import read_mooncake
 from auditstream.emit.reading import Format
 
@@ -15,5 +17,7 @@ FORMATS: Mapping[str, Format] = {
     "cloudevents": read_cloud_events,
     "azure-llm": read_azure_llm,
     "mooncake": read_mooncake,
+    "cost-csv": read_cost_csv,
+    "focus": read_focus_charges,
 }
 """To add one, write a file beside these and name it here."""
