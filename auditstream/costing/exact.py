@@ -7,8 +7,11 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, 
 
 ZERO = Decimal(0)
 
+DECIMALS = 12
+"""Decimals of an amount of money: the scale of the cost columns."""
+
 SCALE = Decimal("0.000000000001")
-"""Smallest amount of money that is kept: the scale of the cost columns, 12 decimals."""
+"""Smallest amount of money that is kept."""
 
 PERCENT = Decimal("0.01")
 """Smallest share that is told."""
@@ -34,6 +37,11 @@ def minus(amount: Decimal, other: Decimal) -> Decimal:
 def times(amount: Decimal, factor: Decimal) -> Decimal:
     """Return the exact product."""
     return _EXACT.multiply(amount, factor)
+
+
+def of_steps(count: int, decimals: int) -> Decimal:
+    """Return a number of steps of so many decimals as a decimal."""
+    return Decimal(count).scaleb(-decimals, context=_EXACT)
 
 
 def rounded(amount: Decimal, step: Decimal = SCALE) -> Decimal:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from auditstream.reference.allocations import AllocationRule
 from auditstream.reference.closures import Closure
 from auditstream.reference.fact import Fact
 from auditstream.reference.limits import Budget, Hold, Objective, Retention
@@ -119,6 +120,7 @@ KINDS: Mapping[str, Kind] = {
         ("retention", "retention", Retention),
         ("hold", "holds", Hold),
         ("closure", "closures", Closure),
+        ("allocation", "allocation_rules", AllocationRule),
     )
 }
 """Every kind by name."""

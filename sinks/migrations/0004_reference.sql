@@ -274,3 +274,26 @@ CREATE TABLE IF NOT EXISTS holds
 ENGINE = ${replicated}MergeTree ORDER BY (hold_id, valid_from, revision)
 SETTINGS ${window}
 COMMENT 'Legal holds';
+
+CREATE TABLE IF NOT EXISTS allocation_rules
+(
+    rule_id String COMMENT 'Id of the rule',
+    priority UInt32 DEFAULT 100 COMMENT 'Of the rules that match a cost the one with the lowest number counts, then the first by id',
+    tenant_id String DEFAULT '' COMMENT 'Tenant that the costs are booked to, empty for costs that nobody owns',
+    category LowCardinality(String) DEFAULT '' COMMENT 'Category of the costs, empty for any',
+    service String DEFAULT '' COMMENT 'Service of the costs, * for any characters; empty for any',
+    part LowCardinality(String) DEFAULT '' COMMENT 'Part of the wrapper that they count as, empty for their category',
+    method LowCardinality(String) COMMENT 'What shares follow: tokens, requests, time, fixed or even; own leaves a cost where it is booked',
+    shares Map(LowCardinality(String), String) COMMENT 'Weights of the method fixed by tenant, as decimals',
+    tenants Array(LowCardinality(String)) COMMENT 'Tenants that pay, empty for all that used something',
+    active Bool DEFAULT true COMMENT 'False from when it was retired',
+    valid_from DateTime64(6, 'UTC') COMMENT 'From when the rule holds (UTC), by event_time of the cost',
+    valid_to Nullable(DateTime64(6, 'UTC')) COMMENT 'Until when it holds (UTC), exclusive; NULL while open',
+    recorded_at DateTime64(6, 'UTC') COMMENT 'When the row was recorded (UTC)',
+    revision UInt64 COMMENT 'Revision of the reference data that brought the row; they grow',
+    source LowCardinality(String) COMMENT 'Where the row came from, as a file name and its hash',
+    actor LowCardinality(String) COMMENT 'Who recorded it'
+)
+ENGINE = ${replicated}MergeTree ORDER BY (rule_id, valid_from, revision)
+SETTINGS ${window}
+COMMENT 'Who pays which share of shared costs';
