@@ -14,6 +14,8 @@ class Output(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+    HTML = "html"
+    MARKDOWN = "markdown"
 
 
 @dataclass(frozen=True, slots=True)

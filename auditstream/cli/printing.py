@@ -13,13 +13,24 @@ from rich.cells import cell_len, set_cell_size
 
 from auditstream.cli.context import Context, Output
 from auditstream.cli.values import as_cell, as_json, as_line, as_text
+from auditstream.core.errors import RequestError
 
+_PAGES = (Output.HTML, Output.MARKDOWN)  # of commands that look at the option themselves
 _FITTED_ROWS = 200  # a table's widths are those of its first rows: it is printed before the last is known
 _WIDEST = 60
 
 
 def form_of(context: Context) -> Output:
-    """Return the form of the data: as asked for, else a table on a terminal and JSONL in a pipe."""
+    """Return the form of the data: as asked for, else a table on a terminal and JSONL in a pipe.
+
+    Raises:
+        RequestError: A page was asked for, and the command has none.
+    """
+    if context.output in _PAGES:
+        forms = ", ".join(form for form in Output if form not in _PAGES)
+        raise RequestError(
+            f"--output {context.output}: this command does not write pages", hint=f"It has {forms}."
+        )
     return context.output or (Output.TABLE if sys.stdout.isatty() else Output.JSONL)
 
 

@@ -46,7 +46,7 @@ def cost(
         str,
         typer.Option(
             help="Dimensions, with commas: tenant, project, team, feature, cost_center, environment, model, "
-            "provider, credential, agent, tool, prompt_version, variant, conversation."
+            "provider, credential, agent, type, tool, prompt_version, variant, conversation."
         ),
     ] = "tenant",
     period: PeriodOption = "last-7d",

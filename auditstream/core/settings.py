@@ -7,6 +7,7 @@ of a file in the variable of the same name with `_FILE` appended. Unknown keys a
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -161,6 +162,17 @@ class AccessSettings(_Group):
     )
 
 
+class OwnCostSettings(_Group):
+    """What auditstream itself costs, so that reports can tell it; nothing is told of what has no price."""
+
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$", description="ISO 4217 code of the prices.")] = "USD"
+    gb_month: Annotated[
+        Decimal | None, Field(ge=0, description="Price of 10^9 bytes on disk for a month, copies included.")
+    ] = None
+    cpu_hour: Annotated[Decimal | None, Field(ge=0, description="Price of an hour of one core.")] = None
+    kept_months: Annotated[int, Field(ge=1, description="Months that an event is kept.")] = 12
+
+
 Mode = Literal["blocking", "blocking-strict", "batch"]
 """How a request is answered, named as in Kubernetes' audit.
 
@@ -251,6 +263,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = GatewaySettings()
 
     keys: KeysSettings = KeysSettings()
+    own_cost: OwnCostSettings = OwnCostSettings()
     actor: str = Field("", description="Who acts, as events tell it; the user of the system when empty.")
     log_style: Literal["auto", "json", "pretty"] = "auto"
     log_level: str = "INFO"

@@ -42,6 +42,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
         _booked("provider", "inference_provider"),
         _booked("credential", "credential_id"),
         _booked("agent", "agent_id"),
+        _booked("type", "event_type"),
         Dimension("tool", ("tool_name",), ("tool_name",), is_booked=False),
         # A version says nothing without the name of what it is a version of.
         Dimension(

@@ -49,6 +49,7 @@ def planted() -> list[Call]:
         columns: dict[str, Any] = {
             "event_time": START + timedelta(minutes=dice.randrange(0, 3 * 24 * 60)),
             "tenant_id": dice.choice(["acme", "globex", "unattributed"]),
+            "event_type": dice.choice(["ai.inference", "ai.tool_call"]),
             "project_id": dice.choice(["search", "support", ""]),
             "team_id": dice.choice(["one", "two"]),
             "feature_id": dice.choice(["advice", "orders"]),
@@ -100,14 +101,13 @@ def adjust(store: ClickHouseStore, leaf: int, call: Call, kind: str, **differenc
     """Book a difference for a planted event, to its own dimensions where no other is named."""
     columns = call.columns
     own = ("tenant_id", "project_id", "team_id", "feature_id", "cost_center", "environment", "agent_id",
-           "credential_id", "inference_provider", "cost_currency", "event_time")  # fmt: skip
+           "credential_id", "inference_provider", "cost_currency", "event_time", "event_type")  # fmt: skip
     row = {
         "adjustment_id": uuid.uuid4(),
         "kind": kind,
         "log_id": str(LOG),
         "leaf_index": leaf,
         "event_id": event_id_at(LOG, leaf),
-        "event_type": "ai.inference",
         "model": model_of(columns),
         "reason": "test",
         "recorded_at": datetime(2026, 11, 20, tzinfo=UTC),

@@ -1,0 +1,81 @@
+"""Operational costs, and what they can be spread by: use by tenant, and the size of the store."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from auditstream.costing.allocation import Charge, Weights
+from auditstream.costing.categories import category_word
+from auditstream.costing.own_cost import Measured
+from auditstream.query.named_periods import Span
+from auditstream.query.predicates import Conditions
+from auditstream.query.reader import Reader
+from streams.recording.same_calls import CALL_TYPES
+
+OPERATIONAL = "ai.cost.operational"
+"""Type of the events that operational costs come as."""
+
+READ_FROM = ("events_current",)
+"""Tables that charges and weights are read from."""
+
+_STORED = """
+SELECT toUInt64(sum(bytes_on_disk)) AS size, toUInt64(sumIf(rows, table = 'events')) AS stored
+FROM system.parts WHERE database = currentDatabase() AND active"""
+
+
+def charges_of(reader: Reader, span: Span) -> list[Charge]:
+    """Return the cost lines of operational costs, a charge a day, owner, category, service and currency.
+
+    Lines that say that they are unpriced are left out; their events are counted as unpriced.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    conditions = Conditions()
+    conditions.add_period(span.period)
+    kind = conditions.bind(OPERATIONAL, "String")
+    sql = f"""
+SELECT tenant_id, ifNull(line.category, '') AS category, attributes['service'] AS service,
+    line.currency AS currency, toDate(event_time) AS day, sum(ifNull(line.effective, 0)) AS amount
+FROM events_current ARRAY JOIN costs AS line
+WHERE event_type = {kind} AND line.source != 'UNPRICED' AND {conditions.sql}
+GROUP BY tenant_id, category, service, currency, day
+ORDER BY tenant_id, category, service, currency, day"""  # noqa: S608  values are parameters
+    found = reader.table(sql, conditions.parameters, doing="read of operational costs")
+    return [
+        Charge(str(tenant), category_word(str(category)), str(service), str(currency), day, Decimal(amount))
+        for tenant, category, service, currency, day, amount in found.rows
+    ]
+
+
+def weights_of(reader: Reader, span: Span) -> Weights:
+    """Return what each tenant's model calls used.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    conditions = Conditions()
+    conditions.add_period(span.period)
+    kinds = conditions.bind(list(CALL_TYPES), "Array(String)")
+    sql = f"""
+SELECT tenant_id, toInt64(countIf(same_call_as IS NULL)) AS requests,
+    toInt64(sum(ifNull(e.input_tokens, 0) + ifNull(e.output_tokens, 0))) AS tokens,
+    toInt64(sumIf(ifNull(duration_us, 0), same_call_as IS NULL)) AS time_us
+FROM events_current AS e WHERE event_type IN {kinds} AND {conditions.sql}
+GROUP BY tenant_id ORDER BY tenant_id"""  # noqa: S608  values are parameters
+    found = reader.table(sql, conditions.parameters, doing="read of use by tenant")
+    rows = found.records()
+    tokens, requests, time_us = (
+        {str(row["tenant_id"]): int(row[name]) for row in rows} for name in ("tokens", "requests", "time_us")
+    )
+    return Weights(tokens, requests, time_us)
+
+
+def measured(reader: Reader, cpu_s: Decimal | None) -> Measured:
+    """Return how large the store is now.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    size, stored = reader.table(_STORED, {}, doing="read of the store's size").rows[0]
+    return Measured(int(size), int(stored), cpu_s)
