@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from auditstream.cli.report_cost import cost
+from auditstream.cli.report_showback import showback
+from auditstream.cli.report_units import pilot, units
 from auditstream.cli.report_wrapper import wrapper
 
 
@@ -13,4 +15,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(name="report", help="What the record comes to.", no_args_is_help=True)
     group.command("cost")(cost)
     group.command("wrapper")(wrapper)
+    group.command("units")(units)
+    group.command("pilot")(pilot)
+    group.command("showback")(showback)
     app.add_typer(group)

@@ -46,7 +46,7 @@ def cost(
         str,
         typer.Option(
             help="Dimensions, with commas: tenant, project, team, feature, cost_center, environment, model, "
-            "provider, credential, agent, type, tool, prompt_version, variant, conversation."
+            "provider, credential, agent, type, tool, prompt_version, variant, conversation, run."
         ),
     ] = "tenant",
     period: PeriodOption = "last-7d",
@@ -133,13 +133,20 @@ def _rows(columns: Sequence[str], blocks: Sequence[Block]) -> Iterator[dict[str,
 
 
 def _row(name: str, columns: Sequence[str], line: Line, currency: str) -> dict[str, Any]:
-    from auditstream.costing.spent import AMOUNTS, COUNTS
-
-    spent = line.spent
     return {
         "line": name,
         **dict(zip(columns, line.key, strict=True)),
         "currency": currency or None,
+        **figures_of(line),
+    }
+
+
+def figures_of(line: Line) -> dict[str, Any]:
+    """Return the figures of a line by column; amounts are null where everything is unpriced."""
+    from auditstream.costing.spent import AMOUNTS, COUNTS
+
+    spent = line.spent
+    return {
         **{each: getattr(spent, each) for each in COUNTS},
         **{each: getattr(spent, each) if line.has_amounts else None for each in AMOUNTS},
         "share_pct": line.share_pct,

@@ -58,6 +58,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
             is_booked=False,
         ),
         Dimension("conversation", ("conversation_id",), ("conversation_id",), is_booked=False),
+        Dimension("run", ("agent_instance_id",), ("agent_instance_id",), is_booked=False),
     )
 }
 """Every dimension by its name."""

@@ -87,6 +87,15 @@ def event_rows(reader: Reader, asked: Asked, *, unpriced_alone: bool = False) ->
         asked: What is asked for.
         unpriced_alone: Only what is about calls without a price.
     """
+    sql, conditions = events_sql(asked, unpriced_alone=unpriced_alone)
+    return _rows(reader, sql, conditions, asked)
+
+
+def events_sql(asked: Asked, *, unpriced_alone: bool = False) -> tuple[str, Conditions]:
+    """Return the query that `event_rows` asks, for one that asks it in turn.
+
+    It answers `key_0`, `key_1`, ... by dimension, `booked_tenant`, `booked_currency` and the figures.
+    """
     conditions = _conditions(asked, "event_time")
     known = ""
     if asked.known_on is not None:
@@ -127,7 +136,7 @@ FROM
     {"WHERE a.unpriced_events != 0" if unpriced_alone else ""}
 ) AS b
 GROUP BY {group}"""  # noqa: S608  columns are ours, values are parameters
-    return _rows(reader, sql, conditions, asked)
+    return sql, conditions
 
 
 def _is_hourly(asked: Asked) -> bool:

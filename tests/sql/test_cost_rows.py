@@ -65,6 +65,7 @@ def planted() -> list[Call]:
             "experiment_key": "shorter",
             "experiment_variant": dice.choice(["control", "treatment"]),
             "tool_name": dice.choice(["", "lookup"]),
+            "agent_instance_id": f"r{dice.randrange(9)}",
             "conversation_id": f"c{dice.randrange(20)}",
             "cost_status": kind,
             "cost_currency": dice.choice(["USD", "USD", "EUR"]) if is_priced else "",
