@@ -7,6 +7,7 @@ import typer
 from auditstream.cli.report_cost import cost
 from auditstream.cli.report_showback import showback
 from auditstream.cli.report_units import pilot, units
+from auditstream.cli.report_what_if import whatif
 from auditstream.cli.report_wrapper import wrapper
 
 
@@ -18,4 +19,5 @@ def register(app: typer.Typer) -> None:
     group.command("units")(units)
     group.command("pilot")(pilot)
     group.command("showback")(showback)
+    group.command("whatif")(whatif)
     app.add_typer(group)
