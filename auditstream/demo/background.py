@@ -17,6 +17,7 @@ from auditstream.demo.cast import (
     Project,
 )
 from auditstream.demo.drafts import SCHEMA_REV, Conversation, Draft, Pen
+from auditstream.demo.shared_costs import shared_costs
 
 HOUR_US = 3_600_000_000
 _BILLS_EVERY_US = HOUR_US // 4
@@ -26,7 +27,7 @@ _HEARTBEAT_US = HOUR_US // 12
 _BILLS = (
     ("capacity", "gpu-seconds", "seconds", Decimal(900), Decimal("0.000694444444444444"), "gpu-pool"),
     ("storage", "vector-store", "GB-Hours", Decimal("11.25"), Decimal("0.000452054794520548"), "vectors"),
-    ("people", "review-minutes", "minutes", Decimal("7.5"), Decimal("0.75"), "review-desk"),
+    ("people", "review-minutes", "minutes", Decimal("1.5"), Decimal("0.75"), "review-desk"),
 )
 _EXACT = Decimal("0.000000000001")
 
@@ -53,6 +54,7 @@ class Background:
             yield from self._bills(company)
         yield from self._changes()
         yield from self._shadow()
+        yield from shared_costs(self._pen, self._start_us)
 
     def heartbeat(self, company: Company, project: Project, at_us: int) -> Draft:
         """Return a heartbeat of one of a project's sources; its last sequence number is filled in later."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from auditstream.core.settings import ClickHouseSettings
 from auditstream.demo.cast import COMPANIES, TENANT_OF, Company
+from auditstream.demo.shared_costs import allocation_rules
 from auditstream.reference.changes import difference
 from auditstream.reference.documents import Stated
 from auditstream.reference.fact import Fact
@@ -36,6 +37,7 @@ def facts(keys: Mapping[str, str] = _NO_KEYS) -> Iterator[Fact]:
     for company in COMPANIES:
         yield Tenant(tenant_id=company.tenant, name=company.name, valid_from=_SINCE)
         yield from _of_projects(company, keys)
+    yield from allocation_rules(_SINCE)
 
 
 def state_facts(settings: ClickHouseSettings, keys: Mapping[str, str]) -> int:

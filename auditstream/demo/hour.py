@@ -23,6 +23,7 @@ from auditstream.demo.cast import COMPANIES, MODELS, SHADOW_SOURCE, TENANT_OF, C
 from auditstream.demo.drafts import Conversation, Draft, Pen
 from auditstream.demo.planted import Planting
 from auditstream.demo.sendings import Sending
+from auditstream.demo.shared_costs import SHARED
 from auditstream.demo.turns import Turns
 
 LEAST_EVENTS = 200
@@ -157,7 +158,7 @@ class Hour:
                 yield self._background.heartbeat(company, company.projects[0], self._end_us - 1)
 
     def _starts(self) -> Iterator[int]:
-        turns = int(self.events / _EVENTS_A_TURN * _SPARE) + 1
+        turns = int((self.events - len(SHARED)) / _EVENTS_A_TURN * _SPARE) + 1
         for second in arrivals(turns, HOUR_US / 1e6, self._numpy):
             yield self._start_us + int(second * 1e6)
 

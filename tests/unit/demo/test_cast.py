@@ -12,6 +12,8 @@ import yaml
 
 from auditstream.demo.cast import COMPANIES, IN_HOUSE, MODELS, SHADOW_CREDENTIAL, TENANT_OF, Model
 from auditstream.demo.facts import facts, service_keys
+from auditstream.demo.shared_costs import SHARED
+from auditstream.reference.allocations import AllocationRule
 from auditstream.reference.gateway_secrets import matches
 from auditstream.reference.kinds import kind_of
 from auditstream.reference.owners import Credential
@@ -73,3 +75,11 @@ def test_every_service_has_a_key_of_its_own_at_the_gateway_and_no_other_run_has_
     for credential, key in keys.items():
         assert matches(key, credentials[credential].secret_hash)
         assert not matches(others[credential], credentials[credential].secret_hash)
+
+
+def test_every_shared_bill_but_one_has_a_rule_that_spreads_it() -> None:
+    rules = [fact for fact in facts() if isinstance(fact, AllocationRule)]
+    covered = {rule.category for rule in rules}
+    assert covered == {each.category for each in SHARED if each.method is not None}
+    assert len(SHARED) - len(covered) == 1
+    assert {tenant for rule in rules for tenant in rule.shares} == {each.tenant for each in COMPANIES}

@@ -24,6 +24,7 @@ from auditstream.demo.cast import (
 )
 from auditstream.demo.hour import LEAST_EVENTS, Hour
 from auditstream.demo.sendings import Sending, Way
+from auditstream.demo.shared_costs import SHARED
 from auditstream.demo.spans import request_of
 from auditstream.emit.message import Route, message_of
 from auditstream.gateway.otlp.spans import spans_to_drafts
@@ -156,7 +157,7 @@ def test_all_that_the_hour_promises_happens() -> None:
     assert {each["outcome"] for each in of_type("ai.inference")} == {"SUCCESS", "FAILURE"}
     assert {each["experiment"]["variant"] for each in of_type("ai.experiment.assignment")} == set(VARIANTS)
     assert {each["costs"][0]["category"] for each in of_type("ai.cost.operational")} == {
-        "capacity", "storage", "people",
+        "capacity", "storage", "people", *(each.category for each in SHARED),
     }  # fmt: skip
 
 
@@ -248,7 +249,7 @@ def test_most_comes_by_the_sdk_and_every_door_is_used() -> None:
     assert ways["sdk"] > len(events()) / 2
     assert min(ways[way] for way in ("ndjson", "cloudevents", "traces")) > 100
     unregistered = {sending.draft["credential_id"] for sending in by_way("kafka")}
-    assert unregistered == {SHADOW_CREDENTIAL}, "whoever has a key comes through the gateway"
+    assert unregistered == {SHADOW_CREDENTIAL, ""}, "whoever has a key comes through the gateway"
     assert {each.draft["event_type"] for each in by_way("traces")} == {
         "ai.inference",
         "ai.embedding",
