@@ -285,8 +285,12 @@ VARIANTS = ("control", "treatment")
 SHADOW_CREDENTIAL = "cred-unknown-7731"
 SHADOW_SOURCE = "urn:demo:laptop"
 
+PLATFORM_SOURCE = "urn:demo:platform"
+"""Whom the bills that all companies share come from; it has no key."""
+
 SOURCES = (
     SHADOW_SOURCE,
+    PLATFORM_SOURCE,
     *(source_of(company, project) for company in COMPANIES for project in company.projects),
 )
 """Every source of the hour."""

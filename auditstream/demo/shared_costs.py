@@ -11,10 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from auditstream.demo.cast import PLATFORM_SOURCE
 from auditstream.demo.drafts import SCHEMA_REV, Draft, Pen
 from auditstream.reference.allocations import AllocationRule
-
-PLATFORM_SOURCE = "urn:demo:platform"
 
 _HOUR_US = 3_600_000_000
 
