@@ -65,9 +65,9 @@ def whatif(
     change = _change(model, cache_read_pct, contract)
     span = span_of(period)
     deployment = running.find(context.obj)
-    pricer = _pricer(deployment.settings.clickhouse, contract, span.start)
     query = f"{period}, model {model}, contract {contract}, cache {cache_read_pct}, {provider} {only_model}"
     with report_reader(deployment, "whatif", query, READ_FROM, tenant) as reader:
+        pricer = _pricer(deployment.settings.clickhouse, contract, span.start)
         calls = priced_calls(reader, Wanted(span, tenant, provider, only_model))
         found = supposed(calls, change, pricer)
     _print(context.obj, found)
