@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
-from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.settings import KafkaSettings
+from streams.java_partitioner import hashes_of
 from streams.kafka_security import librdkafka_settings
 
 _MOST_AT_ONCE = 1_000
@@ -70,7 +69,7 @@ class UsageWakes:
         """Return whether this member answers for a tenant; `""` stands for all tenants together."""
         if not self._count:
             return False
-        return (_hash(tenant.encode()) % self._count if tenant else 0) in self._partitions
+        return (hashes_of([tenant.encode()])[0] % self._count if tenant else 0) in self._partitions
 
     @property
     def has_any(self) -> bool:
@@ -89,12 +88,6 @@ class UsageWakes:
 
     def _revoked(self, _consumer: Consumer, _partitions: Iterable[TopicPartition]) -> None:
         self._partitions = set()
-
-
-@lru_cache(maxsize=4_096)
-def _hash(key: bytes) -> int:
-    """Java's partitioner, as the deltas' producer uses it."""
-    return int(murmur2(key)) & 0x7FFFFFFF
 
 
 def _ignored(_error: KafkaError) -> None:

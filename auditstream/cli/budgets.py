@@ -39,7 +39,7 @@ def budgets(
     from auditstream.cli import running
     from auditstream.cli.printing import form_of, print_rows
     from auditstream.emit.budget_watch import budgets_at, standing_now
-    from auditstream.reference.conversion import Rates
+    from auditstream.reference.known_rates import KnownRates
     from sinks.budget_spend import BudgetSpend
     from sinks.clients import ClientPool, http_client
     from sinks.reference import ReferenceStore
@@ -49,7 +49,7 @@ def budgets(
     with closing(ClientPool(lambda: http_client(settings.clickhouse))) as clients:
         store = ReferenceStore(clients)
         snapshot = store.load(store.newest(), kinds=("budget", "rate"))
-        spend, rates = BudgetSpend(clients), Rates(snapshot)
+        spend, rates = BudgetSpend(clients), KnownRates(snapshot)
         found = [
             standing_now(each, spend, rates, now)
             for each in budgets_at(snapshot, now)

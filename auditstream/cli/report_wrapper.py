@@ -161,10 +161,10 @@ def _month(reader: Reader, span: Span, known: _Known, note: Callable[[str], None
 
 def _shares_of_use(rows: Sequence[Booked]) -> Iterator[Share]:
     """Yield what calls cost, and what else happened that had a cost of its own; not operational costs."""
+    from auditstream.core.ids import CALL_TYPES
     from auditstream.costing.allocation import Share
     from auditstream.costing.categories import INFERENCE, category_word
     from auditstream.query.operational_costs import OPERATIONAL
-    from streams.recording.same_calls import CALL_TYPES
 
     for row in rows:
         (kind,) = row.key

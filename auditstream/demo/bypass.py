@@ -6,7 +6,7 @@ reference data.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from auditstream.demo.sendings import Sending
 from auditstream.emit.kafka_way import KafkaWay
@@ -35,7 +35,7 @@ class Bypass:
         """Hand a message over."""
         message = message_of(datum_of(sending.draft, "audit_event"), self._route)
         if sending.spoil is not None:
-            message = replace(message, value=sending.spoil(message.value or b""))
+            message = structs.replace(message, value=sending.spoil(message.value or b""))
         self._way.send(message)
 
     def finish(self) -> None:

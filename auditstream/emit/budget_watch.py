@@ -10,7 +10,7 @@ from auditstream.core.clock import Clock
 from auditstream.notify.budget_news import News, Told, news_of
 from auditstream.notify.budget_periods import period_at
 from auditstream.notify.budget_standing import Spent, Standing, standing_of
-from auditstream.reference.conversion import Rates
+from auditstream.reference.known_rates import KnownRates
 from auditstream.reference.limits import Budget
 from auditstream.reference.snapshot import Snapshot
 from schemas.records.vocabulary import SignalState
@@ -74,7 +74,7 @@ class BudgetWatch:
         if self._told is None:
             told = self._spend.told(min(_begin_before(each, now) for each in budgets_at(snapshot, now)))
             self._told = {budget_id: told_before(attributes) for budget_id, attributes in told.items()}
-        rates = Rates(snapshot)
+        rates = KnownRates(snapshot)
         standings: list[Standing] = []
         for budget in budgets:
             standing = standing_now(budget, self._spend, rates, now)
@@ -92,7 +92,7 @@ def budgets_at(snapshot: Snapshot, now: datetime) -> list[Budget]:
     return [each for each in found if each is not None and each.active]
 
 
-def standing_now(budget: Budget, spend: Spend, rates: Rates, now: datetime) -> Standing:
+def standing_now(budget: Budget, spend: Spend, rates: KnownRates, now: datetime) -> Standing:
     """Ask the store what a budget's scope spent in the period of `now`, and return how the budget stands.
 
     Raises:
@@ -100,7 +100,7 @@ def standing_now(budget: Budget, spend: Spend, rates: Rates, now: datetime) -> S
     """
     period = period_at(budget.period, now)
     rows = spend.spent(budget, period.start, period.end)
-    return standing_of(budget, (Spent(*row) for row in rows), rates.convert, now)
+    return standing_of(budget, (Spent(*row) for row in rows), rates, now)
 
 
 def _begin_before(budget: Budget, now: datetime) -> datetime:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
+from auditstream.costing.conversion import Rates
+from auditstream.costing.exact import ZERO, rounded, times
 from auditstream.notify.budget_periods import BudgetPeriod, period_at
 from auditstream.reference.limits import Budget
 from schemas.records.vocabulary import SignalState
@@ -18,16 +20,12 @@ FORECAST_OVER_PCT = 110
 # would be multiplied by thirty.
 _FORECAST_FROM = 0.05
 
-_MONEY = Decimal("1e-12")
 _STATES = {
     "notify": SignalState.ALLOW,
     "throttle": SignalState.THROTTLE,
     "fallback": SignalState.FALLBACK,
     "block": SignalState.BLOCK,
 }
-
-Convert = Callable[[Decimal, str, str, date], Decimal | None]
-"""Takes an amount, its currency, the one asked for and a day; gives None when no rate holds on that day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +91,37 @@ class Standing:
         return 100 * amount >= percent * self.budget.amount
 
 
-def standing_of(budget: Budget, spent: Iterable[Spent], convert: Convert, now: datetime) -> Standing:
+def standing_of(budget: Budget, spent: Iterable[Spent], rates: Rates, now: datetime) -> Standing:
     """Return how a budget stands.
 
-    The forecast goes on at the period's mean rate: `spent / share of the period that is over`.
+    The forecast goes on at the period's mean rate: `spent / share of the period that is over`. An amount in
+    another currency is converted at its day's rate, as reports do.
 
     Args:
         budget: The budget.
         spent: What its scope spent in the period of `now`.
-        convert: Converts between currencies.
+        rates: What currencies were worth.
         now: The moment.
     """
     period = period_at(budget.period, now)
-    total, unpriced, left_out = Decimal(0), 0, dict[str, Decimal]()
+    total, unpriced, left_out = ZERO, 0, dict[str, Decimal]()
     for each in spent:
         unpriced += each.unpriced_events
         if not each.amount:
             continue
-        amount = convert(each.amount, each.currency, budget.currency, each.day)
+        amount = _converted(each, budget.currency, rates)
         if amount is None:
-            left_out[each.currency] = left_out.get(each.currency, Decimal(0)) + each.amount
+            left_out[each.currency] = left_out.get(each.currency, ZERO) + each.amount
         else:
             total += amount
     elapsed = period.elapsed(now)
-    forecast = _money(total / Decimal(elapsed)) if elapsed >= _FORECAST_FROM else None
-    return Standing(budget, period, _money(total), forecast, left_out, unpriced)
+    forecast = rounded(total / Decimal(elapsed)) if elapsed >= _FORECAST_FROM else None
+    return Standing(budget, period, rounded(total), forecast, left_out, unpriced)
 
 
-def _money(amount: Decimal) -> Decimal:
-    return amount.quantize(_MONEY, ROUND_HALF_EVEN)
+def _converted(spent: Spent, currency: str, rates: Rates) -> Decimal | None:
+    """Return an amount in a currency, None when no rate held on its day."""
+    if spent.currency == currency:
+        return spent.amount
+    rate = rates.rate(spent.currency, currency, spent.day)
+    return None if rate is None else rounded(times(spent.amount, rate))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from auditstream.core.ids import CALL_TYPES
 from auditstream.costing.allocation import Charge, Weights
 from auditstream.costing.categories import category_word
 from auditstream.costing.own_cost import Measured
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
-from streams.recording.same_calls import CALL_TYPES
 
 OPERATIONAL = "ai.cost.operational"
 """Type of the events that operational costs come as."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from auditstream.core.ids import CALL_TYPES
 from auditstream.pricing.lines import COSTS
 from auditstream.pricing.routing import ROUTE_COLUMNS
 from auditstream.pricing.usage import USAGE_COLUMNS
@@ -14,7 +15,6 @@ from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
 from sinks.columns import TABLE_SCHEMA
-from streams.recording.same_calls import CALL_TYPES
 
 READ_FROM = ("events_current",)
 """Tables that are read."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
+from auditstream.core.ids import CALL_TYPES
 from auditstream.costing.exact import ZERO
 from auditstream.costing.units import UnitCosts
 from auditstream.query.cost_dimensions import DIMENSIONS, Dimension
@@ -13,7 +14,6 @@ from auditstream.query.cost_rows import ADJUSTMENTS, EVENTS, Asked, events_sql
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
-from streams.recording.same_calls import CALL_TYPES
 
 Unit = Literal["conversation", "task", "feature"]
 

@@ -14,13 +14,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from auditstream.core.ids import call_key
+from auditstream.core.ids import CALL_TYPES, call_key
 from auditstream.core.ports import History, LogId, Segment
 from auditstream.pricing.lines import AMOUNTS
 from streams.recording.repeats import WINDOW_LEAVES, RepeatIndex
-
-CALL_TYPES = ("ai.inference", "ai.embedding")
-"""Types of events that are one call of a model each."""
 
 _ROW = "row"
 _COUNTS = "counts"

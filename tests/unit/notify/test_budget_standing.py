@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from auditstream.notify.budget_standing import Spent, standing_of
 from schemas.records.vocabulary import SignalState
-from tests.unit.notify.budgets import NOON, TODAY, budget, convert, spent
+from tests.unit.notify.budgets import NOON, RATES, TODAY, budget, spent
 
 
 def test_amounts_of_days_and_currencies_add_up_exactly() -> None:
@@ -19,7 +19,7 @@ def test_amounts_of_days_and_currencies_add_up_exactly() -> None:
         Spent(TODAY, "USD", Decimal("0.2")),
         Spent(TODAY, "EUR", Decimal("8.000000000001")),
     ]
-    assert standing_of(budget(), rows, convert, NOON).spent == Decimal("10.300000000001")
+    assert standing_of(budget(), rows, RATES, NOON).spent == Decimal("10.300000000001")
 
 
 def test_what_no_rate_converts_and_what_has_no_price_is_left_out_and_said() -> None:
@@ -29,7 +29,7 @@ def test_what_no_rate_converts_and_what_has_no_price_is_left_out_and_said() -> N
         Spent(TODAY, "JPY", Decimal(50)),
         Spent(TODAY, "", Decimal(0), unpriced_events=3),
     ]
-    standing = standing_of(budget(), rows, convert, NOON)
+    standing = standing_of(budget(), rows, RATES, NOON)
     assert (standing.spent, standing.left_out, standing.unpriced_events) == (5, {"JPY": Decimal(750)}, 3)
 
 
