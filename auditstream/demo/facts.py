@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
 
 from auditstream.core.settings import ClickHouseSettings
@@ -13,12 +14,16 @@ from auditstream.reference.changes import difference
 from auditstream.reference.documents import Stated
 from auditstream.reference.fact import Fact
 from auditstream.reference.gateway_secrets import hash_of, new_key
+from auditstream.reference.limits import Budget
 from auditstream.reference.owners import Agent, Credential, Project, Tenant, Tool
 from sinks.reference import connect_reference
 
 _SINCE = datetime(2025, 1, 1, tzinfo=UTC)
 _SOURCE = "demo"
 
+
+_BUDGETS = {"acme": 5_000, "globex": 1_500, "initech": 800}
+"""What each company means to spend a month, in dollars: far more than an hour takes."""
 
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
@@ -36,6 +41,15 @@ def facts(keys: Mapping[str, str] = _NO_KEYS) -> Iterator[Fact]:
     """
     for company in COMPANIES:
         yield Tenant(tenant_id=company.tenant, name=company.name, valid_from=_SINCE)
+        yield Budget(
+            budget_id=f"{company.tenant}-month",
+            tenant_id=company.tenant,
+            period="month",
+            amount=Decimal(_BUDGETS[company.tenant]),
+            currency="USD",
+            owner="finance",
+            valid_from=_SINCE,
+        )
         yield from _of_projects(company, keys)
     yield from allocation_rules(_SINCE)
 
