@@ -15,7 +15,9 @@ from auditstream.cli.context import Context, Output
 from auditstream.cli.values import as_cell, as_json, as_line, as_text
 from auditstream.core.errors import RequestError
 
-_PAGES = (Output.HTML, Output.MARKDOWN)  # of commands that look at the option themselves
+FORMS = (Output.TABLE, Output.JSON, Output.JSONL, Output.CSV)
+"""Forms of every command; commands that write pages look at the option themselves."""
+
 _FITTED_ROWS = 200  # a table's widths are those of its first rows: it is printed before the last is known
 _WIDEST = 60
 
@@ -26,10 +28,10 @@ def form_of(context: Context) -> Output:
     Raises:
         RequestError: A page was asked for, and the command has none.
     """
-    if context.output in _PAGES:
-        forms = ", ".join(form for form in Output if form not in _PAGES)
+    if context.output is not None and context.output not in FORMS:
         raise RequestError(
-            f"--output {context.output}: this command does not write pages", hint=f"It has {forms}."
+            f"--output {context.output}: this command does not write pages",
+            hint=f"It has {', '.join(FORMS)}.",
         )
     return context.output or (Output.TABLE if sys.stdout.isatty() else Output.JSONL)
 

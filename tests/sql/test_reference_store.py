@@ -51,7 +51,7 @@ def test_facts_come_back_as_they_were_written(reference):
         Tenant(tenant_id="a", name="Ä 'quoted'", labels={"x": "1"}, valid_from=day(0), valid_to=day(9)),
         Agent(agent_id="g", tenant_id="a", allowed_tools=("one", "two"), valid_from=day(1)),
         Budget(
-            budget_id="b", scope={"q": "z"}, period="day", amount="0.000000000001", currency="USD",
+            budget_id="b", scope={"model": "z"}, period="day", amount="0.000000000001", currency="USD",
             thresholds_pct=(5, 65535), valid_from=day(0),
         ),
         CurrencyRate(base="EUR", quote="USD", rate="1.083400000000000001", valid_from=day(0)),

@@ -13,7 +13,8 @@ from decimal import Decimal
 import pytest
 
 from auditstream.cli.context import Context, Output
-from auditstream.cli.printing import print_document, print_rows
+from auditstream.cli.printing import FORMS, print_document, print_rows
+from auditstream.core.errors import RequestError
 
 COLUMNS = ("name", "cost", "at", "tags", "rate")
 ROWS = [
@@ -51,14 +52,21 @@ def test_a_table_lines_up_and_cannot_steer_the_terminal(capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "name         n\\x1b\n日本         1\na\\x1b[31m\\n  2\n"
 
 
-@pytest.mark.parametrize("form", list(Output))
+@pytest.mark.parametrize("form", FORMS)
 def test_no_rows_is_an_answer_too(form: Output, capsys: pytest.CaptureFixture[str]) -> None:
     print_rows(Context(output=form), ("a", "b"), [])
 
     assert capsys.readouterr().out == {"json": "[]\n", "jsonl": "", "csv": "a,b\n", "table": "a  b\n"}[form]
 
 
-@pytest.mark.parametrize("form", list(Output))
+@pytest.mark.parametrize("form", [Output.HTML, Output.MARKDOWN])
+def test_a_command_without_pages_says_which_forms_it_has(form: Output) -> None:
+    with pytest.raises(RequestError, match=f"--output {form}: this command does not write pages") as refused:
+        print_rows(Context(output=form), COLUMNS, ROWS)
+    assert refused.value.hint == "It has table, json, jsonl, csv."
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_rows_are_printed_before_the_last_is_known(form: Output, capsys: pytest.CaptureFixture[str]) -> None:
     class EndOfPatienceError(Exception):
         pass

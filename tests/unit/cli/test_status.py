@@ -10,6 +10,7 @@ import pytest
 
 from auditstream.cli import status
 from auditstream.cli.context import Context, Output
+from auditstream.cli.printing import FORMS
 from auditstream.query.lag import PartitionLag
 from auditstream.query.recorded import Recorded
 
@@ -81,7 +82,7 @@ def test_nothing_recorded_has_no_age() -> None:
     assert status.summary(Recorded([], {}, 0, []), [])["last_commit_age_s"] is None
 
 
-@pytest.mark.parametrize("form", list(Output))
+@pytest.mark.parametrize("form", FORMS)
 def test_every_form_says_when_each_log_last_got_rows(
     form: Output, capsys: pytest.CaptureFixture[str]
 ) -> None:
