@@ -25,6 +25,7 @@ _SECOND_US = 1_000_000
 _DAY_S = 86_400
 _NULL = b"\x00"
 _SOME = b"\x02"
+_ONE_ITEM = b"\x02"
 _END = b"\x00"  # of an array's or a map's blocks
 
 
@@ -96,7 +97,8 @@ class _Fields:
 class _Source:
     """The text of a function that writes records of one shape.
 
-    The calls that a loop over writers would make for strings, which most fields are, take half of its time.
+    The calls that a loop over writers would make for strings, which most fields are, take half of its time;
+    a line of a usage delta has four decimals.
     All that is not fixed text in it are names of fields, from the packaged schemas.
     """
 
@@ -108,6 +110,16 @@ class _Source:
     def add(self, name: str, write: Write) -> bytes:
         """Write one more field; return its part of the template."""
         number = len(self._lines)
+        size = f"s{number} = ONE[n{number} << 1] if n{number} < 0x40 else long(n{number})"
+        if isinstance(write, _Decimal):
+            self._known[f"unscaled_{number}"] = write.unscaled
+            self._lines += [
+                f"v{number} = datum[{name!r}]",
+                f"if v{number}.__class__ is not bytes: v{number} = unscaled_{number}(v{number})",
+                f"n{number} = len(v{number}); {size}",
+            ]
+            self._values += [f"s{number}", f"v{number}"]
+            return b"%b%b"
         if write not in {_string, _optional_string}:
             self._known[f"write_{number}"] = write
             self._lines.append(f"v{number} = write_{number}(datum[{name!r}])")
@@ -115,7 +127,6 @@ class _Source:
             return b"%b"
         value = f"v{number} = datum[{name!r}].encode(); n{number} = len(v{number}); "
         if write is _string:
-            size = f"s{number} = ONE[n{number} << 1] if n{number} < 0x40 else long(n{number})"
             self._lines.append(value + size)
         else:
             size = f"s{number} = SOME_OF[n{number}] if n{number} < 0x40 else SOME + long(n{number})"
@@ -168,7 +179,11 @@ def _array(avro: Any) -> Write:
     write = _writer(avro["items"])
 
     def array(items: Any) -> bytes:
-        return b"".join([_long(len(items)), *map(write, items), _END]) if items else _END
+        if not items:
+            return _END
+        if len(items) == 1:
+            return _ONE_ITEM + write(items[0]) + _END
+        return b"".join([_long(len(items)), *map(write, items), _END])
 
     return array
 
@@ -190,17 +205,20 @@ def _enum(avro: Any) -> Write:
     return codes.__getitem__
 
 
-def _decimal(avro: Any) -> Write:
-    scale = avro["scale"]
+class _Decimal:
+    """Writes decimals of one scale."""
 
-    def decimal(value: Decimal | bytes) -> bytes:
-        if isinstance(value, bytes):
-            return _bytes(value)
-        unscaled = int(value.scaleb(scale, _EXACT))
+    def __init__(self, avro: Any) -> None:
+        self._scale = avro["scale"]
+
+    def __call__(self, value: Decimal | bytes) -> bytes:
+        return _bytes(value if isinstance(value, bytes) else self.unscaled(value))
+
+    def unscaled(self, value: Decimal) -> bytes:
+        """Return a decimal as Avro has it: big-endian, two's complement."""
+        unscaled = int(value.scaleb(self._scale, _EXACT))
         # One byte more than needed for some negative numbers, as every fastavro writes them.
-        return _bytes(unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True))
-
-    return decimal
+        return unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True)
 
 
 def _long(number: int) -> bytes:
@@ -248,7 +266,7 @@ _STRUCTURED: dict[str, Callable[[Any], Write]] = {
     "array": _array,
     "map": _map,
     "enum": _enum,
-    "decimal": _decimal,
+    "decimal": _Decimal,
 }
 _SCALARS: dict[str, Write] = {
     "string": _string,

@@ -39,6 +39,9 @@ _DIMENSIONS = (
     "event_type", "outcome",
 )  # fmt: skip
 _KEY = ("tenant_id", *_DIMENSIONS, "currency")
+_PLAIN = (*_DIMENSIONS, *_COUNTS)
+_PLAIN_PLACES = slice(2, 2 + len(_PLAIN))
+_AMOUNT_PLACES = slice(2 + len(_PLAIN), None)
 
 
 def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: bytes) -> Iterator[Outbound]:
@@ -56,8 +59,8 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
     counted = pl.col("duplicate_of").is_null() & pl.col("same_call_as").is_null()
     lines = _summed(decoded.events.filter(counted))
     watermark = _watermark(segment, decoded)
-    rows = lines.select(*_KEY, *_COUNTS, *_AMOUNTS).iter_rows()
-    for tenant, group in groupby(rows, key=itemgetter(0)):
+    rows = lines.select("currency", "tenant_id", *_PLAIN, *_AMOUNTS).iter_rows()
+    for tenant, group in groupby(rows, key=itemgetter(1)):
         of_tenant = [_line(row) for row in group]
         parts = range(0, len(of_tenant), _MOST_LINES)
         for part, start in enumerate(parts):
@@ -137,13 +140,24 @@ def _watermark(segment: Segment, decoded: Decoded) -> int:
 
 def _line(row: tuple[Any, ...]) -> dict[str, Any]:
     """Return a row of `_summed` as the datum of a line, in the form that `encode_prepared` takes fastest."""
-    named = dict(zip((*_KEY, *_COUNTS, *_AMOUNTS), row, strict=True))
-    del named["tenant_id"]
-    currency, amounts = named.pop("currency"), {name: _unscaled(named.pop(name)) for name in _AMOUNTS}
-    named["failures"] = named["events"] if named["outcome"] == "FAILURE" else 0
-    named["blocked"] = named["events"] if named["outcome"] == "BLOCKED" else 0
-    named["costs"] = [{"currency": currency, **amounts}] if currency else []
-    return named
+    line = dict(zip(_PLAIN, row[_PLAIN_PLACES], strict=True))
+    events, outcome, currency = line["events"], line["outcome"], row[0]
+    line["failures"] = events if outcome == "FAILURE" else 0
+    line["blocked"] = events if outcome == "BLOCKED" else 0
+    line["costs"] = [_costs(currency, *row[_AMOUNT_PLACES])] if currency else []
+    return line
+
+
+def _costs(currency: str, listed: int, contracted: int, effective: int, billed: int) -> dict[str, Any]:
+    """Return the sums of a line as its datum has them; most often the last three are the same."""
+    data = _unscaled(contracted)
+    return {
+        "currency": currency,
+        "list": data if listed == contracted else _unscaled(listed),
+        "contracted": data,
+        "effective": data if effective == contracted else _unscaled(effective),
+        "billed": data if billed == contracted else _unscaled(billed),
+    }
 
 
 def _unscaled(amount: int) -> bytes:
