@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from auditstream.pricing.book import NoPrice
 from auditstream.pricing.cards import PriceCard, Rate, Shape
 from auditstream.pricing.routing import CARD, REFUSAL, CardList
-from auditstream.pricing.usage import Split, split_of
+from auditstream.pricing.usage import Split
+from auditstream.pricing.ways import Way, ways_of
 from schemas.flatten import FRAME_SCHEMA
 
 ROW = "row"
@@ -69,7 +70,7 @@ def nested(lines: pl.DataFrame, height: int) -> pl.Series:
         lines: Columns `ROW` and `LINE_FIELDS`, ordered by row.
         height: Number of rows.
     """
-    ends = _bounds(lines, np.arange(height))
+    ends = _bounds(lines, height)
     records = lines.select(pl.struct(LINE_FIELDS.keys())).to_series()
     # By way of Arrow, which shares the memory: grouping and joining lists takes polars 1 us a row.
     items = records.to_arrow(compat_level=pl.CompatLevel.newest())
@@ -83,24 +84,26 @@ def totals(lines: pl.DataFrame, rows: pl.Series) -> list[pl.Series]:
         lines: Columns `ROW` and `AMOUNTS`, ordered by row.
         rows: Numbers of all rows that the lines are of, ascending.
     """
-    bounds = _bounds(lines, rows.to_numpy())
-    listed = _sums(lines.get_column("list"), bounds)
+    numbers = rows.to_numpy()
+    ends = _bounds(lines, int(numbers[-1]) + 1 if len(numbers) else 0)
+    bounds = ends[numbers], ends[numbers + 1]
+    listed = _sums(lines.get_column("list"), *bounds)
     # What a contract makes of it is often the same: then it is added up once.
     same = lines.get_column("list").equals(lines.get_column("contracted"))
-    contracted = listed if same else _sums(lines.get_column("contracted"), bounds)
+    contracted = listed if same else _sums(lines.get_column("contracted"), *bounds)
     sums = {"list": listed}
     return [sums.get(name, contracted).alias(f"cost_{name}") for name in AMOUNTS]
 
 
-def _sums(amounts: pl.Series, bounds: NDArray[np.int64]) -> pl.Series:
+def _sums(amounts: pl.Series, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> pl.Series:
     running = pl.concat([pl.Series([0], dtype=AMOUNT), amounts.cum_sum()])
-    return running.gather(bounds[1:]) - running.gather(bounds[:-1])
+    return running.gather(ends) - running.gather(starts)
 
 
-def _bounds(lines: pl.DataFrame, rows: NDArray[Any]) -> NDArray[np.int64]:
+def _bounds(lines: pl.DataFrame, height: int) -> NDArray[np.int64]:
     """Return where the lines of each row begin, and the end of the last one."""
-    starts = lines.get_column(ROW).to_numpy().searchsorted(rows, side="left")
-    return np.append(starts, lines.height).astype(np.int64)
+    counts = np.bincount(lines.get_column(ROW).to_numpy(), minlength=height)
+    return np.concatenate(([0], counts.cumsum())).astype(np.int64, copy=False)
 
 
 def charge(rows: pl.DataFrame, cards: CardList, *, revision: str) -> Charges:
@@ -114,23 +117,22 @@ def charge(rows: pl.DataFrame, cards: CardList, *, revision: str) -> Charges:
         revision: Revision of the price book, written on each line.
     """
     book = _card_table(cards)
+    located = book.located(rows)
+    counted = tuple(name for name in rows.columns if name not in {ROW, CARD})
     lines: list[pl.DataFrame] = []
     refused: list[pl.DataFrame] = []
-    for shape, part in book.parts(rows):
-        counted = tuple(name for name in part.columns if name not in _OWN)
-        split = split_of(tuple(key for key, _ in shape), counted)
-        quantities = (quantity.alias(f"{_QUANTITY}{place}") for place, quantity in split.quantities)
-        judged = part.with_columns(_refusal(split), *quantities)
+    for way, part in ways_of(book.shapes, counted).parts(located, located.get_column(_SHAPE)):
+        quantities = (quantity.alias(f"{_QUANTITY}{meter}") for meter, quantity in way.split.quantities)
+        judged = part.with_columns(_refusal(way.split), *quantities)
         if judged.get_column(REFUSAL).null_count() < judged.height:
-            refused.append(_refused(judged.filter(pl.col(REFUSAL).is_not_null()), split))
+            refused.append(_refused(judged.filter(pl.col(REFUSAL).is_not_null()), way.split))
             judged = judged.filter(pl.col(REFUSAL).is_null())
-        lines += _quantities(judged, [place for place, _ in split.quantities], shape)
+        lines += _quantities(judged, way)
     ordered = pl.concat([_NO_LINES, *lines]).sort(ROW, maintain_order=True)
     return Charges(_whole(ordered, book, revision), pl.concat([_NO_REFUSALS, *refused]))
 
 
 _SHAPE = "shape"
-_OWN = (ROW, CARD, _LINE, _SHAPE)
 _NO_REFUSALS = pl.DataFrame(schema={ROW: pl.UInt32, REFUSAL: pl.String, UNPRICED_METER: pl.String})
 _NO_LINES = pl.DataFrame(schema={ROW: pl.UInt32, _LINE: pl.UInt32, _QUANTITY: pl.Int64})
 
@@ -181,13 +183,8 @@ class _CardTable:
         most_starts = max((len(card.starts) for card in cards), default=0)
         return cls(_fixed_fields(rates), contracted, steps, tuple(shapes), most_starts)
 
-    def parts(self, rows: pl.DataFrame) -> Iterator[tuple[Shape, pl.DataFrame]]:
-        """Yield the rows of each shape of card, with the first line of their card's step."""
-        located = self._located(rows)
-        for part in located.partition_by(_SHAPE, maintain_order=True):
-            yield self.shapes[part.item(0, _SHAPE)], part
-
-    def _located(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def located(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows with the first line of their card's step, and the card's shape."""
         steps = self.steps[rows.get_column(CARD)]
         step = pl.lit(0, pl.UInt32)
         if _TOTAL_INPUT in rows.columns:
@@ -215,21 +212,23 @@ def _refused(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
     return rows.select(ROW, REFUSAL, without.then(missing).alias(UNPRICED_METER))
 
 
-def _quantities(part: pl.DataFrame, places: Sequence[int], shape: Shape) -> Iterator[pl.DataFrame]:
+def _quantities(part: pl.DataFrame, way: Way) -> Iterator[pl.DataFrame]:
     """Yield, for each meter in their order, a row each call that is billed for it.
 
-    By series: a block has many parts of few rows, and an expression takes polars a tenth of a millisecond.
+    By series: a block can have many parts of few rows, and an expression takes polars a tenth of a
+    millisecond.
     """
-    rows, line = part.get_column(ROW), part.get_column(_LINE)
-    for place in places:
-        quantity = part.get_column(f"{_QUANTITY}{place}").alias(_QUANTITY)
+    rows, first, shapes = (part.get_column(name) for name in (ROW, _LINE, _SHAPE))
+    for meter, _ in way.split.quantities:
+        quantity = part.get_column(f"{_QUANTITY}{meter}").alias(_QUANTITY)
+        line = first + way.places[meter].gather(shapes)
         billed = quantity > 0
-        least = shape[place][1]
+        least = way.least[meter]
         quantity = quantity.filter(billed)
         yield pl.DataFrame(
             [
                 rows.filter(billed),
-                (line.filter(billed) + place).cast(pl.UInt32),
+                line.filter(billed).cast(pl.UInt32),
                 quantity.clip(lower_bound=least) if least else quantity,
             ]
         ).cast({_QUANTITY: pl.Int64})

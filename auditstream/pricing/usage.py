@@ -134,6 +134,22 @@ def split_of(priced: tuple[str, ...], counted: tuple[str, ...]) -> Split:
     return Split(quantities, refusals, uncovered)
 
 
+def bearing(priced: tuple[str, ...], counted: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places of the priced meters that bear on how calls are charged that count these meters.
+
+    `split_of` says the same without the others: these counts do not reach them, they have no counted part,
+    and they are no overlap of two.
+    """
+    shares = _shares(priced)
+    return tuple(
+        place
+        for place, key in enumerate(priced)
+        if _reached(shares[key], counted)
+        or any(METERS[key].has_part(METERS[part]) for part in counted)
+        or any(True for _ in _overlaps(key, counted))
+    )
+
+
 def _shares(priced: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return each priced meter's own quantity as counts with factors: itself less its priced parts."""
     shares: dict[str, dict[str, int]] = {}
