@@ -34,8 +34,6 @@ UNPRICED_METER = "unpriced_meter"
 AMOUNT = pl.Decimal(38, 12)
 AMOUNTS = ("list", "contracted", "effective", "billed")
 
-_CATEGORY = "inference"
-_SOURCE = "LOCAL"
 _LINE = "line"
 _QUANTITY = "quantity"
 _TOTAL_INPUT = "input_tokens"
@@ -47,7 +45,10 @@ LINE_FIELDS: dict[str, Any] = {field.name: field.dtype for field in _LINES_TYPE.
 """Fields of a cost line with their types."""
 
 _CONTRACTED = "contracted_unit_price"
-_COMPUTED = {_QUANTITY, *AMOUNTS, "price_book_rev"}
+_SAID_BY_ALL = {
+    "category": "inference", "source": "LOCAL", "resource_id": None, "period_start": None, "period_end": None,
+}  # fmt: skip
+_COMPUTED = {_QUANTITY, *AMOUNTS, "price_book_rev", *_SAID_BY_ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +249,15 @@ def _whole(lines: pl.DataFrame, book: _CardTable, revision: str) -> pl.DataFrame
         *(amounts.get(name, contracted).alias(name) for name in AMOUNTS),
     ]
     whole = pl.DataFrame([*columns, *fixed.drop(_CONTRACTED)])
-    return whole.with_columns(pl.lit(revision).alias("price_book_rev")).select(ROW, *LINE_FIELDS)
+    said = (pl.lit(value, LINE_FIELDS[name]).alias(name) for name, value in _SAID_BY_ALL.items())
+    revision_ = pl.lit(revision).alias("price_book_rev")
+    return whole.with_columns(revision_, *said).select(ROW, *LINE_FIELDS)
 
 
 def _fixed_fields(rates: Sequence[tuple[Rate, str]]) -> pl.DataFrame:
     """Return what every line of a rate says, and its contracted unit price, by number of the rate."""
     meters = [rate.meter for rate, _ in rates]
     values: dict[str, list[Any]] = {
-        "category": [_CATEGORY] * len(rates),
         "meter": [meter.name for meter in meters],
         "direction": [meter.direction for meter in meters],
         "cache_action": [meter.cache_action for meter in meters],
@@ -263,13 +265,11 @@ def _fixed_fields(rates: Sequence[tuple[Rate, str]]) -> pl.DataFrame:
         "price_id": [rate.price_id for rate, _ in rates],
         "list_unit_price": [rate.unit_price for rate, _ in rates],
         "currency": [currency for _, currency in rates],
-        "source": [_SOURCE] * len(rates),
         _CONTRACTED: [rate.contracted for rate, _ in rates],
     }
-    absent = ("resource_id", "period_start", "period_end")
     schema = LINE_FIELDS | {_CONTRACTED: LINE_FIELDS["list_unit_price"]}
     return pl.DataFrame(
-        values | {name: [None] * len(rates) for name in absent},
+        values,
         schema={name: kind for name, kind in schema.items() if name not in _COMPUTED},
     )
 

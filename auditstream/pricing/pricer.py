@@ -263,7 +263,10 @@ def _status() -> pl.Expr:
 
 def _in_rows(states: pl.DataFrame, rows: pl.DataFrame) -> list[pl.Series]:
     """Return the columns of the states for all rows; a row without a state costs nothing."""
-    joined = rows.select(ROW).join(states, on=ROW, how="left", maintain_order="left")
+    joined = states
+    # Most often every row has a state, in order: then there is nothing to look up.
+    if not states.get_column(ROW).equals(rows.get_column(ROW)):
+        joined = rows.select(ROW).join(states, on=ROW, how="left", maintain_order="left")
     return joined.select(_filled(name, kind, joined.columns) for name, kind in _STATES.items()).get_columns()
 
 
