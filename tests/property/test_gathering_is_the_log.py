@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from auditstream.core.ports import Headers, Slab
@@ -52,10 +52,10 @@ def as_records(batch: Batch) -> list[Record]:
     return [Record(*each) for each in zip(batch.offsets, batch.values, map(tuple, headers), strict=True)]
 
 
-# How long it takes to make up a log says something of the machine, and nothing of what is tested.
-@settings(suppress_health_check=[HealthCheck.too_slow])
-@given(logs(), st.data())
-def test_batches_together_are_the_log(log: tuple[list[Record], int], data: st.DataObject) -> None:
+@given(logs(), st.lists(st.sampled_from(["add", "take", "take_through"]), max_size=30), st.data())
+def test_batches_together_are_the_log(
+    log: tuple[list[Record], int], steps: list[str], data: st.DataObject
+) -> None:
     records, end = log
     gathering, found, covered_to = Gathering(0), [], 0
 
@@ -65,9 +65,13 @@ def test_batches_together_are_the_log(log: tuple[list[Record], int], data: st.Da
         found.extend(as_records(batch))
         covered_to = batch.hi + 1
 
-    while gathering.next_offset < end or gathering.oldest_s is not None:
+    def check() -> None:
+        held = [each for each in records if covered_to <= each.offset < gathering.next_offset]
+        assert gathering.rows == len(held)
+        assert gathering.size_bytes == sum(len(each.value or b"") for each in held)
+
+    for step in steps:
         held_to = gathering.next_offset
-        step = data.draw(st.sampled_from(["add", "take", "take_through"]))
         if step == "add" and end:
             first = data.draw(st.integers(0, min(held_to, end - 1)))
             gathering.add(cut(records, first, data.draw(st.integers(first + 1, end))), 0.0)
@@ -83,8 +87,10 @@ def test_batches_together_are_the_log(log: tuple[list[Record], int], data: st.Da
             batch = gathering.take_through(hi)
             assert batch.hi == hi
             keep(batch)
-        assert gathering.rows == sum(covered_to <= r.offset < gathering.next_offset for r in records)
-        assert gathering.size_bytes == sum(
-            len(r.value or b"") for r in records if covered_to <= r.offset < gathering.next_offset
-        )
+        check()
+    if gathering.next_offset < end:
+        gathering.add(cut(records, covered_to, end), 0.0)
+    while gathering.oldest_s is not None:
+        keep(gathering.take(7, 30))
+        check()
     assert (found, covered_to) == (records, end)
