@@ -58,7 +58,7 @@ def test_what_the_examples_and_the_cast_both_name_belongs_to_the_same_owners() -
                     name: example[name] for name in shared
                 }
                 compared[kind] += 1
-    assert set(compared) == {"tenant", "project", "credential", "agent", "tool"}
+    assert set(compared) == {"tenant", "project", "credential", "agent", "tool", "budget"}
 
 
 def test_facts_are_about_different_things_and_the_shadow_is_in_none() -> None:
