@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING
 
+from auditstream.core.beside import beside
 from auditstream.core.errors import AuditStreamError
 from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
@@ -51,28 +52,14 @@ def settling_calls(settings: Settings, metrics: Metrics, *, is_turn: Callable[[]
         return ClosedMonths.at(known, datetime.now(UTC))
 
     settler = CallSettler(RatedLeaves(clients), AdjustmentTable(clients, replicated=replicated), closed)
-    stopping = Event()
-    thread = Thread(
-        target=_settle_until,
-        args=(stopping, settler, metrics, is_turn, every_s),
-        name="settle-calls",
-        daemon=True,
-    )
-    thread.start()
-    try:
+
+    def settle(stopping: Event) -> None:
+        while not stopping.wait(every_s):
+            if is_turn():
+                settle_once(settler, metrics)
+
+    with closing(clients), beside("settle-calls", settle, end_s=_END_S):
         yield
-    finally:
-        stopping.set()
-        thread.join(_END_S)
-        clients.close()
-
-
-def _settle_until(
-    stopping: Event, settler: CallSettler, metrics: Metrics, is_turn: Callable[[], bool], every_s: float
-) -> None:
-    while not stopping.wait(every_s):
-        if is_turn():
-            settle_once(settler, metrics)
 
 
 def settle_once(settler: CallSettler, metrics: Metrics) -> None:

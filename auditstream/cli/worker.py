@@ -56,7 +56,7 @@ def worker(context: typer.Context) -> None:
         return app.lanes.get(settings.kafka.events_topic, 0) is not None
 
     with (
-        watching_budgets(settings, metrics),
+        watching_budgets(settings, metrics, directory.newest),
         settling_calls(settings, metrics, is_turn=has_first_partition),
     ):
         run_until_stopped(app)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from threading import Event, Thread
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from threading import Event
 
 from confluent_kafka import KafkaException
 
+from auditstream.core.beside import beside
 from auditstream.core.clock import Clock, SystemClock
 from auditstream.core.errors import AuditStreamError, RetryableError
 from auditstream.core.logs import get_logger
@@ -28,7 +29,6 @@ log = get_logger(__name__)
 KINDS = ("budget", "rate")
 """Kinds of facts that budgets are evaluated with."""
 
-_WITHIN_S = 20.0
 _PAUSE_FACTOR = 10.0
 _WAIT_S = 0.5  # how soon the thread notices that it is to end
 _AGAIN_S = 5.0
@@ -36,36 +36,40 @@ _END_S = 15.0
 
 
 @contextmanager
-def watching_budgets(settings: Settings, metrics: Metrics, *, clock: Clock | None = None) -> Iterator[None]:
+def watching_budgets(
+    settings: Settings, metrics: Metrics, newest: Callable[[], int], *, clock: Clock | None = None
+) -> Iterator[None]:
     """Watch budgets for the length of the block, when the settings say so.
 
     Of all workers of one app id, one at a time answers for a tenant's budgets. What fails is logged and tried
     again: the watch never ends the worker that it runs beside.
+
+    Args:
+        settings: Where store, Kafka and registry are, and how often to look.
+        metrics: Where it is counted.
+        newest: Gives the newest revision of the reference data, as the worker knows it already.
+        clock: Says what time it is.
     """
     if not settings.budgets.watch:
         yield
         return
-    stopping = Event()
-    thread = Thread(
-        target=_watch_until,
-        args=(stopping, settings, metrics, clock or SystemClock()),
-        name="budgets",
-        daemon=True,
-    )
-    thread.start()
-    try:
+    known = clock or SystemClock()
+    with beside(
+        "budgets", lambda stopping: _watch_until(stopping, settings, metrics, newest, known), end_s=_END_S
+    ):
         yield
-    finally:
-        stopping.set()
-        thread.join(_END_S)
 
 
-def _watch_until(stopping: Event, settings: Settings, metrics: Metrics, clock: Clock) -> None:
+def _watch_until(
+    stopping: Event, settings: Settings, metrics: Metrics, newest: Callable[[], int], clock: Clock
+) -> None:
     """Watch, and begin anew after a failure, until told to stop."""
     while not stopping.is_set():
         try:
             with ExitStack() as parts:
-                _watch(stopping, settings, metrics, clock, parts)
+                looks = _begun(settings, metrics, newest, clock, parts)
+                while not stopping.is_set():
+                    looks.wait()
         except AuditStreamError as error:
             metrics.count("auditstream_budget_failures_total", reason=error.code)
             log.warning("budgets_not_watched", code=error.code, reason=error.message, hint=error.hint)
@@ -75,14 +79,13 @@ def _watch_until(stopping: Event, settings: Settings, metrics: Metrics, clock: C
         stopping.wait(_AGAIN_S)
 
 
-def _watch(stopping: Event, settings: Settings, metrics: Metrics, clock: Clock, parts: ExitStack) -> None:
-    clients = ClientPool(lambda: http_client(settings.clickhouse))
-    parts.callback(clients.close)
+def _begun(
+    settings: Settings, metrics: Metrics, newest: Callable[[], int], clock: Clock, parts: ExitStack
+) -> _Looks:
+    """Return the looks of a watch that has joined its group; `parts` closes what it holds."""
+    clients = parts.enter_context(closing(ClientPool(lambda: http_client(settings.clickhouse))))
     directory = SnapshotCache(ReferenceStore(clients), kinds=KINDS)
-    directory.start(timeout_s=_WITHIN_S)
-    parts.callback(directory.close)
-    teller = BudgetTeller(settings, metrics, clock)
-    parts.callback(teller.close)
+    teller = parts.enter_context(closing(BudgetTeller(settings, metrics, clock)))
     try:
         wakes = UsageWakes(
             settings.kafka,
@@ -92,10 +95,8 @@ def _watch(stopping: Event, settings: Settings, metrics: Metrics, clock: Clock, 
     except KafkaException as error:
         raise RetryableError(f"Kafka: {error}") from error
     parts.callback(wakes.close)
-    watch = BudgetWatch(BudgetSpend(clients), lambda: directory.get(directory.newest()), teller, clock)
-    looks = _Looks(watch, wakes, directory, settings.budgets, metrics)
-    while not stopping.is_set():
-        looks.wait()
+    watch = BudgetWatch(BudgetSpend(clients), lambda: directory.get(newest()), teller, clock)
+    return _Looks(watch, wakes, newest, settings.budgets, metrics)
 
 
 class _Looks:
@@ -108,13 +109,13 @@ class _Looks:
         self,
         watch: BudgetWatch,
         wakes: UsageWakes,
-        directory: SnapshotCache,
+        newest: Callable[[], int],
         settings: BudgetSettings,
         metrics: Metrics,
     ) -> None:
         self._watch = watch
         self._wakes = wakes
-        self._directory = directory
+        self._newest = newest
         self._settings = settings
         self._metrics = metrics
         self._used: set[str] = set()
@@ -127,7 +128,7 @@ class _Looks:
         self._used |= used
         if are_new:
             self._watch.forget()
-        if are_new or self._directory.newest() != self._revision:
+        if are_new or self._newest() != self._revision:
             self._next_full_s = 0.0
         now_s = time.monotonic()
         is_full = now_s >= self._next_full_s
@@ -135,7 +136,7 @@ class _Looks:
             self._look(is_full=is_full, now_s=now_s)
 
     def _look(self, *, is_full: bool, now_s: float) -> None:
-        self._revision = self._directory.newest()
+        self._revision = self._newest()
         standings = self._watch.look(lambda budget: self._is_due(budget, is_full=is_full))
         self._used.clear()
         took_s = time.monotonic() - now_s

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
+from auditstream.core.beside import beside
 from auditstream.core.settings import Settings
 from auditstream.emit.findings import publish_findings
 from auditstream.query.reader import Reader
@@ -36,20 +38,12 @@ def watching_store(settings: Settings, *, say: Say | None = None) -> Iterator[No
     if not settings.evidence.watch_s:
         yield
         return
-    stopping = Event()
     clients = ClientPool(lambda: http_client(settings.clickhouse))
-    watch = StoreWatch(Reader(clients), memory_of(settings))
-    thread = Thread(
-        target=watch_until,
-        args=(stopping, watch, lambda findings: publish_findings(settings, clients, findings)),
-        kwargs={"every_s": settings.evidence.watch_s, "say": say},
-        name="store-watch",
-        daemon=True,
-    )
-    thread.start()
-    try:
+    look = StoreWatch(Reader(clients), memory_of(settings))
+
+    def watch(stopping: Event) -> None:
+        every_s = settings.evidence.watch_s
+        watch_until(stopping, look, partial(publish_findings, settings, clients), every_s=every_s, say=say)
+
+    with closing(clients), beside("store-watch", watch, end_s=_END_S):
         yield
-    finally:
-        stopping.set()
-        thread.join(_END_S)
-        clients.close()
