@@ -14,10 +14,10 @@ from datetime import datetime
 import polars as pl
 import pyarrow as pa
 
-from auditstream.core.settings import ClickHouseSettings
 from sinks.clickhouse import ONE_BLOCK, QUORUM
-from sinks.clients import ClientPool, http_client
+from sinks.clients import ClientPool
 from sinks.columns import TABLE_SCHEMA
+from sinks.expressions import time_text, uuid_bytes
 from sinks.refusals import translated
 
 TABLE = "cost_adjustments"
@@ -69,11 +69,7 @@ ADJUSTMENT_SCHEMA: dict[str, pl.DataType] = {
 """Name and polars type of every column."""
 
 _COLUMNS = ", ".join(
-    # Ids as printed; the store keeps each half of a UUID as a little-endian number.
-    f"toFixedString(unhex(replaceAll(toString({name}), '-', '')), 16) AS {name}"
-    if name in {"adjustment_id", "event_id"}
-    else name
-    for name in ADJUSTMENT_SCHEMA
+    uuid_bytes(name) if name in {"adjustment_id", "event_id"} else name for name in ADJUSTMENT_SCHEMA
 )
 _OF_LEAVES = f"""
 SELECT {_COLUMNS} FROM {TABLE}
@@ -120,7 +116,7 @@ class AdjustmentTable:
         Raises:
             RetryableError: No answer.
         """
-        asked = {"from": _text(start), "to": _text(end)}
+        asked = {"from": time_text(start), "to": time_text(end)}
         with translated("read of adjustments"), self._clients.borrow() as client:
             return _typed(client.query_arrow(_OF_PERIOD, parameters=asked))
 
@@ -154,13 +150,6 @@ def state_of(rows: pl.DataFrame) -> str:
     return hashlib.sha256(ids).hexdigest()[:32]
 
 
-def connect_adjustments(settings: ClickHouseSettings) -> AdjustmentTable:
-    """Return the table over HTTP; connects on its first call."""
-    return AdjustmentTable(
-        ClientPool(lambda: http_client(settings)), replicated=settings.engine == "ReplicatedMergeTree"
-    )
-
-
 def _typed(table: pa.Table) -> pl.DataFrame:
     found = pl.DataFrame(pl.from_arrow(table))
     return found.select(pl.col(name).cast(dtype) for name, dtype in ADJUSTMENT_SCHEMA.items())
@@ -177,7 +166,3 @@ def _arrow(rows: pl.DataFrame) -> pa.Table:
 def _texts(ids: pl.Series) -> Collection[str]:
     found = (value.hex() for value in ids.to_list())
     return [f"{each[:8]}-{each[8:12]}-{each[12:16]}-{each[16:20]}-{each[20:]}" for each in found]
-
-
-def _text(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")

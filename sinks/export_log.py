@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from clickhouse_connect.driver.client import Client
 
+from sinks.expressions import time_text
 from sinks.refusals import translated
 
 _INSERT = """
@@ -62,7 +63,7 @@ def record_export(client: Client, row: ExportRow) -> None:
         "bytes": row.bytes_written,
         "sha256": row.sha256,
         "destination": row.destination,
-        "finished_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "finished_at": time_text(datetime.now(UTC)),
     }
     with translated("record of an export"):
         client.command(_INSERT, values)

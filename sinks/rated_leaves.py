@@ -9,12 +9,14 @@ from typing import Any
 import polars as pl
 
 from auditstream.attribution.filling import FILLED, FILLED_BY_US
+from auditstream.core.event_types import CALL_TYPES
 from auditstream.pricing.lines import COSTS
 from auditstream.pricing.routing import ROUTE_COLUMNS
 from auditstream.pricing.usage import USAGE_COLUMNS
 from sinks.adjustments import COST_TOTALS
 from sinks.clients import ClientPool
 from sinks.columns import TABLE_SCHEMA
+from sinks.expressions import ANSWERED_MODEL, time_text, uuid_bytes
 from sinks.refusals import translated
 
 RUN_LEAVES = 32_768
@@ -33,18 +35,14 @@ LEAF_COLUMNS = tuple(dict.fromkeys((
 """Columns of a leaf: all that owner and cost depend on, and both as they were recorded."""
 
 _SELECTED = ", ".join(
-    f"toFixedString(unhex(replaceAll(toString({name}), '-', '')), 16) AS {name}"
-    if name == "event_id"
-    else f"events.{name} AS {name}"
-    for name in LEAF_COLUMNS
+    uuid_bytes(name) if name == "event_id" else f"events.{name} AS {name}" for name in LEAF_COLUMNS
 )
 _IS_EVENT = "leaf_kind = 0 AND duplicate_of IS NULL"
 _WITHIN = "event_time >= {from:DateTime64(6, 'UTC')} AND event_time < {to:DateTime64(6, 'UTC')}"
 _AROUND = "event_time >= {earliest:DateTime64(6, 'UTC')} AND event_time < {latest:DateTime64(6, 'UTC')}"
-_MODEL = "if(inference_response_model != '', inference_response_model, inference_request_model)"
 # As streams.recording.same_calls: what is one call of a model. Reports that a log's own rows settled are out.
 _IS_CALL = (
-    f"{_IS_EVENT} AND same_call_as IS NULL AND event_type IN ('ai.inference', 'ai.embedding') "
+    f"{_IS_EVENT} AND same_call_as IS NULL AND event_type IN {CALL_TYPES} "
     "AND inference_provider != '' AND inference_response_id != ''"
 )
 _CALL = "inference_provider, inference_response_id"
@@ -174,10 +172,10 @@ class RatedLeaves:
             RetryableError: No answer.
         """
         asked = {
-            "from": _text(start),
-            "to": _text(end),
-            "earliest": _text(start - CALL_SPAN),
-            "latest": _text(end + CALL_SPAN),
+            "from": time_text(start),
+            "to": time_text(end),
+            "earliest": time_text(start - CALL_SPAN),
+            "latest": time_text(end + CALL_SPAN),
         }
         sql = _CALLS.replace("{unsettled}", _UNSETTLED if unsettled else "true")
         with translated("search of calls"), self._clients.borrow() as client:
@@ -186,19 +184,15 @@ class RatedLeaves:
 
 def _conditions(wanted: Wanted) -> tuple[str, dict[str, Any]]:
     conditions = [_IS_EVENT, _WITHIN]
-    asked: dict[str, Any] = {"from": _text(wanted.start), "to": _text(wanted.end)}
+    asked: dict[str, Any] = {"from": time_text(wanted.start), "to": time_text(wanted.end)}
     if wanted.provider:
         conditions.append("inference_provider = {provider:String}")
         asked["provider"] = wanted.provider
     if wanted.model:
-        conditions.append(f"{_MODEL} = {{model:String}}")
+        conditions.append(f"{ANSWERED_MODEL} = {{model:String}}")
         asked["model"] = wanted.model
     return " AND ".join(conditions), asked
 
 
 def _typed(found: pl.DataFrame) -> pl.DataFrame:
     return found.select(pl.col(name).cast(TABLE_SCHEMA[name]) for name in LEAF_COLUMNS)
-
-
-def _text(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from auditstream.billing.bill import Bill, BillLine
-from auditstream.billing.json_pages import Place, amount_of, buckets, currency_of, each_object, text_of
+from auditstream.billing.json_pages import Place, amount_of, currency_of, dated_buckets, each_object, text_of
 
 PROVIDER = "anthropic"
 
@@ -32,12 +32,8 @@ def read_anthropic_costs(files: Sequence[tuple[str, bytes]]) -> Bill:
         RequestError: A file is not such pages; names file, place and reason.
     """
     bill = Bill()
-    for place, bucket in buckets(files):
-        start, end = (_time(place, bucket, name) for name in ("starting_at", "ending_at"))
-        if end <= start:
-            raise (place / "ending_at").wrong("is not after starting_at")
-        day = start.date()
-        bill.add_days(PROVIDER, day, end.date())
+    times = "starting_at", "ending_at"
+    for place, bucket, day in dated_buckets(files, bill, PROVIDER, times, _time):
         for at, result in each_object(place, bucket, "results"):
             currency = currency_of(at, result, "currency")
             if currency != _CENTS:

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from auditstream.billing.bill import Bill, BillLine
 from auditstream.core.errors import RequestError
+from auditstream.core.event_types import OPERATIONAL_COST
 from auditstream.focus.row import BadRow, FocusRow
-from auditstream.focus.rows import OPERATIONAL
 from auditstream.focus.services import provider_of
 
 _AI = "AI and Machine Learning"
@@ -52,7 +52,7 @@ def read_focus_bill(rows: Iterable[FocusRow | BadRow], name: str, bill: Bill) ->
 
 def _reason(row: FocusRow) -> str:
     """Return why a row cannot be compared, '' when it can."""
-    if row.other.get("x_EventType") == OPERATIONAL:
+    if row.other.get("x_EventType") == OPERATIONAL_COST:
         return "operational costs of our own"
     if row.service_category != _AI:
         return f"service category {row.service_category}"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from auditstream.billing.bill import Bill
 from auditstream.core.errors import RequestError
+
+ReadTime = Callable[["Place", Mapping[str, Any], str], datetime]
+"""Reads a field of an object at a place as a time (UTC); raises `RequestError` where it is none."""
 
 _MOST_BYTES = 256 * 1024 * 1024
 
@@ -48,6 +53,29 @@ def buckets(files: Sequence[tuple[str, bytes]]) -> Iterator[tuple[Place, Mapping
             f"{last}: has_more: every page says that there are more",
             hint="Fetch with next_page until has_more is false, and name all pages.",
         )
+
+
+def dated_buckets(
+    files: Sequence[tuple[str, bytes]], bill: Bill, provider: str, times: tuple[str, str], read: ReadTime
+) -> Iterator[tuple[Place, Mapping[str, Any], date]]:
+    """Yield the buckets of all pages with the day that they begin on; their days are added to the bill.
+
+    Args:
+        files: Name and content of each.
+        bill: What the days are added to.
+        provider: Whose bill it is.
+        times: Names of the fields with a bucket's start and end.
+        read: Reads such a field.
+
+    Raises:
+        RequestError: As `buckets`, or a bucket does not end after its start.
+    """
+    for place, bucket in buckets(files):
+        start, end = (read(place, bucket, name) for name in times)
+        if end <= start:
+            raise (place / times[1]).wrong(f"is not after {times[0]}")
+        bill.add_days(provider, start.date(), end.date())
+        yield place, bucket, start.date()
 
 
 def each_object(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from auditstream.billing.bill import Bill, BillLine
-from auditstream.billing.json_pages import Place, amount_of, buckets, currency_of, each_object, text_of
+from auditstream.billing.json_pages import Place, amount_of, currency_of, dated_buckets, each_object, text_of
 
 PROVIDER = "openai"
 
@@ -30,12 +30,8 @@ def read_openai_costs(files: Sequence[tuple[str, bytes]]) -> Bill:
         RequestError: A file is not such pages; names file, place and reason.
     """
     bill = Bill()
-    for place, bucket in buckets(files):
-        start, end = (_time(place, bucket, name) for name in ("start_time", "end_time"))
-        if end <= start:
-            raise (place / "end_time").wrong("is not after start_time")
-        day = start.date()
-        bill.add_days(PROVIDER, day, end.date())
+    times = "start_time", "end_time"
+    for place, bucket, day in dated_buckets(files, bill, PROVIDER, times, _time):
         for at, result in each_object(place, bucket, "results"):
             amount = result.get("amount")
             if not isinstance(amount, dict):

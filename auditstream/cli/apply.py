@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditstream.cli.context import Context
+from auditstream.cli.remarks import remark, remarks
 from auditstream.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ def apply_to(
     base = store.newest()
     snapshot = store.load(base)
     found = difference(reading.stated, snapshot, now=now)
-    _remark(context, dangling(reading.stated, snapshot))
-    _remark(context, _hidden(found.changes))
+    remarks(context, dangling(reading.stated, snapshot))
+    remarks(context, _hidden(found.changes))
     if dry_run:
         _print_diff(context, found)
         return found.changes
@@ -159,14 +160,14 @@ def _print_counts(context: Context, found: Difference, revision: int) -> None:
     rows = [[revision, name, *each.values()] for name, each in found.counts().items()]
     print_rows(context, _COUNTS, rows)
     summary = f"revision {revision}: {len(found.changes)} changes"
-    _remark(context, [summary if found.entries else f"0 changes: revision {revision} says all of it"])
+    remark(context, summary if found.entries else f"0 changes: revision {revision} says all of it")
 
 
 def _print_diff(context: Context, found: Difference) -> None:
     from auditstream.cli.printing import print_rows
 
     print_rows(context, _DIFF, (row for change in found.changes for row in _diff_rows(change)))
-    _remark(context, [f"{len(found.changes)} changes; nothing was written (--dry-run)"])
+    remark(context, f"{len(found.changes)} changes; nothing was written (--dry-run)")
 
 
 def _diff_rows(change: Change) -> Iterator[Sequence[Any]]:
@@ -181,9 +182,3 @@ def _hidden(changes: Sequence[Change]) -> Iterator[str]:
         for start in change.hides:
             key = "/".join(change.after.key)
             yield f"{change.kind.name} {key}: also replaces what holds from {start:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _remark(context: Context, lines: Iterator[str] | Sequence[str]) -> None:
-    for line in lines:
-        if not context.quiet:
-            typer.echo(line, err=True)

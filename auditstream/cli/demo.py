@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditstream.cli.context import Context
-from auditstream.cli.up import BrokerOption, PortBaseOption, remark, running, stay
+from auditstream.cli.remarks import remark
+from auditstream.cli.up import BrokerOption, PortBaseOption, running, stay
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -78,7 +79,7 @@ def demo(
     except Terminated:
         if not is_performed:
             raise
-        remark(context.obj)("stopped")
+        remark(context.obj, "stopped")
         return 0
     found = summary(hour, outcome) | {"seed": seed, "broker": deployment.broker.kind}
     for difference in outcome.findings.differences:
@@ -185,4 +186,4 @@ def _print_tour(context: Context, deployment: Deployment, outcome: Outcome) -> N
         "Ctrl-C ends it.",
     ]
     for line in lines:
-        remark(context)(line)
+        remark(context, line)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +12,6 @@ from auditstream.cli.auditing import LogOption, VkeyOption
 from auditstream.cli.statement import statement
 
 if TYPE_CHECKING:
-    from auditstream.cli.accessing import Reading
-    from auditstream.core.settings import Settings
     from auditstream.evidence.exporting import Exported
 
 _ANSWER_WITHIN_S = 600.0
@@ -51,6 +47,7 @@ def export(
         policy_of,
         progress_of,
     )
+    from auditstream.cli.export_record import record_export_of
     from auditstream.cli.printing import print_document
     from auditstream.evidence.exporting import Export
     from auditstream.evidence.listing import Trust
@@ -66,7 +63,14 @@ def export(
     )
 
     def record(exported: Exported) -> None:
-        _record(settings, exported, asked)
+        record_export_of(
+            settings,
+            asked,
+            kind="evidence",
+            rows=exported.leaves,
+            size_bytes=exported.value_bytes,
+            sha256=exported.manifest_sha256,
+        )
         tell_result(deployment, asked, rows=exported.leaves, size_bytes=exported.value_bytes)
 
     with (
@@ -84,25 +88,3 @@ def export(
     print_document(context.obj, document)
     if not context.obj.quiet:
         sys.stderr.write(f"check it anywhere: auditstream-verify {done.folder} --vkeys FILE\n")
-
-
-def _record(settings: Settings, done: Exported, asked: Reading) -> None:
-    """Insert the export's row into table `exports`."""
-    from auditstream.cli.accessing import actor, claims
-    from auditstream.core.ids import uuid7
-    from sinks.clients import http_client
-    from sinks.export_log import ExportRow, record_export
-
-    row = ExportRow(
-        export_id=uuid7(time.time_ns() // 1_000_000, os.urandom(10)),
-        kind="evidence",
-        requested_by=actor(settings),
-        query=asked.query,
-        rows=done.leaves,
-        bytes_written=done.value_bytes,
-        sha256=done.manifest_sha256,
-        destination=asked.destination,
-        purpose=asked.purpose,
-    )
-    with http_client(settings.clickhouse, headers=claims(settings, asked).headers) as client:
-        record_export(client, row)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditstream.cli.remarks import remark
+from auditstream.cli.report_options import PeriodOption
+
 if TYPE_CHECKING:
-    from auditstream.cli.accessing import Reading
     from auditstream.cli.context import Context
-    from auditstream.core.settings import Settings
     from auditstream.focus.exporting import Exported
     from auditstream.focus.rows import Row
     from auditstream.query.charge_rows import Unpriced, Wanted
@@ -55,7 +53,7 @@ def register(group: typer.Typer) -> None:
 def focus(
     context: typer.Context,
     *,
-    period: Annotated[str, typer.Option(help="2026-11, 2026-11-03, 2026-W45, last-7d, or FROM/TO.")],
+    period: PeriodOption,
     out: Annotated[Path, typer.Option(help="Folder to make; it must not be there yet.")],
     version: Annotated[
         Version, typer.Option(help="Version of FOCUS; 1.4 is a working draft.")
@@ -77,6 +75,7 @@ def focus(
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, tell_result, told_reader
     from auditstream.cli.auditing import progress_of
+    from auditstream.cli.export_record import record_export_of
     from auditstream.cli.printing import print_document
     from auditstream.focus.exporting import Form, export
     from auditstream.query.charge_rows import READ_FROM, Wanted, store_time, unpriced_events
@@ -92,7 +91,14 @@ def focus(
     )
 
     def record(exported: Exported) -> None:
-        _record(deployment.settings, exported, asked)
+        record_export_of(
+            deployment.settings,
+            asked,
+            kind="focus",
+            rows=exported.rows,
+            size_bytes=exported.size_bytes,
+            sha256=exported.manifest_sha256,
+        )
         tell_result(deployment, asked, rows=exported.rows, size_bytes=exported.size_bytes)
 
     with (
@@ -151,31 +157,10 @@ def _said(wanted: Wanted, unpriced: list[Unpriced], now: datetime) -> dict[str, 
 
 def _remark(context: Context, unpriced: list[Unpriced]) -> None:
     count = sum(each.events for each in unpriced)
-    if not count or context.quiet:
+    if not count:
         return
     named = ", ".join(f"{each.provider or '?'}/{each.model or '?'}" for each in unpriced[:3])
-    sys.stderr.write(
-        f"{count} events have no price and are in no sum, most of {named}: the manifest lists the models\n"
+    remark(
+        context,
+        f"{count} events have no price and are in no sum, most of {named}: the manifest lists the models",
     )
-
-
-def _record(settings: Settings, done: Exported, asked: Reading) -> None:
-    """Insert the export's row into table `exports`."""
-    from auditstream.cli.accessing import actor, claims
-    from auditstream.core.ids import uuid7
-    from sinks.clients import http_client
-    from sinks.export_log import ExportRow, record_export
-
-    row = ExportRow(
-        export_id=uuid7(time.time_ns() // 1_000_000, os.urandom(10)),
-        kind="focus",
-        requested_by=actor(settings),
-        query=asked.query,
-        rows=done.rows,
-        bytes_written=done.size_bytes,
-        sha256=done.manifest_sha256,
-        destination=asked.destination,
-        purpose=asked.purpose,
-    )
-    with http_client(settings.clickhouse, headers=claims(settings, asked).headers) as client:
-        record_export(client, row)

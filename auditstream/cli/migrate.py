@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditstream.cli.context import Context
+from auditstream.cli.remarks import remark
 from auditstream.core.errors import RequestError
 from auditstream.core.settings import Settings
 
@@ -44,7 +45,7 @@ def plan(
         return
     rows = [(each.version, each.name, len(each.statements(engine))) for each in pending]
     print_rows(context.obj, ("version", "name", "statements"), rows)
-    _remark(context.obj, f"{len(pending)} pending")
+    remark(context.obj, f"{len(pending)} pending")
 
 
 def apply(
@@ -74,15 +75,15 @@ def apply(
             done = migrate.apply(
                 client,
                 settings.clickhouse.engine,
-                before=lambda migration, statement: _remark(
+                before=lambda migration, statement: remark(
                     context.obj, f"{migration.version:04d} {_title(statement)}"
                 ),
             )
         if grants:
             apply_grants(client, settings.clickhouse.database, tenant or ())
-            _remark(context.obj, "roles are as this version needs them")
+            remark(context.obj, "roles are as this version needs them")
     print_rows(context.obj, ("version", "name"), [(each.version, each.name) for each in done])
-    _remark(context.obj, f"{len(done)} applied" if done else "nothing was pending")
+    remark(context.obj, f"{len(done)} applied" if done else "nothing was pending")
 
 
 def status(context: typer.Context) -> None:
@@ -118,7 +119,7 @@ def remember(context: typer.Context) -> None:
     finally:
         reader.close()
     print_rows(context.obj, ("rule", "scope", "what"), [(d.rule, d.scope, d.title) for d in differences])
-    _remark(context.obj, f"{memory.path}: {len(differences)} differences are right from now on")
+    remark(context.obj, f"{memory.path}: {len(differences)} differences are right from now on")
 
 
 @contextmanager
@@ -161,8 +162,3 @@ def _client(context: Context, *, make_database: bool = False) -> Iterator[tuple[
 def _title(statement: str) -> str:
     """Return what a statement makes, for a line of progress."""
     return " ".join(statement.partition("(")[0].split()[:8])
-
-
-def _remark(context: Context, line: str) -> None:
-    if not context.quiet:
-        typer.echo(line, err=True)

@@ -12,10 +12,12 @@ from auditstream.core.errors import RequestError
 if TYPE_CHECKING:
     from auditstream.core.settings import Settings
     from auditstream.pricing.book import PriceBook
+    from auditstream.pricing.reference_book import ReferenceBook
     from auditstream.reference.snapshot import Snapshot
     from sinks.reference import ReferenceStore
 
-_KINDS = ("price", "contract", "rate", "tenant")
+KINDS = ("price", "contract", "rate", "tenant")
+"""Kinds of facts that a book is made of, and the tenants that contracts are with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,18 @@ def stored_book(store: ReferenceStore, revision: int | None = None) -> BookInUse
         RequestError: The revision does not exist.
         RetryableError: No answer.
     """
+    snapshot = store.load(known_revision(store, revision), kinds=KINDS)
+    tenants = frozenset(snapshot.rows("tenant")["tenant_id"].to_list())
+    return BookInUse(book_of(snapshot), tenants or None, snapshot)
+
+
+def book_of(snapshot: Snapshot) -> ReferenceBook:
+    """Return the book that a snapshot with `KINDS` comes to."""
     from auditstream.pricing.catalogue import bundled_catalogue
     from auditstream.pricing.reference_book import ReferenceBook
 
-    snapshot = store.load(known_revision(store, revision), kinds=_KINDS)
     prices, contracts, rates = (snapshot.intervals(kind) for kind in ("price", "contract", "rate"))
-    book = ReferenceBook(bundled_catalogue(), prices=prices, contracts=contracts, rates=rates)
-    tenants = frozenset(snapshot.rows("tenant")["tenant_id"].to_list())
-    return BookInUse(book, tenants or None, snapshot)
+    return ReferenceBook(bundled_catalogue(), prices=prices, contracts=contracts, rates=rates)
 
 
 def known_revision(store: ReferenceStore, revision: int | None) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -12,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditstream.cli.remarks import remarks
+from auditstream.cli.report_options import PeriodOption
+
 if TYPE_CHECKING:
     from auditstream.billing.bill import Bill
     from auditstream.billing.residuals import Limit, Residual
-    from auditstream.cli.context import Context
     from auditstream.core.settings import Settings
     from auditstream.query.named_periods import Span
 
@@ -46,7 +47,7 @@ def reconcile(
     files: Annotated[list[str], typer.Argument(help="Files of one bill, as pages of a cost API.")],
     *,
     form: Annotated[BillFormat, typer.Option("--format", help="Form of the files.")],
-    period: Annotated[str, typer.Option(help="2026-11, 2026-11-03, 2026-W45, last-7d, or FROM/TO.")],
+    period: PeriodOption,
     threshold: Annotated[
         str, typer.Option(help="Residual that may be, in per cent of what is billed.")
     ] = "1%",
@@ -81,7 +82,7 @@ def reconcile(
     if metrics_file is not None:
         _write_metrics(metrics_file, found, limit)
     print_rows(context.obj, _COLUMNS, [_row(each, limit) for each in found])
-    _remark(context.obj, bill, days, found, above)
+    remarks(context.obj, _remarks(bill, days, found, above))
     if above:
         _publish(deployment.settings, above, hashes, tenant)
         raise typer.Exit(ABOVE)
@@ -144,25 +145,21 @@ def _read(form: BillFormat, files: Sequence[str]) -> tuple[Bill, list[str]]:
     return (read_openai_costs if form is BillFormat.OPENAI_COSTS else read_anthropic_costs)(pages), hashes
 
 
-def _remark(
-    context: Context, bill: Bill, days: Sequence[date], found: Sequence[Residual], above: Sequence[Residual]
-) -> None:
-    """Say on stderr what was not compared, and how it ended."""
-    if context.quiet:
-        return
+def _remarks(
+    bill: Bill, days: Sequence[date], found: Sequence[Residual], above: Sequence[Residual]
+) -> Iterator[str]:
+    """Say what was not compared, and how it ended."""
     outside = sum(line.day not in set(days) for line in bill.lines)
     if outside:
-        sys.stderr.write(f"{outside} lines of the bill are of days outside the period\n")
+        yield f"{outside} lines of the bill are of days outside the period"
     for provider, known in sorted(bill.days.items()):
         missing = len(set(days) - known)
         if missing:
-            sys.stderr.write(
-                f"{provider}: {missing} days of the period are not on the bill, and not compared\n"
-            )
+            yield f"{provider}: {missing} days of the period are not on the bill, and not compared"
     for (reason, currency), amount in sorted(bill.passed_over.items()):
         lines = bill.passed_lines[reason, currency]
-        sys.stderr.write(f"not compared: {reason}: {lines} lines, {amount:f} {currency}\n")
-    sys.stderr.write(f"{len(above)} of {len(found)} comparisons are above the threshold\n")
+        yield f"not compared: {reason}: {lines} lines, {amount:f} {currency}"
+    yield f"{len(above)} of {len(found)} comparisons are above the threshold"
 
 
 def _publish(settings: Settings, above: Sequence[Residual], hashes: Sequence[str], tenant: str) -> None:

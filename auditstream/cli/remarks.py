@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import typer
 
 from auditstream.cli.context import Context
@@ -9,5 +11,11 @@ from auditstream.cli.context import Context
 
 def remark(context: Context, line: str) -> None:
     """Write a line to stderr, unless remarks were asked not to be."""
+    remarks(context, (line,))
+
+
+def remarks(context: Context, lines: Iterable[str]) -> None:
+    """Write lines to stderr, unless remarks were asked not to be."""
     if not context.quiet:
-        typer.echo(line, err=True)
+        for line in lines:
+            typer.echo(line, err=True)

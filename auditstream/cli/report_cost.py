@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditstream.cli.remarks import remarks
 from auditstream.cli.report_options import (
     CurrencyOption,
     PeriodOption,
@@ -15,9 +16,9 @@ from auditstream.cli.report_options import (
     currency_of,
     in_currency,
     known_rates,
-    remark,
     report_reader,
     span_of,
+    unpriced_note,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def cost(
     columns = columns_of(asked.by)
     blocks = blocks_of(now, before, nobody=UNATTRIBUTED, limit=limit, width=len(columns))
     _print(context.obj, columns, blocks)
-    remark(context.obj, [*notes, *_missing(blocks)])
+    remarks(context.obj, [*notes, *_missing(blocks)])
 
 
 def _spent(
@@ -161,12 +162,8 @@ def _missing(blocks: Sequence[Block]) -> Iterator[str]:
     if not blocks:
         yield "nothing was recorded in the period, nor in the one before"
     for block in blocks:
-        spent, nobodys = block.unpriced.spent, block.unattributed.spent
-        if spent.unpriced_events:
-            yield (
-                f"unpriced: {spent.unpriced_events} events with {spent.unpriced_tokens} tokens "
-                "have no price: the amounts lack them"
-            )
+        nobodys = block.unattributed.spent
+        yield from unpriced_note(block.unpriced.spent)
         if nobodys.events:
             amount = f", {nobodys.cost_effective.normalize():f} {block.currency}" if block.currency else ""
             yield f"unattributed: {nobodys.events} events{amount} belong to no tenant that is known"

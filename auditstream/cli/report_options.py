@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditstream.cli.context import Context
 from auditstream.core.errors import RequestError
 
 if TYPE_CHECKING:
     from auditstream.cli.running import Deployment
     from auditstream.core.settings import ClickHouseSettings
     from auditstream.costing.conversion import Unconverted
-    from auditstream.costing.spent import Booked
+    from auditstream.costing.spent import Booked, Spent
     from auditstream.query.named_periods import Span
     from auditstream.query.reader import Reader
     from auditstream.reference.known_rates import KnownRates
@@ -49,12 +47,6 @@ def span_of(text: str) -> Span:
     from auditstream.query.named_periods import named_span
 
     return named_span(text, datetime.now(UTC))
-
-
-def remark(context: Context, lines: Iterable[str]) -> None:
-    """Write lines to stderr unless the caller wants none."""
-    if not context.quiet:
-        sys.stderr.writelines(f"{line}\n" for line in lines)
 
 
 @contextmanager
@@ -108,6 +100,15 @@ def in_currency(
 
     found, left = converted(rows, currency_of_tenant, rates)
     return found, list(_unconverted(left))
+
+
+def unpriced_note(spent: Spent) -> Iterator[str]:
+    """Yield a line that says what amounts lack, where they lack something."""
+    if spent.unpriced_events:
+        yield (
+            f"unpriced: {spent.unpriced_events} events with {spent.unpriced_tokens} tokens "
+            "have no price: the amounts lack them"
+        )
 
 
 def _unconverted(left: Iterable[Unconverted]) -> Iterator[str]:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditstream.cli.remarks import remarks
 from auditstream.cli.report_options import (
     CurrencyOption,
     TenantOption,
     currency_of,
     in_currency,
     known_rates,
-    remark,
     report_reader,
+    unpriced_note,
 )
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def showback(
             notes += told
     found = showbacks_of(*sides, nobody=UNATTRIBUTED, limit=_LIMIT)
     _print(context.obj, found, team, month)
-    remark(context.obj, [*notes, *_missing(found, team)])
+    remarks(context.obj, [*notes, *_missing(found, team)])
 
 
 def _of_team(rows: Sequence[Booked], team: str) -> list[Booked]:
@@ -111,9 +112,4 @@ def _missing(found: Sequence[Showback], team: str) -> Iterator[str]:
     if not found:
         yield f"nothing is booked to team {team} in the month, nor in the one before"
     for statement in found:
-        spent = statement.whole.unpriced.spent
-        if spent.unpriced_events:
-            yield (
-                f"unpriced: {spent.unpriced_events} events with {spent.unpriced_tokens} tokens "
-                "have no price: the amounts lack them"
-            )
+        yield from unpriced_note(statement.whole.unpriced.spent)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditstream.cli.report_options import PeriodOption, TenantOption, remark, report_reader, span_of
+from auditstream.cli.remarks import remarks
+from auditstream.cli.report_options import PeriodOption, TenantOption, report_reader, span_of
 from auditstream.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def units(
         found = unit_costs(reader, by.value, span, tenant=tenant, environment=environment)
     columns = (*columns_of(by.value), *_FIGURES)
     print_rows(context.obj, columns, ((*each.key, *_figures(each, _FIGURES)) for each in found))
-    remark(context.obj, _missing(found))
+    remarks(context.obj, _missing(found))
 
 
 def pilot(
@@ -106,7 +107,7 @@ def pilot(
         notes.append(f"the periods are not of one length: {lengths[0]} and {lengths[1]}")
     if not pairs:
         notes.append("no group has costs in one currency in both")
-    remark(context.obj, notes)
+    remarks(context.obj, notes)
 
 
 def _growth_row(grown: Any) -> tuple[Any, ...]:

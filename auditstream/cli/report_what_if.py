@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditstream.cli.price_books import KINDS, book_of
+from auditstream.cli.remarks import remarks
 from auditstream.cli.report_options import (
     PeriodOption,
     TenantOption,
     reference,
-    remark,
     report_reader,
     span_of,
 )
@@ -30,7 +31,6 @@ _COLUMNS = (
     "line", "tenant_id", "model", "currency", "calls", "tokens", "was", "would_be", "difference",
     "difference_pct", "reason",
 )  # fmt: skip
-_KINDS = ("price", "contract", "rate", "tenant")
 
 
 def whatif(
@@ -89,17 +89,12 @@ def _change(model: str | None, cache_read_pct: int | None, contract: Path | None
 
 def _pricer(settings: ClickHouseSettings, contract: Path | None, start: datetime) -> CataloguePricer:
     """Return a pricer by the book as known now, and the contracts that are supposed."""
-    from auditstream.pricing.catalogue import bundled_catalogue
     from auditstream.pricing.pricer import CataloguePricer
-    from auditstream.pricing.reference_book import ReferenceBook
 
-    snapshot = reference(settings, _KINDS)
+    snapshot = reference(settings, KINDS)
     if contract is not None:
         snapshot = _with_contracts(snapshot, contract, start)
-    prices, contracts, rates = (snapshot.intervals(kind) for kind in ("price", "contract", "rate"))
-    return CataloguePricer(
-        ReferenceBook(bundled_catalogue(), prices=prices, contracts=contracts, rates=rates)
-    )
+    return CataloguePricer(book_of(snapshot))
 
 
 def _with_contracts(snapshot: Snapshot, path: Path, start: datetime) -> Snapshot:
@@ -123,7 +118,7 @@ def _with_contracts(snapshot: Snapshot, path: Path, start: datetime) -> Snapshot
         recorded_at=start,
         actor="supposed",
     )
-    tables = {kind: snapshot.rows(kind) for kind in _KINDS}
+    tables = {kind: snapshot.rows(kind) for kind in KINDS}
     return Snapshot(revision, tables | {"contract": pl.concat([tables["contract"], rows])})
 
 
@@ -138,7 +133,7 @@ def _print(context: Any, found: Sequence[Supposed]) -> None:
         f"{each.tokens} tokens: {each.reason}"
         for each in left
     ]
-    remark(context, notes if found else ["no calls were recorded in the period"])
+    remarks(context, notes if found else ["no calls were recorded in the period"])
 
 
 def _row(one: Supposed) -> dict[str, Any]:

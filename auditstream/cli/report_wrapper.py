@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from auditstream.cli.remarks import remarks
 from auditstream.cli.report_options import (
     CurrencyOption,
     PeriodOption,
@@ -18,7 +19,6 @@ from auditstream.cli.report_options import (
     currency_of,
     in_currency,
     reference,
-    remark,
     report_reader,
     span_of,
 )
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from auditstream.query.reader import Reader
     from auditstream.reference.known_rates import KnownRates
     from auditstream.reference.known_rules import KnownRules
+
+Amount = TypeVar("Amount", "Charge", "Share")
 
 _COLUMNS = (
     "month", "tenant_id", "currency", "line", "part", "own", "allocated", "amount", "share_pct", "multiple",
@@ -95,7 +97,7 @@ def wrapper(
     if tenant is not None:
         months = [_of_tenant(each, tenant) for each in months]
     _print(context.obj, months)
-    remark(context.obj, [*dict.fromkeys(notes), *_missing(months), *_unmeasured(known)])
+    remarks(context.obj, [*dict.fromkeys(notes), *_missing(months), *_unmeasured(known)])
 
 
 def _seconds(text: str) -> Decimal:
@@ -148,8 +150,8 @@ def _month(reader: Reader, span: Span, known: _Known, note: Callable[[str], None
     own = [] if known.measured is None else own_costs(known.prices, known.measured, events)
     if known.code is not None:
         used = _in_code(used, known, note)
-        charges = _charges_in_code(charges, known, note)
-        own = _own_in_code(own, span.start.date(), known, note)
+        charges = _amounts_in_code(charges, lambda charge: charge.day, known, note)
+        own = _amounts_in_code(own, lambda _: span.start.date(), known, note)
     shares, residuals = allocated(charges, known.rules.on, weights_of(reader, span), nobody=UNATTRIBUTED)
     return MonthOfCosts(
         month=_month_text(span),
@@ -161,14 +163,13 @@ def _month(reader: Reader, span: Span, known: _Known, note: Callable[[str], None
 
 def _shares_of_use(rows: Sequence[Booked]) -> Iterator[Share]:
     """Yield what calls cost, and what else happened that had a cost of its own; not operational costs."""
-    from auditstream.core.ids import CALL_TYPES
+    from auditstream.core.event_types import CALL_TYPES, OPERATIONAL_COST
     from auditstream.costing.allocation import Share
     from auditstream.costing.categories import INFERENCE, category_word
-    from auditstream.query.operational_costs import OPERATIONAL
 
     for row in rows:
         (kind,) = row.key
-        if kind == OPERATIONAL or not row.currency:
+        if kind == OPERATIONAL_COST or not row.currency:
             continue
         part = INFERENCE if kind in CALL_TYPES else category_word(kind.rpartition(".")[2])
         yield Share(row.tenant, part, row.currency, row.spent.cost_effective, "")
@@ -182,28 +183,19 @@ def _in_code(rows: Sequence[Booked], known: _Known, note: Callable[[str], None])
     return found
 
 
-def _charges_in_code(charges: Sequence[Charge], known: _Known, note: Callable[[str], None]) -> list[Charge]:
+def _amounts_in_code(
+    amounts: Sequence[Amount], day_of: Callable[[Amount], date], known: _Known, note: Callable[[str], None]
+) -> list[Amount]:
+    """Return amounts of tenants in the currency asked for, at the rate of their day."""
     from auditstream.costing.spent import Booked, Spent
 
     rows = [
-        Booked((), each.tenant, each.currency, Spent(cost_effective=each.amount), each.day)
-        for each in charges
+        Booked((), each.tenant, each.currency, Spent(cost_effective=each.amount), day_of(each))
+        for each in amounts
     ]
     return [
-        replace(charge, currency=row.currency, amount=row.spent.cost_effective)
-        for charge, row in zip(charges, _in_code(rows, known, note), strict=True)
-    ]
-
-
-def _own_in_code(
-    shares: Sequence[Share], day: date, known: _Known, note: Callable[[str], None]
-) -> list[Share]:
-    from auditstream.costing.spent import Booked, Spent
-
-    rows = [Booked((), each.tenant, each.currency, Spent(cost_effective=each.amount), day) for each in shares]
-    return [
-        replace(share, currency=row.currency, amount=row.spent.cost_effective)
-        for share, row in zip(shares, _in_code(rows, known, note), strict=True)
+        replace(each, currency=row.currency, amount=row.spent.cost_effective)
+        for each, row in zip(amounts, _in_code(rows, known, note), strict=True)
     ]
 
 

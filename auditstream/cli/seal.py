@@ -11,6 +11,7 @@ import typer
 
 from auditstream.cli.context import Context
 from auditstream.cli.files import read_bytes, write_bytes
+from auditstream.cli.remarks import remark
 from auditstream.cli.waiting import waiting
 from auditstream.core.errors import RequestError
 
@@ -145,7 +146,7 @@ def new(
         if former is not None:
             _announce(settings, _changes(settings, ring), actor)
         create_key_file(path, ring)
-        _say(context.obj, f"{path} is the secret of {name}: keep a copy where it is safe")
+        remark(context.obj, f"{path} is the secret of {name}: keep a copy where it is safe")
     if vkey_file is not None:
         write_bytes(vkey_file, Vkeys(ring.verifiers(name)).to_bytes())
     _show(context.obj, settings, ring)
@@ -172,7 +173,7 @@ def rotate(
     ring = before.rotated()
     _announce(settings, _changes(settings, ring), actor)
     replace_key_file(path, before, ring)
-    _say(context.obj, f"generation {len(ring.generations)} signs from the next round on")
+    remark(context.obj, f"generation {len(ring.generations)} signs from the next round on")
     _show(context.obj, settings, ring)
 
 
@@ -265,8 +266,3 @@ def _show(context: Context, settings: Settings, ring: KeyRing) -> None:
     name = settings.evidence.deployment_name
     rows = [(name, number, key.text) for number, key in enumerate(ring.verifiers(name), start=1)]
     print_rows(context, _KEY_COLUMNS, rows)
-
-
-def _say(context: Context, line: str) -> None:
-    if not context.quiet:
-        typer.echo(line, err=True)

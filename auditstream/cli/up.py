@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditstream.cli.context import Context
+from auditstream.cli.remarks import remark
 
 if TYPE_CHECKING:
     from auditstream.core.settings import Settings
@@ -43,7 +45,7 @@ def up(context: typer.Context, *, broker: BrokerOption = None, port_base: PortBa
         with stopping_once(), running(context.obj, broker, port_base) as deployment:
             stay(deployment)
     except Terminated:
-        remark(context.obj)("stopped")
+        remark(context.obj, "stopped")
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def running(
     from auditstream.cli.wiring import load_settings
     from auditstream.embedded.deployment import start_deployment
 
-    say = remark(context)
+    say = partial(remark, context)
     settings = load_settings(context)
     with start_deployment(
         settings, broker=broker, port_base=port_base, say=say, prepare=prepare
@@ -83,10 +85,3 @@ def stay(deployment: Deployment) -> None:
     while True:
         deployment.check()
         time.sleep(0.5)
-
-
-def remark(context: Context) -> Callable[[str], None]:
-    """Return what writes a line for a person, unless there should be none."""
-    if context.quiet:
-        return lambda _: None
-    return lambda line: typer.echo(line, err=True)

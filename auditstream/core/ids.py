@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 for events (RFC 9562, section 5.7), and model calls with their keys."""
+"""Identifiers: UUIDv7 for events (RFC 9562, section 5.7), and keys of model calls."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ def uuid7(unix_ms: int | None = None, random: bytes | None = None) -> uuid.UUID:
     value = value & ~(0x3 << 62) | 0x2 << 62  # variant
     return uuid.UUID(int=value)
 
-
-CALL_TYPES = ("ai.inference", "ai.embedding")
-"""Types of events that are one call of a model each."""
 
 CALL_KEY_BYTES = 16
 """Length of a call's key: that of an event id, so that both are looked up in the same way."""

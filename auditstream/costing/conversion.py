@@ -37,6 +37,11 @@ class Unconverted:
     effective: Decimal
 
 
+def at_rate(amount: Decimal, rate: Decimal) -> Decimal:
+    """Return an amount in another currency, rounded to 12 decimals, halves to even."""
+    return rounded(times(amount, rate))
+
+
 def converted(
     rows: Iterable[Booked], quote_of: Callable[[str], str], rates: Rates
 ) -> tuple[list[Booked], list[Unconverted]]:
@@ -62,6 +67,6 @@ def converted(
             left.append(Unconverted(row.currency, quote, row.day, row.spent.cost_effective))
             found.append(row)
             continue
-        amounts: dict[str, Any] = {name: rounded(times(getattr(row.spent, name), rate)) for name in AMOUNTS}
+        amounts: dict[str, Any] = {name: at_rate(getattr(row.spent, name), rate) for name in AMOUNTS}
         found.append(replace(row, currency=quote, spent=replace(row.spent, **amounts)))
     return found, left

@@ -54,11 +54,6 @@ class Statement:
         return total(part.amount for part in self.parts)
 
     @property
-    def availability(self) -> Decimal:
-        """Sum of what is paid used or not."""
-        return total(part.amount for part in self.parts if part.name in AVAILABILITY)
-
-    @property
     def amount(self) -> Decimal:
         """Sum of all."""
         return total((self.inference.amount, self.wrapper))

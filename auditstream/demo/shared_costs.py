@@ -11,8 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from auditstream.core.event_types import OPERATIONAL_COST
 from auditstream.demo.cast import PLATFORM_SOURCE
 from auditstream.demo.drafts import SCHEMA_REV, Draft, Pen
+from auditstream.pricing.lines import AMOUNTS
 from auditstream.reference.allocations import AllocationRule
 
 _HOUR_US = 3_600_000_000
@@ -58,7 +60,7 @@ def shared_costs(pen: Pen, start_us: int) -> Iterator[Draft]:
         start_us: Start of the hour, microseconds since the epoch.
     """
     for shared in SHARED:
-        amounts = dict.fromkeys(("list", "contracted", "effective", "billed"), shared.amount)
+        amounts = dict.fromkeys(AMOUNTS, shared.amount)
         line = {
             "category": shared.category,
             "period_start": start_us,
@@ -80,7 +82,7 @@ def shared_costs(pen: Pen, start_us: int) -> Iterator[Draft]:
             "actor_id": "billing",
             "credential_id": "",
             "event_id": pen.event_id(start_us),
-            "event_type": "ai.cost.operational",
+            "event_type": OPERATIONAL_COST,
             "event_time": start_us,
             "outcome": "SUCCESS",
             "severity": 1,

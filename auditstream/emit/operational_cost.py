@@ -8,9 +8,9 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
+from auditstream.core.event_types import OPERATIONAL_COST
 from auditstream.emit.model_call import event_id
 
-EVENT_TYPE = "ai.cost.operational"
 SERVICE = "service"
 """Attribute with the name of the service that was charged for; allocation rules go by it."""
 
@@ -74,7 +74,7 @@ def event_of(cost: OperationalCost, format_name: str, file_hash: bytes) -> dict[
     attributes = {SERVICE: cost.service, **cost.attributes, **exact}
     return {
         "event_id": event_id(cost.start, file_hash, cost.line),
-        "event_type": EVENT_TYPE,
+        "event_type": OPERATIONAL_COST,
         "event_time": cost.start,
         "source": f"urn:auditstream:emit:{format_name}",
         "source_instance": file_hash.hex()[:16],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
 
+from auditstream.core.event_types import OPERATIONAL_COST
 from auditstream.focus.charge import Charge, ChargeDifference, ChargeLine
 from auditstream.focus.services import UNKNOWN, Service, service_of
 from auditstream.focus.units import Unit, unit_of
@@ -16,8 +17,6 @@ Row = Mapping[str, object]
 
 NO_CURRENCY = "XXX"
 """ISO 4217 for "no currency": a difference was booked without one."""
-
-OPERATIONAL = "ai.cost.operational"
 
 _PRICE_STEP = Decimal(1).scaleb(-18)
 _LINE_STEP = Decimal(1).scaleb(-12)
@@ -82,7 +81,7 @@ def difference_row(charge: ChargeDifference, length: timedelta) -> Row:
 
     It has no quantity and no price: the events are those of the rows that it corrects.
     """
-    producer = UNKNOWN if charge.event_type == OPERATIONAL else ""
+    producer = UNKNOWN if charge.event_type == OPERATIONAL_COST else ""
     service = service_of(charge.provider, producer, "")
     is_closed = charge.recorded_month > charge.charge_start
     why = f"{_WHY.get(charge.kind, charge.kind)}: {charge.model or service.name}"

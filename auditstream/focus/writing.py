@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import IO, Literal, Protocol, Self
+from typing import IO, Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,20 +24,6 @@ from auditstream.focus.rows import Row
 FileFormat = Literal["csv", "parquet"]
 
 _GROUP_ROWS = 16_384  # of a Parquet row group: some ten megabytes of Python values
-
-
-class RowWriter(Protocol):
-    """Takes the rows of one file; what was not closed is no file."""
-
-    def write(self, rows: Iterable[Row]) -> int:
-        """Add rows, and return how many."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
 
 class CsvWriter:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
-from auditstream.costing.conversion import Rates
-from auditstream.costing.exact import ZERO, rounded, times
+from auditstream.costing.conversion import Rates, at_rate
+from auditstream.costing.exact import ZERO, rounded
 from auditstream.notify.budget_periods import BudgetPeriod, period_at
 from auditstream.reference.limits import Budget
 from schemas.records.vocabulary import SignalState
@@ -124,4 +124,4 @@ def _converted(spent: Spent, currency: str, rates: Rates) -> Decimal | None:
     if spent.currency == currency:
         return spent.amount
     rate = rates.rate(spent.currency, currency, spent.day)
-    return None if rate is None else rounded(times(spent.amount, rate))
+    return None if rate is None else at_rate(spent.amount, rate)

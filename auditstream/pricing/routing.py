@@ -190,3 +190,9 @@ def _route(key: tuple[Any, ...]) -> Route:
     provider, served, requested, tier, batch, region, tenant = key
     models = tuple(dict.fromkeys(name for name in (served, requested) if name))
     return Route(provider or "", models, tier_of(tier, batch=batch), region, tenant)
+
+
+def unsaid_as_null(events: pl.DataFrame) -> pl.DataFrame:
+    """Return events as the store has them with the text of `ROUTE_COLUMNS` that says nothing as null."""
+    texts = [name for name in ROUTE_COLUMNS if events.schema[name] == pl.String and name != _TENANT]
+    return events.with_columns(pl.when(pl.col(name) != "").then(name).alias(name) for name in texts)

@@ -14,15 +14,15 @@ from typing import Literal
 from auditstream.core.errors import RequestError
 from auditstream.focus.charge import ChargeDifference, ChargeLine
 from auditstream.query.named_periods import Span
-from auditstream.query.predicates import Conditions, time_text
+from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
+from sinks.expressions import ANSWERED_MODEL, time_text
 
 READ_FROM = ("events", "cost_adjustments")
 """Tables that the charges are read from."""
 
 Granularity = Literal["hour", "day"]
 
-_MODEL = "if(inference_response_model != '', inference_response_model, inference_request_model)"
 _STARTS: dict[Granularity, str] = {
     "hour": "toStartOfHour(event_time)",
     "day": "toStartOfDay(event_time, 'UTC')",
@@ -144,7 +144,7 @@ def charge_lines(reader: Reader, wanted: Wanted) -> Iterator[ChargeLine]:
     conditions = _of_events(wanted)
     conditions.add("cost_status = 'priced'")
     sql = _LINES.format(
-        start=_STARTS[wanted.granularity], owners=_OWNERS, model=_MODEL, conditions=conditions.sql
+        start=_STARTS[wanted.granularity], owners=_OWNERS, model=ANSWERED_MODEL, conditions=conditions.sql
     )
     for batch in reader.batches(sql, conditions.parameters, doing="read of cost lines"):
         yield from (ChargeLine(**record) for record in batch.to_pylist())
@@ -171,7 +171,7 @@ def unpriced_events(reader: Reader, wanted: Wanted) -> list[Unpriced]:
     conditions = _of_events(wanted)
     conditions.add("cost_status = 'unpriced'")
     booked = _of_adjustments(wanted)
-    sql = _UNPRICED.format(model=_MODEL, conditions=conditions.sql, booked=booked.sql)
+    sql = _UNPRICED.format(model=ANSWERED_MODEL, conditions=conditions.sql, booked=booked.sql)
     # Both bind the same values in the same order, so that one set of parameters serves both.
     found = reader.table(sql, conditions.parameters, doing="count of unpriced events")
     return [Unpriced(str(provider), str(model), int(events)) for provider, model, events in found.rows]

@@ -15,14 +15,14 @@ from typing import Any
 from auditstream.costing.spent import AMOUNTS, COUNTS, Booked, Spent
 from auditstream.query.cost_dimensions import Dimension, columns_of
 from auditstream.query.named_periods import Span
-from auditstream.query.predicates import Conditions, time_text
+from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
+from sinks.expressions import ANSWERED_MODEL, time_text
 
 HOURLY, EVENTS, ADJUSTMENTS = "costs_current", "events", "cost_adjustments"
 """Tables that are read."""
 
 _TOKENS = tuple(name for name in COUNTS if name.endswith("_tokens") and name != "unpriced_tokens")
-_MODEL = "if(inference_response_model != '', inference_response_model, inference_request_model)"
 _TIME = "DateTime64(6, 'UTC')"
 
 
@@ -103,7 +103,7 @@ def events_sql(asked: Asked, *, unpriced_alone: bool = False) -> tuple[str, Cond
     own = [column for each in asked.by if not each.is_booked for column in each.reads]
     booked = [column for each in asked.by if each.is_booked for column in each.reads]
     of_event = "".join(f", {column}" for column in own)
-    dimensions = [*(f"{_MODEL} AS model" if name == "model" else name for name in booked), *own]
+    dimensions = [*(f"{ANSWERED_MODEL} AS model" if name == "model" else name for name in booked), *own]
     adjusted = [*(f"a.{name} AS {name}" for name in booked), *(f"e.{name} AS {name}" for name in own)]
     sums = ", ".join(f"sum(b.{name}) AS {name}" for name in (*COUNTS, *AMOUNTS))
     select, group = _grouped(asked, "event_time", [each.reads for each in asked.by])

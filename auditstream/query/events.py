@@ -14,6 +14,7 @@ from auditstream.query.grammar import Term
 from auditstream.query.periods import Period
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader, Table
+from sinks.expressions import ANSWERED_MODEL
 
 LIST_COLUMNS = (
     "event_time", "event_id", "tenant_id", "event_type", "source", "project_id", "actor_id", "agent_id",
@@ -28,8 +29,7 @@ FOUND_IN, SHOWN_FROM = "events_current", "events"
 MOST_ROWS = 10_000
 """Largest limit of a search; more is an export."""
 
-_MODEL = "if(inference_response_model != '', inference_response_model, inference_request_model) AS model"
-_LISTED = ", ".join(_MODEL if name == "model" else name for name in LIST_COLUMNS)
+_LISTED = ", ".join(f"{ANSWERED_MODEL} AS model" if name == "model" else name for name in LIST_COLUMNS)
 _LEAF = re.compile(r"(?P<log>[A-Za-z0-9._-]{1,249}/\d{1,9}/[0-9a-f]{1,32})/(?P<index>\d{1,19})")
 # No id is made long after its event is recorded; a clock may be wrong by hours, hardly by more.
 _CLOCK_SLACK = timedelta(days=2)

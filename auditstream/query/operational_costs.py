@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from auditstream.core.ids import CALL_TYPES
+from auditstream.core.event_types import CALL_TYPES, OPERATIONAL_COST
 from auditstream.costing.allocation import Charge, Weights
 from auditstream.costing.categories import category_word
 from auditstream.costing.own_cost import Measured
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
-
-OPERATIONAL = "ai.cost.operational"
-"""Type of the events that operational costs come as."""
 
 READ_FROM = ("events_current",)
 """Tables that charges and weights are read from."""
@@ -33,7 +30,7 @@ def charges_of(reader: Reader, span: Span) -> list[Charge]:
     """
     conditions = Conditions()
     conditions.add_period(span.period)
-    kind = conditions.bind(OPERATIONAL, "String")
+    kind = conditions.bind(OPERATIONAL_COST, "String")
     sql = f"""
 SELECT tenant_id, ifNull(line.category, '') AS category, attributes['service'] AS service,
     line.currency AS currency, toDate(event_time) AS day, sum(ifNull(line.effective, 0)) AS amount

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from auditstream.core.errors import RequestError
 from auditstream.query.fields import Kind
 from auditstream.query.grammar import Comparison, QueryError, Term, Words
 from auditstream.query.periods import Period, moment
+from sinks.expressions import time_text
 
 _INT64 = range(-(1 << 63), 1 << 63)
 _TIME = "DateTime64(6, 'UTC')"
@@ -86,11 +86,6 @@ class Conditions:
         """Return the placeholder of a comparison's value."""
         read, sql_type = _READ[term.field.kind]
         return self.bind(read(term), sql_type)
-
-
-def time_text(at: datetime) -> str:
-    """Return a point of time as a parameter of type DateTime64(6, 'UTC')."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _wrong(term: Comparison, expected: str) -> QueryError:

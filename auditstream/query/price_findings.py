@@ -5,6 +5,7 @@ from __future__ import annotations
 from auditstream.query.periods import Period
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader, Table
+from sinks.expressions import ANSWERED_MODEL
 
 READ_FROM = "events_current"
 """Table that both read: each event once, with what was learnt later."""
@@ -18,11 +19,10 @@ DIFFERENCE_COLUMNS = (
     "not_compared",
 )  # fmt: skip
 
-_MODEL = "if(inference_response_model != '', inference_response_model, inference_request_model)"
 
 _UNPRICED = f"""
 SELECT
-    toString(inference_provider) AS provider, toString({_MODEL}) AS model,
+    toString(inference_provider) AS provider, toString({ANSWERED_MODEL}) AS model,
     toString(inference_service_tier) AS tier, toString(inference_region) AS region,
     toString(unpriced_reason) AS reason, toString(unpriced_meter) AS meter,
     count() AS events, sum(ifNull(input_tokens, 0) + ifNull(output_tokens, 0)) AS tokens,
@@ -35,7 +35,7 @@ ORDER BY events DESC, provider, model, tier, region, reason, meter"""  # noqa: S
 
 _DIFFERENCES = f"""
 SELECT
-    toString(inference_provider) AS provider, toString({_MODEL}) AS model,
+    toString(inference_provider) AS provider, toString({ANSWERED_MODEL}) AS model,
     toString(cost_currency) AS currency,
     countIf(cost_difference IS NOT NULL) AS events,
     sumIf(cost_billed, cost_difference IS NOT NULL) AS reported,

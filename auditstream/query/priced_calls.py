@@ -7,20 +7,19 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from auditstream.core.ids import CALL_TYPES
+from auditstream.core.event_types import CALL_TYPES
 from auditstream.pricing.lines import COSTS
-from auditstream.pricing.routing import ROUTE_COLUMNS
+from auditstream.pricing.routing import ROUTE_COLUMNS, unsaid_as_null
 from auditstream.pricing.usage import USAGE_COLUMNS
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
 from sinks.columns import TABLE_SCHEMA
+from sinks.expressions import ANSWERED_MODEL
 
 READ_FROM = ("events_current",)
 """Tables that are read."""
 
-_ASKED = "inference_request_model"
-_ANSWERED = "inference_response_model"
 _COLUMNS = tuple(
     dict.fromkeys((
         "event_type", "outcome", "event_time", "tenant_id", *ROUTE_COLUMNS, *USAGE_COLUMNS, "cost_currency",
@@ -64,7 +63,7 @@ def priced_calls(reader: Reader, wanted: Wanted) -> Iterator[pl.DataFrame]:
         conditions.add(f"inference_provider = {conditions.bind(wanted.provider, 'String')}")
     if wanted.model is not None:
         name = conditions.bind(wanted.model, "String")
-        conditions.add(f"if({_ANSWERED} != '', {_ANSWERED}, {_ASKED}) = {name}")
+        conditions.add(f"{ANSWERED_MODEL} = {name}")
     sql = f"SELECT {', '.join(_COLUMNS)} FROM events_current WHERE {conditions.sql}"  # noqa: S608  parameters
     for batch in reader.batches(sql, conditions.parameters, doing="read of calls"):
         yield _typed(pl.DataFrame(pl.from_arrow(batch)))
@@ -72,8 +71,4 @@ def priced_calls(reader: Reader, wanted: Wanted) -> Iterator[pl.DataFrame]:
 
 def _typed(found: pl.DataFrame) -> pl.DataFrame:
     typed = found.select(pl.col(name).cast(TABLE_SCHEMA[name]) for name in _COLUMNS)
-    texts = [name for name in ROUTE_COLUMNS if typed.schema[name] == pl.String and name != "tenant_id"]
-    return typed.with_columns(
-        *(pl.when(pl.col(name) != "").then(name).alias(name) for name in texts),
-        pl.lit([], dtype=TABLE_SCHEMA[COSTS]).alias(COSTS),
-    )
+    return unsaid_as_null(typed).with_columns(pl.lit([], dtype=TABLE_SCHEMA[COSTS]).alias(COSTS))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from auditstream.billing.residuals import Recorded
 from auditstream.focus.services import provider_of
 from auditstream.query.named_periods import Span
-from auditstream.query.predicates import Conditions, time_text
+from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
+from sinks.expressions import time_text
 
 READ_FROM = ("costs_current",)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
-from auditstream.core.ids import CALL_TYPES
+from auditstream.core.event_types import CALL_TYPES
 from auditstream.costing.exact import ZERO
 from auditstream.costing.units import UnitCosts
 from auditstream.query.cost_dimensions import DIMENSIONS, Dimension

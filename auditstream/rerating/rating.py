@@ -7,7 +7,7 @@ from typing import Protocol
 import polars as pl
 
 from auditstream.attribution.filling import as_stated
-from auditstream.pricing.routing import REFUSAL, ROUTE_COLUMNS
+from auditstream.pricing.routing import REFUSAL, unsaid_as_null
 from auditstream.rerating.bookings import FOUND, OWNER, PRICE
 
 NEW = "new_"
@@ -84,11 +84,9 @@ def as_received(leaves: pl.DataFrame) -> pl.DataFrame:
     Lines are the event's own where no price book was asked for them. Text that says nothing is null, as it
     is in an event that was just decoded.
     """
-    texts = [name for name in ROUTE_COLUMNS if leaves.schema[name] == pl.String and name != "tenant_id"]
     reported = pl.col("price_book_revision") == ""
-    return as_stated(leaves).with_columns(
+    return unsaid_as_null(as_stated(leaves)).with_columns(
         pl.col("tenant_claim").alias("tenant_id"),
-        *(pl.when(pl.col(name) != "").then(name).alias(name) for name in texts),
         pl.when(reported).then("costs").otherwise(pl.lit([], dtype=leaves.schema["costs"])).alias("costs"),
     )
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from auditstream.core.ids import CALL_TYPES, call_key
+from auditstream.core.event_types import CALL_TYPES
+from auditstream.core.ids import call_key
 from auditstream.core.ports import History, LogId, Segment
 from auditstream.pricing.lines import AMOUNTS
 from streams.recording.repeats import WINDOW_LEAVES, RepeatIndex

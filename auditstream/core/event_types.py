@@ -1,0 +1,9 @@
+"""Types of events that more than one room treats in its own way."""
+
+from __future__ import annotations
+
+CALL_TYPES = ("ai.inference", "ai.embedding")
+"""Events that are one call of a model each."""
+
+OPERATIONAL_COST = "ai.cost.operational"
+"""Events about what is paid beside calls."""
