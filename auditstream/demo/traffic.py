@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -98,8 +99,9 @@ class Traffic:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for sender in self._senders.values():
-            sender.abandon()
+        with ExitStack() as ending:  # all of them, even when one cannot end
+            for sender in self._senders.values():
+                ending.callback(sender.abandon)
 
     def _sender(self, sending: Sending) -> Sender:
         way, draft = sending.way, sending.draft

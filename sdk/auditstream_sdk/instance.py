@@ -379,6 +379,7 @@ class Instance:
                     self._delivery.pacing.hurry()
                     self._delivery.step(lambda: None)
         with self._writer.lock:
+            self._writer.is_ended = True
             for log in self._delivery.logs:
                 log.close()
         self._transport.close()
@@ -387,19 +388,28 @@ class Instance:
             self._progress.notify_all()
 
     def _write_down(self) -> None:
-        """Write everything in memory to the log, with a last heartbeat, and say that it is complete."""
+        """Write everything in memory to the log, with a last heartbeat, and say that it is complete.
+
+        Who closes and the thread may both come here; who comes when the thread has let go of the log finds
+        it written.
+        """
         self._pending.close()
-        try:
-            with self._writer.lock:
-                self._writer.drain()
-                if self._settings.heartbeat_s and self._pending.last:
-                    self._writer.write_heartbeat()
-            if isinstance(self._log, SpoolLog) and not self._writer.is_stalled:
-                if self._settings.fsync != "never":
-                    self._log.sync()
-                self._log.page.set_complete()
-        except OSError as error:
-            self._complain(error)
+        with self._writer.lock:
+            if self._writer.is_ended:
+                return
+            try:
+                self._write_last()
+            except OSError as error:
+                self._complain(error)
+
+    def _write_last(self) -> None:
+        self._writer.drain()
+        if self._settings.heartbeat_s and self._pending.last:
+            self._writer.write_heartbeat()
+        if isinstance(self._log, SpoolLog) and not self._writer.is_stalled:
+            if self._settings.fsync != "never":
+                self._log.sync()
+            self._log.page.set_complete()
 
     def _complain(self, error: OSError) -> None:
         self._notices.error(

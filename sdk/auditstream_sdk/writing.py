@@ -69,6 +69,7 @@ class Writer:
         lock: Held by whoever writes, reads or settles a log.
         dropped: Events that were lost and told of.
         is_unsynced: Whether something was written since it was last set to False.
+        is_ended: Whether the log was let go: nothing may be written to it. Set with the lock held.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Writer:
         self.lock = Lock()
         self.dropped = 0
         self.is_unsynced = False
+        self.is_ended = False
         self._settings = settings
         self._log = log
         self._pending = pending
@@ -115,11 +117,13 @@ class Writer:
     def drain(self) -> None:
         """Write the queue to the log; what does not fit stays, and callers drop once the queue is full.
 
-        Called with the lock held.
+        Called with the lock held. Who waited for it while the log was let go finds nothing to do.
 
         Raises:
             OSError: The disk does not take it; nothing is lost by that.
         """
+        if self.is_ended:
+            return
         while True:
             if not self._stalled:
                 items = self._pending.take(_CHUNK)

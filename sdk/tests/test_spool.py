@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -348,6 +349,19 @@ def test_a_client_that_was_closed_leaves_nothing_to_report_even_after_that(make_
     events = gateway.wait_for(lambda _: len(names(gateway.events)) == 2)
 
     assert losses(events) == []
+
+
+def test_who_closes_just_as_the_thread_has_let_go_of_the_log_touches_none_of_it(make_client, monkeypatch):
+    def ends_after_it_was_looked_at() -> bool:
+        threading.Thread.join(thread)
+        return True
+
+    client = make_client(url="http://127.0.0.1:9", heartbeat_s=60)
+    client.tool_call(name="first").record()
+    (thread,) = [each for each in threading.enumerate() if each.name == "auditstream-sdk"]
+    monkeypatch.setattr(thread, "is_alive", ends_after_it_was_looked_at)
+
+    assert client.close(0.1) is False
 
 
 def test_events_for_another_key_are_left_alone_until_somebody_says_so(make_client, gateway, tmp_path, caplog):
