@@ -14,6 +14,8 @@ PROJECTED_VALUE_SHA256 = "if(raw_null, toFixedString('', 32), SHA256(raw))"
 VALUE_SHA256 = "if(NOT raw_null, SHA256(raw), if(empty(raw), toFixedString('', 32), SHA256(SHA256(raw))))"
 """The same from the value itself; a null value with bytes is none that was ever sealed, whatever they are."""
 
+_VERSION, _PREFIXED_VERSION = r"'\x01'", r"'\0\x01'"
+
 
 def entry(value_sha256: str) -> str:
     """Return the expression of a leaf's 74-byte entry.
@@ -21,14 +23,22 @@ def entry(value_sha256: str) -> str:
     Args:
         value_sha256: Expression of the value's hash.
     """
+    return f"toFixedString({_concat(_VERSION, value_sha256)}, 74)"
+
+
+def leaf_hash(value_sha256: str) -> str:
+    """Return the expression of a leaf's hash (RFC 6962, section 2.1).
+
+    Args:
+        value_sha256: Expression of the value's hash.
+    """
+    return f"SHA256({_concat(_PREFIXED_VERSION, value_sha256)})"  # an entry first would be a copy more
+
+
+def _concat(begin: str, value_sha256: str) -> str:
     numbers = [_big_endian(each) for each in ("leaf_index", "toUInt64(kafka_offset)", TIMESTAMP_MS)]
-    parts = ["'\\x01'", "char(leaf_kind)", *numbers, EVENT_ID, value_sha256]
-    return f"toFixedString(concat({', '.join(parts)}), 74)"
-
-
-def leaf_hash(entry_expression: str) -> str:
-    """Return the expression of a leaf's hash (RFC 6962, section 2.1) from that of its entry."""
-    return f"SHA256(concat('\\0', {entry_expression}))"
+    parts = [begin, "char(leaf_kind)", *numbers, EVENT_ID, value_sha256]
+    return f"concat({', '.join(parts)})"
 
 
 def _big_endian(number: str) -> str:

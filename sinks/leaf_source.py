@@ -7,7 +7,7 @@ import polars as pl
 
 from auditstream.ledger.leaves import LeafError, LeafRun, MissingLeafError, StoredLeaves
 from sinks.clients import ClientPool
-from sinks.leaf_expressions import EVENT_ID, PROJECTED_VALUE_SHA256, TIMESTAMP_MS, entry, leaf_hash
+from sinks.leaf_expressions import EVENT_ID, PROJECTED_VALUE_SHA256, TIMESTAMP_MS, leaf_hash
 from sinks.refusals import translated
 
 # The projection `log_order` has all of it, in log order. The store hashes natively, on every core; the hash
@@ -16,7 +16,7 @@ _LEAVES = f"""
 SELECT
     leaf_index, leaf_kind, leaf_hash, toUInt64(kafka_offset) AS offset,
     {TIMESTAMP_MS} AS timestamp_ms, {EVENT_ID} AS event_id_bytes, {PROJECTED_VALUE_SHA256} AS value_sha256,
-    {leaf_hash(entry(PROJECTED_VALUE_SHA256))} AS derived
+    {leaf_hash(PROJECTED_VALUE_SHA256)} AS derived
 FROM events
 WHERE log_id = {{log:String}} AND leaf_index >= {{from:UInt64}} AND leaf_index < {{to:UInt64}}
 ORDER BY leaf_index"""  # noqa: S608  # constant expressions; values are parameters

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditstream.evidence.tree_files import ENTRY_ROOM, TreeFiles
+from auditstream.ledger.hashing import HASH_BYTES, joined, row_hashes, split
 from auditstream.ledger.leaves import ENTRY_BYTES
-from auditstream.ledger.merkle import HASH_BYTES, hashes_of
+from auditstream.ledger.merkle import parent_rows
 from auditstream.ledger.tiles import FULL_WIDTH, TILE_HEIGHT
 
 _LENGTH = np.frombuffer(ENTRY_BYTES.to_bytes(ENTRY_ROOM - ENTRY_BYTES), np.uint8)
@@ -61,10 +61,10 @@ def _fits(data: bytes, bundle: bytes | None) -> bool:
 
 def _agreements(pairs: Sequence[tuple[bytes, bytes | None]]) -> Iterator[bool]:
     """Yield of each tile and bundle of the same width whether they agree."""
-    entries = np.frombuffer(b"".join(bundle or b"" for _, bundle in pairs), np.uint8).reshape(-1, ENTRY_ROOM)
+    entries = joined([bundle or b"" for _, bundle in pairs], ENTRY_ROOM)
     leaves = np.zeros((len(entries), 1 + ENTRY_BYTES), np.uint8)  # a leaf is hashed behind a zero byte
     leaves[:, 1:] = entries[:, len(_LENGTH) :]
-    hashes = _hashes(leaves)
+    hashes = row_hashes(leaves).tobytes()
     is_entry = (entries[:, : len(_LENGTH)] == _LENGTH).all(axis=1)
     at = 0
     for data, _ in pairs:
@@ -75,15 +75,7 @@ def _agreements(pairs: Sequence[tuple[bytes, bytes | None]]) -> Iterator[bool]:
 
 def _roots(tiles: Sequence[bytes]) -> Iterator[bytes]:
     """Yield the root over each of some full tiles: a level of all of them at once."""
-    nodes = b"".join(tiles)
+    nodes = joined(tiles, HASH_BYTES)
     for _ in range(TILE_HEIGHT):
-        pairs = np.frombuffer(nodes, np.uint8).reshape(-1, 2 * HASH_BYTES)
-        rows = np.ones((len(pairs), 1 + 2 * HASH_BYTES), np.uint8)  # a node is hashed behind a one
-        rows[:, 1:] = pairs
-        nodes = _hashes(rows)
-    yield from (nodes[at : at + HASH_BYTES] for at in range(0, len(nodes), HASH_BYTES))
-
-
-def _hashes(rows: NDArray[np.uint8]) -> bytes:
-    """Return the SHA-256 of each row, one behind the other."""
-    return b"".join(hashes_of(rows.view(f"V{rows.shape[1]}").ravel().tolist()))
+        nodes = parent_rows(nodes)
+    yield from split(nodes)

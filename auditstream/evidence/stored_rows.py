@@ -18,7 +18,7 @@ from auditstream.query.leaf_tiles import (
     tile_digests,
 )
 from auditstream.query.reader import Reader
-from auditstream.query.segment_rows import SegmentRows, rows_below, segment_rows
+from auditstream.query.segment_rows import SegmentRows, segment_rows
 from sinks.migration_files import Engine
 
 UNSEALED_AFTER_S = 600.0
@@ -59,10 +59,10 @@ class StoredRows:
             rows: How many rows its leaves were derived from.
         """
         size = log.opened.checkpoint.size
-        segments = segment_rows(self._reader, log.log_id)
+        segments = segment_rows(self._reader, log.log_id, size)
         found = list(_segment_findings(log, segments))
         found += self._unsealed(log.origin, segments, size)
-        there = rows_below(self._reader, log.log_id, size)
+        there = sum(each.below for each in segments)
         if there != rows:
             found.append(Finding(log.origin, "surplus_rows", f"{rows} rows below index {size}", f"{there}"))
         return found

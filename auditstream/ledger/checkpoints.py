@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from auditstream.core.errors import VerificationError
+from auditstream.ledger.hashing import HASH_BYTES
 from auditstream.ledger.keys import SignerKey, VerifierKey
-from auditstream.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
+from auditstream.ledger.merkle import EMPTY_ROOT, MAX_SIZE
 from auditstream.ledger.notes import Note, VerifiedSignature, sign_note, verify_note
 from auditstream.ledger.strict_text import from_base64, from_decimal, to_base64
 

@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from stringzilla import sha256
 
 from auditstream.core.errors import VerificationError
-from auditstream.ledger.merkle import hashes_of, leaf_hash, leaf_hashes
+from auditstream.ledger.hashing import HASH_BYTES, Rows, hashes_of, joined, row_hashes, split
+from auditstream.ledger.merkle import leaf_hash, leaf_hashes
 
 ENTRY_BYTES = 74
 NO_EVENT_ID = bytes(16)
-NO_VALUE_HASH = bytes(32)
+NO_VALUE_HASH = bytes(HASH_BYTES)
 
 _VERSION = 1
 _SPOT = 256
@@ -64,8 +64,14 @@ class MissingLeafError(LeafError):
 
 def value_hashes(values: Iterable[bytes | None]) -> list[bytes]:
     """Return the SHA-256 of each value as received; zeros for a null value."""
-    # One by one: `hashes_of` is a third quicker for values of one length, but a half slower for mixed ones.
-    return [NO_VALUE_HASH if value is None else sha256(value) for value in values]
+    all_of_them = list(values)
+    hashes = hashes_of([value or b"" for value in all_of_them])
+    if None in all_of_them:
+        hashes = [
+            NO_VALUE_HASH if value is None else hash_
+            for value, hash_ in zip(all_of_them, hashes, strict=True)
+        ]
+    return hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +96,18 @@ class LeafRun:
 
     def entries(self) -> list[bytes]:
         """Return the 74-byte entry of each leaf."""
-        return self._rows(_ENTRY)
+        return split(self._rows(_ENTRY))
 
     def hashes(self) -> list[bytes]:
         """Return the 32-byte leaf hash of each leaf."""
-        return hashes_of(self._rows(_PREFIXED_ENTRY))
+        return split(self.hash_rows())
 
-    def _rows(self, form: np.dtype) -> list[bytes]:
-        """Return the bytes of each leaf in a form."""
+    def hash_rows(self) -> Rows:
+        """Return the same, a leaf a row."""
+        return row_hashes(self._rows(_PREFIXED_ENTRY))
+
+    def _rows(self, form: np.dtype) -> Rows:
+        """Return the bytes of each leaf in a form, a leaf a row."""
         count = len(self.event_ids)
         leaves = np.zeros(count, form)
         leaves["version"] = _VERSION
@@ -105,11 +115,9 @@ class LeafRun:
         leaves["index"] = np.arange(self.first_index, self.first_index + count, dtype=np.uint64)
         leaves["offset"] = self.offsets
         leaves["timestamp_ms"] = self.timestamps_ms
-        leaves["event_id"] = np.frombuffer(b"".join(self.event_ids), "V16")
-        leaves["value_sha256"] = np.frombuffer(b"".join(self.value_sha256), "V32")
-        # A tenth of the time that slicing the rows out takes.
-        rows: list[bytes] = leaves.view(f"V{form.itemsize}").tolist()
-        return rows
+        leaves["event_id"] = joined(self.event_ids, len(NO_EVENT_ID)).view("V16").ravel()
+        leaves["value_sha256"] = joined(self.value_sha256, HASH_BYTES).view("V32").ravel()
+        return leaves.view(np.uint8).reshape(count, form.itemsize)
 
 
 class CheckedLeaves(NamedTuple):

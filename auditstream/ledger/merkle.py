@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from stringzilla import Sha256s
+import numpy as np
 
 from auditstream.core.errors import VerificationError
+from auditstream.ledger.hashing import HASH_BYTES, Rows, hashes_of, joined, row_hashes, split
 
-HASH_BYTES = 32
 MAX_SIZE = 2**63 - 1  # Go and ClickHouse readers hold a size in a signed 64-bit integer
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
@@ -27,14 +27,6 @@ class TreeError(VerificationError):
 
     code = "tree"
     hint = "The state is damaged: restore it, or derive it again from the entries."
-
-
-def hashes_of(messages: list[bytes]) -> list[bytes]:
-    """Return the SHA-256 of each message, all at once: quick where all are of one length."""
-    lanes = Sha256s(len(messages))
-    lanes.update(messages)
-    hashes: list[bytes] = lanes.digest()
-    return hashes
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -54,8 +46,17 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def parents(nodes: Sequence[bytes]) -> list[bytes]:
     """Return the hashes one level up, a pair each; a last node without a partner is left out."""
-    each = iter(nodes)
-    return hashes_of([b"\x01" + left + right for left, right in zip(each, each, strict=False)])
+    if len(nodes) < 2:
+        return []
+    return split(parent_rows(joined(nodes[: len(nodes) & ~1], HASH_BYTES)))
+
+
+def parent_rows(nodes: Rows) -> Rows:
+    """Return the hashes one level up of an even number of 32-byte rows, a row a pair."""
+    pairs = nodes.reshape(-1, 2 * HASH_BYTES)
+    prefixed = np.ones((len(pairs), 1 + 2 * HASH_BYTES), np.uint8)  # a node is hashed behind a one
+    prefixed[:, 1:] = pairs
+    return row_hashes(prefixed)
 
 
 @dataclass(frozen=True, slots=True)

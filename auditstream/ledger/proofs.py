@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from auditstream.core.errors import VerificationError
-from auditstream.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE, node_hash
+from auditstream.ledger.hashing import HASH_BYTES
+from auditstream.ledger.merkle import EMPTY_ROOT, MAX_SIZE, node_hash
 
 
 class ProofError(VerificationError):

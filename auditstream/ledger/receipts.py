@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from auditstream.core.errors import VerificationError
 from auditstream.ledger.checkpoints import OpenedCheckpoint
-from auditstream.ledger.merkle import HASH_BYTES, MAX_SIZE
+from auditstream.ledger.hashing import HASH_BYTES
+from auditstream.ledger.merkle import MAX_SIZE
 from auditstream.ledger.notes import MAX_NOTE_BYTES
 from auditstream.ledger.policies import Policy
 from auditstream.ledger.proofs import verify_inclusion

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from auditstream.core.errors import VerificationError
-from auditstream.ledger.merkle import HASH_BYTES, MAX_SIZE
+from auditstream.ledger.hashing import HASH_BYTES
+from auditstream.ledger.merkle import MAX_SIZE
 
 TILE_HEIGHT = 8  # tree levels that a tile covers
 FULL_WIDTH = 1 << TILE_HEIGHT

@@ -12,8 +12,9 @@ from enum import IntEnum
 
 from auditstream.core.errors import AuditStreamError, VerificationError
 from auditstream.ledger.checkpoints import Checkpoint, OpenedCheckpoint, open_checkpoint, parse_checkpoint
+from auditstream.ledger.hashing import HASH_BYTES
 from auditstream.ledger.keys import VerifierKey
-from auditstream.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
+from auditstream.ledger.merkle import EMPTY_ROOT, MAX_SIZE
 from auditstream.ledger.notes import MAX_NOTE_BYTES, NoteError, Signature, parse_note
 from auditstream.ledger.proofs import ProofError, verify_consistency
 from auditstream.ledger.strict_text import from_base64, from_decimal, to_base64

@@ -27,7 +27,7 @@ _OF_LOGS = "log_id IN {logs:Array(String)} AND leaf_index >= {from:UInt64} AND l
 _ON_DAYS = " AND ingest_day IN {days:Array(Date)}"
 
 _ROW = f"""
-    SELECT log_id, leaf_index, leaf_hash, {leaf_hash(_ENTRY)} AS hash
+    SELECT log_id, leaf_index, leaf_hash, {leaf_hash(VALUE_SHA256)} AS hash
     FROM events WHERE """
 # Two arrays: one of pairs takes a tenth more of the whole query. As bytes by `reinterpret`: what joins arrays
 # takes zeros at the end of a hash for filling.

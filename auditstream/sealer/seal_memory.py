@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditstream.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE, TreeError
+from auditstream.ledger.hashing import HASH_BYTES
+from auditstream.ledger.merkle import EMPTY_ROOT, MAX_SIZE, TreeError
 from auditstream.ledger.strict_text import from_base64, from_decimal, to_base64
 
 _FORM = "auditstream-sealed/v1"

@@ -10,7 +10,7 @@ import pytest
 from auditstream.ledger.leaves import LeafRun, value_hashes
 from auditstream.query.leaf_tiles import LogTiles, StoredDays, StoredLeaves, log_totals, tile_digests
 from auditstream.query.reader import Reader
-from auditstream.query.segment_rows import rows_below, segment_rows
+from auditstream.query.segment_rows import segment_rows
 from auditstream.query.value_rows import places_of, values_of
 from sinks.clients import ClientPool
 from tests.support.blocks import LOG, NOON, OTHER_LOG, block_of
@@ -107,13 +107,13 @@ def test_rows_give_their_entries_and_what_was_recorded(reader: Reader, recorded:
 
 
 def test_a_log_is_counted_and_its_segments_told(reader: Reader, recorded: ClickHouseStore) -> None:
-    (segment,) = segment_rows(reader, str(LOG))
+    (segment,) = segment_rows(reader, str(LOG), 100)
 
     assert [(each.log_id, each.leaves) for each in log_totals(reader)] == [
         (str(LOG), COUNT),
         (str(OTHER_LOG), 5),
     ]
-    assert rows_below(reader, str(LOG), 100) == 100
+    assert segment.below == 100
     assert (segment.segment_id, segment.first_index, segment.last_index, segment.rows) == (
         f"{LOG}/0-{COUNT - 1}",
         0,

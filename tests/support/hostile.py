@@ -33,9 +33,10 @@ from auditstream.ledger.completeness import (
 )
 from auditstream.ledger.cosignatures import CosignerKey, CosignerSecretKey
 from auditstream.ledger.gaps import Gap, GapError, gap_of
+from auditstream.ledger.hashing import HASH_BYTES
 from auditstream.ledger.keys import KeyTextError, SignerKey, VerifierKey
 from auditstream.ledger.log_list import ListedLog, LogListError, log_list, parse_log_list
-from auditstream.ledger.merkle import HASH_BYTES, Frontier, TreeError, leaf_hash, node_hash
+from auditstream.ledger.merkle import Frontier, TreeError, leaf_hash, node_hash
 from auditstream.ledger.notes import Note, NoteError, parse_note, verify_note
 from auditstream.ledger.policies import PolicyError, parse_policy
 from auditstream.ledger.proofs import (
