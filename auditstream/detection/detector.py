@@ -113,5 +113,5 @@ class Detector(Protocol):
         ...
 
     def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take over arrays that `state` returned; those of another form are left out, their keys learn anew."""
+        """Take over what `state` returned; arrays of another form are left out, and their keys learn anew."""
         ...
