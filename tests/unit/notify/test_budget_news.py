@@ -50,6 +50,18 @@ def test_a_spent_budget_asks_gateways_to_block_until_its_period_ends() -> None:
     assert news.fields["budget"]["reaction"] == "block"
 
 
+def test_calls_that_race_through_a_budget_side_by_side_are_told_of_with_all_they_spent() -> None:
+    """Budgets that count one call after the other are passed unseen by a hundred that run at once."""
+    _, memory = told(spent("0", EARLY, reaction="block"))
+    (news,), memory = told(spent("730", EARLY, reaction="block"), memory)
+
+    assert news.signal is not None
+    assert (news.signal.state, news.signal.spent) == (SignalState.BLOCK, Decimal(730))
+    assert (news.threshold_pct, news.severity) == (100, 4)
+    assert news.fields["budget"]["spent"] == Decimal(730)
+    assert news_of(spent("731", EARLY, reaction="block"), memory, EARLY) == []
+
+
 def test_a_new_period_and_a_larger_amount_open_the_gate_again_and_say_so() -> None:
     _, blocked = told(spent("100", EARLY, reaction="block"))
     tomorrow = EARLY + timedelta(days=1)
