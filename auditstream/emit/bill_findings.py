@@ -10,9 +10,9 @@ from itertools import groupby
 
 from auditstream.attribution.attributor import UNATTRIBUTED
 from auditstream.billing.residuals import Residual
+from auditstream.core.finding_ids import finding_id
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
-from streams.recording.finding_ids import finding_id
 
 RULE = "bill-residual"
 

@@ -11,6 +11,7 @@ from threading import Event, Thread
 
 from auditstream.attribution.attributor import UNATTRIBUTED
 from auditstream.core.errors import AuditStreamError
+from auditstream.core.finding_ids import finding_id
 from auditstream.core.logs import get_logger
 from auditstream.core.settings import Settings
 from auditstream.emit.findings import publish_findings
@@ -18,7 +19,6 @@ from auditstream.sealer.service import Trouble
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
 from sinks.clients import ClientPool, http_client
-from streams.recording.finding_ids import finding_id
 
 _log = get_logger(__name__)
 _CRITICAL = 5  # OCSF

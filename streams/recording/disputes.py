@@ -14,10 +14,10 @@ from uuid import UUID
 import polars as pl
 
 from auditstream.attribution.attributor import DISPUTE, UNATTRIBUTED
+from auditstream.core.finding_ids import finding_id
 from auditstream.core.ports import Segment
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
-from streams.recording.finding_ids import finding_id
 
 RULE = "attribution.disputed"
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from auditstream.attribution.attributor import UNATTRIBUTED, topic_tenant
+from auditstream.core.finding_ids import finding_id
 from auditstream.core.ports import Block, Segment
 from auditstream.ledger.leaves import NO_EVENT_ID
 from schemas.flatten import FRAME_SCHEMA
@@ -14,7 +15,6 @@ from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
 from streams.lost_offsets import lost_batch
 from streams.recording.decoded import Decoded
-from streams.recording.finding_ids import finding_id
 from streams.recording.outlets import Outlets
 from streams.recording.provenance import provenance
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 import polars as pl
 
 from auditstream.attribution.attributor import UNATTRIBUTED, topic_tenant
+from auditstream.core.finding_ids import finding_id
 from auditstream.core.ports import LogId, Trip
 from auditstream.ledger.leaves import LeafKind
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
-from streams.recording.finding_ids import finding_id
 
 RULE = "dead_letters.limit"
 

@@ -72,8 +72,8 @@ def test_only_the_worker_loads_faust():
 
 def test_commands_import_nothing_of_streams_but_how_to_reach_kafka():
     folder = Path(auditstream.__path__[0])
-    # The others make findings as the worker does: their ids, and the messages that carry them.
-    allowed = {"streams.kafka_security", "streams.recording.finding_ids", "streams.recording.outlets"}
+    # The other makes the messages that carry findings, as the worker does.
+    allowed = {"streams.kafka_security", "streams.recording.outlets"}
     # The worker is one, the gateway another; who makes rows anew, to compare them, records as it does,
     # and who prices them anew prices as it does. The watch over budgets runs beside the worker.
     recording = {"worker.py", "gateway.py", "rerecording.py", "reprice.py", "budget_watching.py"}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from auditstream.attribution.attributor import UNATTRIBUTED
 from auditstream.core.errors import ConfigError
+from auditstream.core.finding_ids import finding_id
 from auditstream.query.reader import Reader
 from auditstream.query.watches import mutations, rights, rows, tables
 from auditstream.query.watches.observations import MEDIUM, Observation
@@ -21,7 +22,6 @@ from auditstream.query.watches.table_memory import (
 )
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
-from streams.recording.finding_ids import finding_id
 
 BLIND = "store.watch"
 _CERTAIN = 100
