@@ -23,9 +23,10 @@ import polars as pl
 from auditstream.attribution.facts import OwnershipFacts, stated
 from auditstream.attribution.filling import FILLED, FILLED_BY_US, filled
 from auditstream.attribution.holding import held_at, with_held
+from auditstream.core import tenants
 from auditstream.core.ports import Directory
 
-UNATTRIBUTED = "unattributed"
+UNATTRIBUTED = tenants.UNATTRIBUTED
 """Tenant of events that nobody owns."""
 
 DISPUTE = "dispute"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 
+UPDATES_APART = 1_000
+"""How far the versions of an episode are apart: what people do about a finding takes the numbers between."""
+
 
 def finding_id(tenant: str, scope: str, metric: str, rule: str, bucket: str) -> str:
     """Return a finding's id, 64 hex digits.

@@ -13,7 +13,9 @@ from typing import Annotated, Any, ClassVar, Self
 import polars as pl
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-UNATTRIBUTED = "unattributed"
+from auditstream.core import tenants
+
+UNATTRIBUTED = tenants.UNATTRIBUTED
 """Tenant of events that nobody owns; no fact may name it."""
 
 _EARLIEST, _LATEST = 1900, 2299  # years that DateTime64 holds
