@@ -1,0 +1,370 @@
+"""From scores to findings: a fold over closed buckets that opens, updates and closes episodes.
+
+An episode is open from the bucket whose level reaches 1 until its level has been below `COOL` for an hour; in
+between it is one finding with rising versions. Whom to call is told by the finding itself: `suppressed_by` is
+None when somebody is called, else the reason. Nothing is left out because nobody is called.
+
+Time comes in with the buckets, so that a replay gives the same ids, versions and reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditstream.core.errors import InvariantError
+from auditstream.detection.calling import Calling
+from auditstream.detection.detector import COOL, Keys, Scores
+from auditstream.detection.episode import NO_KEY, Episode
+from auditstream.detection.escalation import TOGETHER, Company, companies, severity_of, with_marks
+from auditstream.detection.money_gate import money_severity
+from auditstream.detection.roll_up import Incident, incident_of, incidents, parent_of, sum_up
+from auditstream.detection.severities import Severity
+from auditstream.detection.suppression import Suppression
+from auditstream.detection.surroundings import MOST_CONTRIBUTORS, MOST_EVENTS, Surroundings
+from auditstream.detection.traits import traits_of
+from schemas.records.detection import Finding
+from schemas.records.vocabulary import FindingStatus
+
+STATE_VERSION = 1
+"""Grows when `Episodes.state` changes its form."""
+
+QUIET = 60
+"""Minutes below `COOL` after which an episode is over: from 15 to 60 they halve what is told twice."""
+
+QUIET_OF_INFO = 240
+"""The same for one that nobody is called for."""
+
+UPDATE_AFTER = 15
+"""Least minutes between two versions that nobody is called for."""
+
+DAY = 24 * 60
+"""Minutes after which a level is taken for the new one, by detectors that do so (`Traits.rebaselines`)."""
+
+_REOPENS_AT = 2.0  # of the accepted level: twice the new normal is news again
+_UNTOLD = Company()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a detector says of a bucket.
+
+    Attributes:
+        slug: The detector's, as are the next three.
+        metric: What it watches.
+        version: Its version.
+        family: Its family.
+        scores: What it says.
+        start: Start of the bucket, minutes since 1970.
+        minutes: Length of the bucket.
+        excess_minutes: Over how many minutes `scores.excess` is; those of the bucket when 0. Of a window
+            that slides by a bucket each bucket counts its share.
+    """
+
+    slug: str
+    metric: str
+    version: str
+    family: str
+    scores: Scores
+    start: int
+    minutes: int
+    excess_minutes: int = 0
+
+
+class Episodes:
+    """All open episodes of one partition's keys; single-threaded.
+
+    Args:
+        surroundings: Says what keys stand for, and what money means.
+        suppression: Mutes and windows; may be set anew at any time.
+    """
+
+    def __init__(self, surroundings: Surroundings, suppression: Suppression | None = None) -> None:
+        self.suppression = suppression or Suppression()
+        self._surroundings = surroundings
+        self._open: dict[tuple[str, int], Episode] = {}
+        self._parents: dict[Incident, Episode] = {}
+        self._accepted: dict[tuple[str, int], float] = {}
+        self._marks: dict[tuple[str, str, str], int] = {}
+        self._calling = Calling()
+        self._flags: dict[str, NDArray[np.bool_]] = {}
+        self._now = 0
+
+    def in_episode(self, slug: str, keys: int) -> NDArray[np.bool_]:
+        """Return by key whether an episode of a detector is open, for `Detector.observe`; not to be written.
+
+        Args:
+            slug: The detector.
+            keys: How many keys there are.
+        """
+        flags = self._flags.get(slug)
+        if flags is None or len(flags) < keys:
+            grown = np.zeros(max(keys, 2 * (0 if flags is None else len(flags))), np.bool_)
+            if flags is not None:
+                grown[: len(flags)] = flags
+            flags = self._flags[slug] = grown
+        return flags[:keys]
+
+    def note(self, tenant_id: str, scope: str, slug: str, minute: int) -> None:
+        """Remember what another part saw of a key, for the pattern of a stolen key; an hour long."""
+        mark = tenant_id, scope, slug
+        self._marks[mark] = max(minute, self._marks.get(mark, minute))
+
+    def step(self, end: int, judged: Sequence[Judged]) -> list[Finding]:
+        """Take in what detectors say of buckets that end at a minute, and return the findings to be stored.
+
+        Args:
+            end: Minute since 1970 at which the buckets end; never before that of the step before.
+            judged: What detectors say; may be empty: quiet passes too.
+
+        Raises:
+            InvariantError: Time went back.
+        """
+        if end < self._now:
+            raise InvariantError(f"episodes: minute {end} comes after minute {self._now}")
+        self._now = end
+        for each in judged:
+            self._take(each, end)
+        self._escalate(end)
+        self._roll_up(end)
+        return self._told(end)
+
+    def forget(self, keys: Keys) -> list[Finding]:
+        """Close the episodes of keys that others are about to use, and return their last findings."""
+        gone = {int(key) for key in keys}
+        for place in [place for place in self._accepted if place[1] in gone]:
+            del self._accepted[place]
+        found = sorted((each for each in self._open.values() if each.key in gone), key=_rank)
+        return [self._close(each, self._now, "its key is no longer followed") for each in found]
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that is remembered, as JSON takes it."""
+        return {
+            "version": STATE_VERSION,
+            "now": self._now,
+            "episodes": [each.state() for each in sorted(self._all(), key=_rank)],
+            "accepted": [[slug, key, level] for (slug, key), level in sorted(self._accepted.items())],
+            "marks": [[*mark, minute] for mark, minute in sorted(self._marks.items())],
+            "calling": self._calling.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned; one of another form is refused.
+
+        Raises:
+            InvariantError: It is of another version.
+        """
+        if state["version"] != STATE_VERSION:
+            raise InvariantError(f"episodes: state of version {state['version']}, not {STATE_VERSION}")
+        self._now = state["now"]
+        self._open, self._parents, self._flags = {}, {}, {}
+        for each in map(Episode.from_state, state["episodes"]):
+            self._keep(each)
+        self._accepted = {(slug, key): level for slug, key, level in state["accepted"]}
+        self._marks = {(tenant, scope, slug): minute for tenant, scope, slug, minute in state["marks"]}
+        self._calling.restore(state["calling"])
+
+    @property
+    def open_count(self) -> int:
+        """Episodes that are open, those that stand for others included."""
+        return len(self._open) + len(self._parents)
+
+    def _all(self) -> Iterator[Episode]:
+        yield from self._open.values()
+        yield from self._parents.values()
+
+    def _keep(self, episode: Episode) -> None:
+        if episode.stands_for_others:
+            self._parents[incident_of(episode)] = episode
+        else:
+            self._open[episode.slug, episode.key] = episode
+            self.in_episode(episode.slug, episode.key + 1)[episode.key] = True
+
+    # Scores to episodes
+
+    def _take(self, judged: Judged, end: int) -> None:
+        """Open episodes, and bring open ones up to date."""
+        scores = judged.scores
+        if not len(scores.keys):
+            return
+        flags = self.in_episode(judged.slug, int(scores.keys.max()) + 1)
+        fires = scores.level >= 1
+        matters = fires | flags[scores.keys]
+        if self._accepted:
+            held = [key for slug, key in self._accepted if slug == judged.slug]
+            matters |= np.isin(scores.keys, np.array(held, scores.keys.dtype))
+        for position in np.flatnonzero(matters):
+            key, level = int(scores.keys[position]), float(scores.level[position])
+            episode = self._open.get((judged.slug, key))
+            if episode is None:
+                if not self._is_news(judged.slug, key, level):
+                    continue
+                episode = self._opened(judged, key, end)
+                self._keep(episode)
+                episode.add_excess(float(scores.excess[position]))
+            elif level >= COOL:
+                share = judged.minutes / (judged.excess_minutes or judged.minutes)
+                episode.add_excess(float(scores.excess[position]) * share)
+            _follow(episode, scores, int(position), end)
+
+    def _is_news(self, slug: str, key: int, level: float) -> bool:
+        """Return whether a level opens an episode; an accepted one does so only when it has grown."""
+        accepted = self._accepted.get((slug, key))
+        if accepted is not None and (level < COOL or level >= _REOPENS_AT * accepted):
+            del self._accepted[slug, key]
+            accepted = None
+        return level >= 1 and accepted is None
+
+    def _opened(self, judged: Judged, key: int, end: int) -> Episode:
+        subject = self._surroundings.subject(key)
+        return Episode(
+            slug=judged.slug,
+            metric=judged.metric,
+            detector_version=judged.version,
+            family=judged.family,
+            key=key,
+            tenant_id=subject.tenant_id,
+            scope=subject.scope,
+            currency=subject.currency,
+            first=judged.start,
+            opened_at=end,
+            warm_at=end,
+            hot_at=end,
+        )
+
+    # How grave, and what belongs together
+
+    def _escalate(self, now: int) -> None:
+        for mark in [mark for mark, minute in self._marks.items() if now - minute > TOGETHER]:
+            del self._marks[mark]
+        # Twice: that the money of one passes the gate is what makes the agreement of another count.
+        for _ in range(2):
+            known = companies(self._open.values(), now)
+            with_marks(known, self._marks, now)
+            for each in self._open.values():
+                company = known.get((each.tenant_id, each.scope), _UNTOLD)
+                stakes = self._surroundings.stakes(each.tenant_id, each.currency)
+                each.agreed |= len(company.families) > 1
+                each.severity = severity_of(each, company, stakes)
+
+    def _roll_up(self, now: int) -> None:
+        found = list(incidents(self._all(), now, self._surroundings.tenants_with))
+        for incident, children in found:
+            parent = self._parents.get(incident)
+            if parent is None:
+                parent = parent_of(incident, children, now)
+                self._keep(parent)
+            for each in children:
+                each.parent, each.changed = parent.finding_id, True
+                parent.children.append(each.finding_id)
+        by_id: dict[str, list[Episode]] = {}
+        for each in self._open.values():
+            if each.parent:
+                by_id.setdefault(each.parent, []).append(each)
+        for parent in self._parents.values():
+            children = by_id.get(parent.finding_id, [])
+            sum_up(parent, children)
+            parent.severity = max(parent.severity, self._severity_of_parent(parent, children))
+
+    def _severity_of_parent(self, parent: Episode, children: Sequence[Episode]) -> Severity:
+        """Return the gravest of its children and of their money together; without money at least medium."""
+        gravest = max((each.severity for each in children), default=Severity.INFORMATIONAL)
+        if not parent.excess:
+            return max(gravest, Severity.MEDIUM)
+        stakes = self._surroundings.stakes(parent.tenant_id, parent.currency)
+        return max(gravest, money_severity(parent.excess, parent.warm_at - parent.first, stakes))
+
+    # Findings
+
+    def _told(self, now: int) -> list[Finding]:
+        """Return the findings of a step: the gravest first, so that they are called for before the cap."""
+        found: list[Finding] = []
+        for each in sorted(self._all(), key=_rank):
+            ending = self._ending(each, now)
+            if ending:
+                found.append(self._close(each, now, ending))
+                continue
+            called, reason = self._calling.decide(each, self.suppression, now)
+            due = each.changed and now - each.stored_at >= UPDATE_AFTER
+            if called or each.version < 0 or due or each.severity > each.stored_severity:
+                found.append(self._stored(each, now, called=called, reason=reason))
+        found += self._calling.digests(self._all(), self.suppression, now)
+        return found
+
+    def _ending(self, episode: Episode, now: int) -> str:
+        """Return why an episode is over; empty when it goes on."""
+        if episode.stands_for_others:
+            children = any(each.parent == episode.finding_id for each in self._open.values())
+            return "" if children else "over"
+        quiet = QUIET if episode.severity > Severity.INFORMATIONAL else QUIET_OF_INFO
+        if now - episode.warm_at >= quiet:
+            return "over"
+        is_long = episode.hot_at == now and now - episode.opened_at >= DAY
+        if is_long and traits_of(episode.slug).rebaselines:
+            return "rebaselined: after 24 hours this level is taken for the new one"
+        return ""
+
+    def _stored(self, episode: Episode, now: int, *, called: bool, reason: str) -> Finding:
+        self._add_evidence(episode)
+        episode.stored_at, episode.changed = now, False
+        episode.stored_severity, episode.reason = int(episode.severity), reason
+        if called:
+            episode.told_at, episode.told_severity = now, int(episode.severity)
+        return episode.finding(_status(reason), None if called else reason)
+
+    def _close(self, episode: Episode, now: int, ending: str) -> Finding:
+        if episode.stands_for_others:
+            del self._parents[incident_of(episode)]
+        else:
+            del self._open[episode.slug, episode.key]
+            self._flags[episode.slug][episode.key] = False
+            if ending.startswith("rebaselined"):
+                self._accepted[episode.slug, episode.key] = max(1.0, episode.level)
+        self._add_evidence(episode)
+        reason = self._calling.of_an_end(episode, self.suppression, now)
+        return episode.finding(FindingStatus.RESOLVED, reason or None, ending)
+
+    def _add_evidence(self, episode: Episode) -> None:
+        if episode.stands_for_others:
+            return
+        evidence = self._surroundings.evidence(episode.key, episode.first, episode.hot_at)
+        largest = sorted(evidence.contributors.items(), key=lambda each: (-each[1], each[0]))
+        if largest:
+            episode.contributors = dict(largest[:MOST_CONTRIBUTORS])
+        episode.events = list(dict.fromkeys([*episode.events, *evidence.events]))[:MOST_EVENTS]
+
+
+def _follow(episode: Episode, scores: Scores, position: int, end: int) -> None:
+    """Bring an episode up to date with a score."""
+    level = float(scores.level[position])
+    if level >= COOL:
+        episode.warm_at = end
+    if level >= 1:
+        episode.hot_at, episode.changed = end, True
+    if level > episode.level:
+        episode.level = level
+        episode.score = float(scores.score[position])
+        episode.observed = float(scores.observed[position])
+        episode.expected = float(scores.expected[position])
+        episode.tier = int(scores.tier[position])
+
+
+def _rank(episode: Episode) -> tuple[int, bool, str, str, str, str]:
+    """Order of telling: by gravity, parents before what they stand for, then by name; not by key number."""
+    return (
+        -int(episode.severity),
+        episode.key != NO_KEY,
+        episode.tenant_id,
+        episode.scope,
+        episode.slug,
+        episode.finding_id,
+    )
+
+
+def _status(reason: str) -> FindingStatus:
+    is_suppressed = reason.startswith(("mute:", "window:", "parent:"))
+    return FindingStatus.SUPPRESSED if is_suppressed else FindingStatus.NEW

@@ -1,0 +1,46 @@
+"""What is known of detectors beforehand: what they mean for security, and which techniques they hint at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a detector's findings have in common.
+
+    Attributes:
+        is_security: Whether they are told of whatever money they are about.
+        rebaselines: Whether a level that lasts for a day is taken for the new one. Refusals do not become
+            normal by going on.
+        attacks: ATLAS and OWASP ids of what they hint at.
+    """
+
+    is_security: bool = False
+    rebaselines: bool = True
+    attacks: tuple[str, ...] = ()
+
+
+SPEND_SURGE = "spend.surge"
+"""Spend far above a key's own: what a stolen key looks like, with one of `OF_A_STOLEN_KEY`."""
+
+OF_A_STOLEN_KEY = frozenset({"entity.first_seen", "guardrail.deny_burst"})
+"""Detectors that together with a surge of spend on the same key make the pattern of a stolen key."""
+
+_NONE = Traits()
+_TRAITS = {
+    SPEND_SURGE: Traits(attacks=("AML.T0034", "LLM10")),
+    "cost.unit_drift": Traits(attacks=("AML.T0034", "LLM10")),
+    "rate.shape": Traits(attacks=("AML.T0029", "LLM10")),
+    "guardrail.deny_burst": Traits(
+        is_security=True, rebaselines=False, attacks=("AML.T0054", "AML.T0051.000", "LLM01", "ASI01")
+    ),
+    "entity.first_seen": Traits(
+        is_security=True, rebaselines=False, attacks=("AML.T0010.003", "LLM03", "ASI04")
+    ),
+}
+
+
+def traits_of(slug: str) -> Traits:
+    """Return the traits of a detector; one that is not listed is about statistics alone."""
+    return _TRAITS.get(slug, _NONE)
