@@ -41,24 +41,23 @@ class Calling:
 
     def decide(self, episode: Episode, suppression: Suppression, now: int) -> tuple[bool, str]:
         """Return whether an open episode calls somebody now, and else why not."""
-        if episode.parent:
-            return False, f"parent:{episode.parent}"
-        if episode.severity < Severity.MEDIUM:
-            return False, NOT_WORTH_A_CALL
-        is_graver = episode.severity > episode.told_severity
-        is_long = episode.told_at is not None and now - episode.told_at >= AGAIN_AFTER
-        if not is_graver and not (is_long and episode.hot_at == now):
-            return False, TOLD
-        reason = suppression.reason(episode.tenant_id, episode.slug, episode.scope, now)
-        if reason:
-            return False, reason
-        critical = episode.severity >= Severity.CRITICAL
-        if not self._cap.admits(episode.tenant_id, now, critical=critical):
-            severity = int(episode.severity)
-            self._cap.hold(episode.tenant_id, episode.finding_id, episode.slug, severity, now)
-            return False, RATE_CAP
-        self._cap.release(episode.tenant_id, episode.finding_id)
-        return True, ""
+        reason = (
+            _nothing_new(episode, now)
+            or suppression.reason(episode.tenant_id, episode.slug, episode.scope, now)
+            or self._held_back(episode, now)
+        )
+        return not reason, reason
+
+    def _held_back(self, episode: Episode, now: int) -> str:
+        """Count a call and return an empty reason, or keep the finding for the digest."""
+        tenant, id_, severity = episode.tenant_id, episode.finding_id, int(episode.severity)
+        if self._cap.holds(tenant, id_, severity):
+            return RATE_CAP
+        if not self._cap.admits(tenant, now, critical=episode.severity >= Severity.CRITICAL):
+            self._cap.hold(tenant, id_, episode.slug, severity, now)
+            return RATE_CAP
+        self._cap.release(tenant, id_)
+        return ""
 
     def of_an_end(self, episode: Episode, suppression: Suppression, now: int) -> str:
         """Return why nobody is told of an episode's end; empty when somebody is: who was called for it.
@@ -92,8 +91,19 @@ class Calling:
         self._cap.restore(state)
 
 
+def _nothing_new(episode: Episode, now: int) -> str:
+    """Return why there is nothing to call anybody for; empty when there is."""
+    if episode.parent:
+        return f"parent:{episode.parent}"
+    if episode.severity < Severity.MEDIUM:
+        return NOT_WORTH_A_CALL
+    is_long = episode.told_at is not None and now - episode.told_at >= AGAIN_AFTER
+    is_news = episode.severity > episode.told_severity or (is_long and episode.hot_at == now)
+    return "" if is_news else TOLD
+
+
 def _digest(tenant: str, held: Held, reason: str, now: int) -> Finding:
-    rules = Counter(held.findings.values())
+    rules = Counter(rule for rule, _ in held.findings.values())
     total = sum(rules.values())
     parts = ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
     metric = "findings"

@@ -126,12 +126,15 @@ class Episodes:
         """
         if end < self._now:
             raise InvariantError(f"episodes: minute {end} comes after minute {self._now}")
+        start = min((each.start for each in judged), default=end)
+        # Buckets without rows are left out: what was quiet meanwhile is over before these begin.
+        found = self._told(start) if start > self._now else []
         self._now = end
         for each in judged:
             self._take(each, end)
         self._escalate(end)
         self._roll_up(end)
-        return self._told(end)
+        return found + self._told(end)
 
     def forget(self, keys: Keys) -> list[Finding]:
         """Close the episodes of keys that others are about to use, and return their last findings."""
@@ -283,10 +286,10 @@ class Episodes:
     def _told(self, now: int) -> list[Finding]:
         """Return the findings of a step: the gravest first, so that they are called for before the cap."""
         found: list[Finding] = []
+        endings = {id_: ending for id_, ending in self._endings(now) if ending}
         for each in sorted(self._all(), key=_rank):
-            ending = self._ending(each, now)
-            if ending:
-                found.append(self._close(each, now, ending))
+            if each.finding_id in endings:
+                found.append(self._close(each, now, endings[each.finding_id]))
                 continue
             called, reason = self._calling.decide(each, self.suppression, now)
             due = each.changed and now - each.stored_at >= UPDATE_AFTER
@@ -295,18 +298,16 @@ class Episodes:
         found += self._calling.digests(self._all(), self.suppression, now)
         return found
 
-    def _ending(self, episode: Episode, now: int) -> str:
-        """Return why an episode is over; empty when it goes on."""
-        if episode.stands_for_others:
-            children = any(each.parent == episode.finding_id for each in self._open.values())
-            return "" if children else "over"
-        quiet = QUIET if episode.severity > Severity.INFORMATIONAL else QUIET_OF_INFO
-        if now - episode.warm_at >= quiet:
-            return "over"
-        is_long = episode.hot_at == now and now - episode.opened_at >= DAY
-        if is_long and traits_of(episode.slug).rebaselines:
-            return "rebaselined: after 24 hours this level is taken for the new one"
-        return ""
+    def _endings(self, now: int) -> Iterator[tuple[str, str]]:
+        """Yield why each episode is over, empty when it goes on; a parent is over with its last child."""
+        alive: set[str] = set()
+        for each in self._open.values():
+            ending = _ending(each, now)
+            if not ending:
+                alive.add(each.parent)
+            yield each.finding_id, ending
+        for parent in self._parents.values():
+            yield parent.finding_id, "" if parent.finding_id in alive else "over"
 
     def _stored(self, episode: Episode, now: int, *, called: bool, reason: str) -> Finding:
         self._add_evidence(episode)
@@ -351,6 +352,17 @@ def _follow(episode: Episode, scores: Scores, position: int, end: int) -> None:
         episode.observed = float(scores.observed[position])
         episode.expected = float(scores.expected[position])
         episode.tier = int(scores.tier[position])
+
+
+def _ending(episode: Episode, now: int) -> str:
+    """Return why an episode is over; empty when it goes on."""
+    quiet = QUIET if episode.severity > Severity.INFORMATIONAL else QUIET_OF_INFO
+    if now - episode.warm_at >= quiet:
+        return "over"
+    is_long = episode.hot_at == now and now - episode.opened_at >= DAY
+    if is_long and traits_of(episode.slug).rebaselines:
+        return "rebaselined: after 24 hours this level is taken for the new one"
+    return ""
 
 
 def _rank(episode: Episode) -> tuple[int, bool, str, str, str, str]:

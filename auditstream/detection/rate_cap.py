@@ -19,13 +19,16 @@ class Held:
 
     Attributes:
         since: When the first was held back, in minutes since 1970.
-        severity: The highest of their severities.
-        findings: Their ids, in the order in which they came, with the rule of each.
+        findings: Rule and severity of each by its id, in the order in which they came.
     """
 
     since: int
-    severity: int = 0
-    findings: dict[str, str] = field(default_factory=dict)
+    findings: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    @property
+    def severity(self) -> int:
+        """The highest of their severities."""
+        return max((severity for _, severity in self.findings.values()), default=0)
 
 
 class RateCap:
@@ -49,10 +52,13 @@ class RateCap:
         return admitted
 
     def hold(self, tenant_id: str, finding_id: str, rule_id: str, severity: int, minute: int) -> None:
-        """Keep a finding for the tenant's digest; the same one again only counts with its severity."""
-        held = self._held.setdefault(tenant_id, Held(minute))
-        held.findings.setdefault(finding_id, rule_id)
-        held.severity = max(held.severity, severity)
+        """Keep a finding for the tenant's digest; the same one again counts with its severity now."""
+        self._held.setdefault(tenant_id, Held(minute)).findings[finding_id] = rule_id, severity
+
+    def holds(self, tenant_id: str, finding_id: str, severity: int) -> bool:
+        """Return whether a finding of at least a severity waits for the tenant's digest."""
+        held = self._held.get(tenant_id)
+        return held is not None and held.findings.get(finding_id, ("", -1))[1] >= severity
 
     def release(self, tenant_id: str, finding_id: str) -> None:
         """Take a finding out of the tenant's digest: somebody was called for it after all."""
@@ -75,7 +81,7 @@ class RateCap:
         return {
             "calls": [[tenant, critical, calls] for (tenant, critical), calls in sorted(self._calls.items())],
             "held": [
-                [tenant, held.since, held.severity, list(held.findings.items())]
+                [tenant, held.since, [[id_, *kept] for id_, kept in held.findings.items()]]
                 for tenant, held in sorted(self._held.items())
             ],
         }
@@ -84,6 +90,6 @@ class RateCap:
         """Take over what `state` returned."""
         self._calls = {(tenant, bool(critical)): list(calls) for tenant, critical, calls in state["calls"]}
         self._held = {
-            tenant: Held(since, severity, dict(findings))
-            for tenant, since, severity, findings in state["held"]
+            tenant: Held(since, {id_: (rule, severity) for id_, rule, severity in findings})
+            for tenant, since, findings in state["held"]
         }

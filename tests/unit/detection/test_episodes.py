@@ -72,6 +72,17 @@ def test_what_somebody_was_called_for_ends_after_an_hour_and_silence_is_quiet():
     assert [each.suppressed_by for each in found] == [None, None]
 
 
+def test_an_hour_without_any_bucket_is_quiet_too():
+    episodes = Episodes(World([ACME]))
+    run(episodes, [1.5], excess=50.0)
+
+    found = run(episodes, [1.5], first=START + 62, excess=50.0)
+    other = run(Episodes(World([ACME])), [1.5, *[None] * 59, 1.5], excess=50.0)
+
+    assert [each.status for each in found] == [FindingStatus.RESOLVED, FindingStatus.NEW]
+    assert [each.version for each in other] == [0, UPDATES_APART]
+
+
 def test_a_new_episode_has_an_id_of_its_own():
     found = run(Episodes(World([ACME])), [1.5, *[None] * 60, 1.5], excess=50.0)
 
