@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from auditstream.core.finding_ids import UPDATES_APART
 from auditstream.core.tenants import UNATTRIBUTED
 from auditstream.detection.episodes import Episodes
 from auditstream.detection.money_gate import Stakes, money_severity
+from auditstream.detection.rate_cap import RateCap
 from auditstream.detection.severities import Severity
 from auditstream.detection.suppression import WEEK, Extent, Mute, Suppression, WeeklyWindow
 from auditstream.detection.surroundings import Subject
@@ -74,6 +76,22 @@ def test_two_families_that_agree_are_high_and_one_detector_is_not():
         ("rate.shape", 4, None),
     ]
     assert {each.confidence for each in other} == {85}
+
+
+def test_a_short_episode_is_taken_to_last_an_hour():
+    assert money_severity(Decimal(20), 5, Stakes(daily_budget=Decimal(481))) is Severity.MEDIUM
+    assert money_severity(Decimal(20), 5, Stakes(daily_budget=Decimal(480))) is Severity.HIGH
+
+
+def test_money_of_one_makes_the_agreement_of_the_other_count_at_once():
+    both = [
+        judged({0: 2.0}, START, excess=0.05),
+        judged({0: 2.0}, START, slug="cost.unit_drift", family="unit", excess=30.0),
+    ]
+
+    found = Episodes(World(KEYS)).step(START, both)
+
+    assert [(each.severity, each.suppressed_by) for each in found] == [(4, None), (4, None)]
 
 
 def test_two_families_that_agree_about_small_change_call_nobody():
@@ -298,3 +316,52 @@ def test_many_lesser_findings_do_not_hide_a_critical_one():
     (critical,) = called(episodes.step(end, [judged({20: 1.5}, end)]))
 
     assert (critical.severity, critical.scope) == (5, "credential=key-20")
+
+
+def test_the_hour_of_the_cap_is_sixty_minutes():
+    cap = RateCap()
+    for _ in range(10):
+        assert cap.admits("acme", START)
+
+    assert not cap.admits("acme", START + 59)
+    assert cap.admits("acme", START + 60)
+
+
+def test_a_snapshot_has_all_that_is_remembered():
+    """A busy day with a snapshot after each step: calls, a digest, an accepted level, a mark, an incident."""
+
+    def day(*, snapshots: bool):
+        episodes, found = Episodes(World(KEYS)), []
+
+        def step(end, *said):
+            nonlocal episodes
+            found.append(episodes.step(end, list(said)))
+            if snapshots:
+                left = json.dumps(episodes.state())
+                episodes = Episodes(World(KEYS))
+                episodes.restore(json.loads(left))
+
+        step(START, judged({39: 1.5}, START, excess=50.0))
+        for end in range(START + 10, START + 24 * 60 + 10, 10):
+            step(end, judged({39: 1.5}, end, minutes=10))
+        noon = START + 24 * 60 + 10
+        step(noon, judged({39: 1.5}, noon))  # the accepted level opens nothing
+        for number in range(13):
+            end = noon + 3 * number
+            step(end, judged({number: 1.5}, end, excess=30.0))
+        for end in range(noon + 37, noon + 110):
+            step(end)
+        episodes.note("acme", "credential=key-20", "entity.first_seen", noon + 110)
+        step(noon + 110)
+        step(noon + 111, judged(dict.fromkeys(range(20, 24), 1.5), noon + 111))
+        for end in range(noon + 112, noon + 200):
+            step(end)
+        return found
+
+    plain = day(snapshots=False)
+    findings = [each for step in plain for each in step]
+    assert any("rebaselined" in each.title for each in findings)
+    assert {"findings.digest"} < {each.rule_id for each in findings}
+    assert {"keys"} < {each.metric for each in findings}
+    assert {5} < {each.severity for each in findings}
+    assert day(snapshots=True) == plain
