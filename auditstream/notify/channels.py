@@ -1,0 +1,133 @@
+"""Channels: where notifications go, from a file that only its owner may read, since it holds secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from auditstream.core.errors import ConfigError
+from auditstream.core.secret_file import KeyFileError, read_secret
+from auditstream.detection.severities import Severity
+from auditstream.notify.signatures import SigningSecret
+from schemas.records.detection import Finding
+
+Shape = Literal["auditstream", "slack", "alertmanager", "alertmanager-api"]
+"""Form of the bodies: our own; a Slack message; what Alertmanager sends to webhooks; what its API takes."""
+
+MOST_CHANNELS = 32
+"""Channels of one file: each has a consumer and a thread of its own."""
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_WORDS = {each.name.lower(): each for each in Severity}
+
+
+class Channel(BaseModel):
+    """Where notifications go, and which.
+
+    Attributes:
+        channel_id: Its name: letters, digits, `_`, `-`; part of its consumer group's name.
+        url: Where to POST; https, but for this machine.
+        shape: Form of the bodies.
+        secrets: Secrets that sign, as `whsec_...`; the newest first.
+        tenants: Tenants whose findings it is told of; empty for all.
+        rules: Rules and detectors likewise.
+        least_severity: Least severity that it is told of, as `medium`.
+        tells_ends: Whether it is told of ends too.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
+
+    channel_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    url: str
+    shape: Shape = "auditstream"
+    secrets: tuple[SigningSecret, ...] = ()
+    tenants: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
+    least_severity: Severity = Severity.MEDIUM
+    tells_ends: bool = True
+
+    @field_validator("url")
+    @classmethod
+    def _reachable(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http(s) URL")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError("must be https: a finding must not travel in the clear")
+        return url
+
+    @field_validator("secrets", mode="before")
+    @classmethod
+    def _signing(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            raise ValueError("must be a list")  # noqa: TRY004  pydantic reports ValueErrors only
+        try:
+            return tuple(SigningSecret(str(each)) for each in value)
+        except ConfigError as error:
+            raise ValueError(error.message) from None
+
+    @field_validator("least_severity", mode="before")
+    @classmethod
+    def _severity(cls, value: Any) -> Any:
+        found = _WORDS.get(str(value).lower())
+        if found is None:
+            raise ValueError(f"must be one of {', '.join(_WORDS)}")
+        return found
+
+    def wants(self, finding: Finding) -> bool:
+        """Return whether it is told of a finding that calls somebody."""
+        return (
+            (not self.tenants or finding.tenant_id in self.tenants)
+            and (not self.rules or finding.rule_id in self.rules)
+            and finding.severity >= self.least_severity
+            and (self.tells_ends or finding.status != "RESOLVED")
+        )
+
+
+def read_channels(path: Path) -> Sequence[Channel]:
+    """Return the channels of a YAML file: a list under `channels`.
+
+    Raises:
+        ConfigError: There is no such file, others may read it, or it is not one; names channel and field,
+            and quotes no value.
+    """
+    try:
+        text = read_secret(path).decode()
+    except KeyFileError as error:
+        raise ConfigError(f"notify.channels_file: {error.message}", hint=f"chmod 600 {path}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8") from error
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise ConfigError(f"{path}{line}: is not YAML") from None
+    listed = document.get("channels") if isinstance(document, dict) else None
+    if not isinstance(listed, list) or set(document) != {"channels"}:
+        raise ConfigError(f"{path}: must be a mapping with the one field channels, a list")
+    if len(listed) > MOST_CHANNELS:
+        raise ConfigError(f"{path}: channels: {len(listed)} are more than {MOST_CHANNELS}")
+    found = [_channel(path, number, each) for number, each in enumerate(listed, 1)]
+    names = [each.channel_id for each in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{path}: channel_id: {twice} comes twice")
+    return found
+
+
+def _channel(path: Path, number: int, fields: object) -> Channel:
+    try:
+        return Channel.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{path}: channel {number}: {where}: {reason}".replace(": : ", ": ")) from None
