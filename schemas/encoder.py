@@ -120,6 +120,13 @@ class _Source:
             ]
             self._values += [f"s{number}", f"v{number}"]
             return b"%b%b"
+        if write is _long:  # counts are small, most often
+            self._lines.append(
+                f"v{number} = datum[{name!r}]; "
+                f"v{number} = ONE[v{number} << 1] if 0 <= v{number} < 0x40 else long(v{number})"
+            )
+            self._values.append(f"v{number}")
+            return b"%b"
         if write not in {_string, _optional_string}:
             self._known[f"write_{number}"] = write
             self._lines.append(f"v{number} = write_{number}(datum[{name!r}])")

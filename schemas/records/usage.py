@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from schemas.packaged import SchemaName
-from schemas.records.record import Record, TopicRecord
+from schemas.records.record import EPOCH, Record, TopicRecord
 from schemas.records.vocabulary import Outcome
 
 
@@ -21,6 +21,15 @@ class UsageCost(Record):
     contracted: Decimal
     effective: Decimal
     billed: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageEntity(Record):
+    """Something that events name."""
+
+    kind: str
+    name: str
+    events: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,15 @@ class UsageLine(Record):
     timed: int = 0
     duration_sum_us: int = 0
     duration_max_us: int = 0
+    feature_id: str = ""
+    tool_name: str = ""
+    prompt_name: str = ""
+    prompt_version: str = ""
+    denied: int = 0
+    paced_us: int = 0
+    paced_tokens: int = 0
+    latency_bins: tuple[int, ...] = ()
+    latency_counts: tuple[int, ...] = ()
     costs: tuple[UsageCost, ...] = ()
 
 
@@ -55,7 +73,8 @@ class UsageLine(Record):
 class UsageDelta(TopicRecord):
     """What one segment adds to a tenant's usage, by minute.
 
-    It names its segment, so a delta that is published again is recognised and applied once.
+    It names its segment, so a delta that is published again is recognised and applied once. Without a
+    segment it is a heartbeat of its log, and moves only that log's time.
     """
 
     SCHEMA: ClassVar[SchemaName] = "usage_delta"
@@ -68,4 +87,6 @@ class UsageDelta(TopicRecord):
     tenant_id: str
     watermark: datetime
     reference_revision: int = 0
+    recorded_until: datetime = EPOCH
+    entities: tuple[UsageEntity, ...] = ()
     lines: tuple[UsageLine, ...] = ()

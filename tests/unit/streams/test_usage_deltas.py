@@ -25,14 +25,16 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LARGEST = 2**63 - 1
 
 
+INFERENCE = {"operation": "chat", "provider": "openai", "request_model": "gpt-4o"}
+
+
 def call(**changes: Any) -> dict[str, Any]:
     """Return the fields of a model call."""
-    inference = {"operation": "chat", "provider": "openai", "request_model": "gpt-4o"}
     return {
         "event_time": NOON,
         "tenant_id": "acme",
         "outcome": "SUCCESS",
-        "inference": inference,
+        "inference": INFERENCE,
         "usage": {"input_tokens": 100, "output_tokens": 10},
         **changes,
     }
@@ -71,6 +73,8 @@ def test_a_delta_names_its_segment_and_sums_what_agrees_in_every_dimension() -> 
         "tenant_id": "acme",
         "watermark": NOON + timedelta(seconds=59),
         "reference_revision": 7,
+        "recorded_until": datetime.fromtimestamp(4_102_444_799, UTC),
+        "entities": [],
     }
     assert lines == [
         {
@@ -92,6 +96,15 @@ def test_a_delta_names_its_segment_and_sums_what_agrees_in_every_dimension() -> 
             "timed": 2,
             "duration_sum_us": 4_000,
             "duration_max_us": 3_000,
+            "feature_id": "",
+            "tool_name": "",
+            "prompt_name": "",
+            "prompt_version": "",
+            "denied": 0,
+            "paced_us": 4_000,
+            "paced_tokens": 20,
+            "latency_bins": [73, 85],
+            "latency_counts": [1, 1],
             "costs": [{"currency": "USD", **amounts}],
         }
     ]
@@ -120,6 +133,10 @@ def test_a_message_is_keyed_by_its_tenant_and_has_an_id_to_drop_repeats_by() -> 
         ("inference", {"operation": "chat", "provider": "x", "request_model": "gpt-4o"}),
         ("inference", {"operation": "chat", "provider": "openai", "request_model": "x"}),
         ("costs", [cost("1", "EUR")]),
+        ("feature_id", "x"),
+        ("tool", {"name": "x"}),
+        ("inference", {**INFERENCE, "prompt_name": "x"}),
+        ("inference", {**INFERENCE, "prompt_version": "x"}),
     ],
 )
 def test_what_differs_in_a_dimension_or_the_currency_has_lines_of_its_own(field: str, value: Any) -> None:
@@ -172,9 +189,67 @@ def test_failures_and_blocked_events_are_counted_and_what_has_no_price_is_named(
 
 
 def test_the_model_is_the_one_that_answered() -> None:
-    inference = {"operation": "chat", "provider": "openai", "request_model": "gpt-4o"}
-    line = only_line(call(inference={**inference, "response_model": "gpt-4o-2024-08-06"}))
+    line = only_line(call(inference={**INFERENCE, "response_model": "gpt-4o-2024-08-06"}))
     assert line["model"] == "gpt-4o-2024-08-06"
+
+
+def test_denials_and_the_pace_of_answers_are_summed_over_the_events_that_have_them() -> None:
+    policy = {"id": "pii", "target": "input"}
+    line = only_line(
+        call(duration_us=700, policy={**policy, "verdict": "deny"}),
+        call(duration_us=None, policy={**policy, "verdict": "allow"}),
+        call(duration_us=50, usage={"input_tokens": 1}),
+        call(duration_us=40, usage={"input_tokens": 1, "output_tokens": 0}),
+    )
+    assert (line["denied"], line["paced_us"], line["paced_tokens"]) == (1, 700, 10)
+
+
+def test_a_sketch_counts_durations_by_bins_that_grow_by_a_tenth() -> None:
+    durations = [0, 1, 2, 1_000, 1_050, 1_051, LARGEST, None]
+    line = only_line(*(call(duration_us=each) for each in durations))
+    assert line["latency_bins"] == [0, 8, 73, 459]
+    assert line["latency_counts"] == [2, 1, 3, 1]
+    assert sum(line["latency_counts"]) == line["timed"]
+
+
+def test_lines_have_their_own_sketches_also_where_one_has_none() -> None:
+    [delta] = deltas(
+        call(project_id="a", duration_us=2),
+        call(project_id="b"),
+        call(project_id="c", duration_us=1_000),
+        call(project_id="c", duration_us=1_000),
+    )
+    found = {each["project_id"]: (each["latency_bins"], each["latency_counts"]) for each in delta["lines"]}
+    assert found == {"a": ([8], [1]), "b": ([], []), "c": ([73], [2])}
+
+
+def test_rare_names_of_a_tenant_share_a_line_and_another_tenant_keeps_its_own() -> None:
+    made_up = [call(tool={"name": f"tool-{number:03}"}) for number in range(200)]
+    often = [call(tool={"name": "tool-199"})] * 2
+    other = [call(tenant_id="globex", tool={"name": "tool-000"})]
+    acme, globex = deltas(*made_up, *often, *other)
+    found = {each["tool_name"]: each["events"] for each in acme["lines"]}
+    assert found == {"__other__": 136, "tool-199": 3, **{f"tool-{number:03}": 1 for number in range(63)}}
+    assert [each["tool_name"] for each in globex["lines"]] == ["tool-000"]
+
+
+def test_regions_servers_and_hosts_come_with_the_first_part_and_are_bounded() -> None:
+    values = [
+        call(
+            credential_id=f"k{number}",
+            inference={**INFERENCE, "region": "eu" if number % 2 else "us", "server_host": f"h{number:03}"},
+        )
+        for number in range(130)
+    ]
+    server = call(tenant_id="b", tool={"name": "t", "mcp_server": "https://mcp.example"})
+    first, second, of_b = deltas(*values, server)
+    regions = [each for each in first["entities"] if each["kind"] == "region"]
+    assert regions == [{"kind": "region", "name": name, "events": 65} for name in ("eu", "us")]
+    assert [each["name"] for each in first["entities"] if each["kind"] == "host"] == [
+        f"h{number:03}" for number in range(32)
+    ]
+    assert second["entities"] == []
+    assert of_b["entities"] == [{"kind": "mcp_server", "name": "https://mcp.example", "events": 1}]
 
 
 def test_a_sum_that_no_long_holds_stays_at_the_largest_one() -> None:
@@ -221,6 +296,12 @@ def test_an_events_broker_time_is_its_own_also_behind_a_record_that_is_none() ->
     noon_ms = int(NOON.timestamp() * 1000)
     [delta] = deltas(b"junk", call(event_time=NOON + timedelta(days=1)), timestamps_ms=[0, noon_ms])
     assert delta["watermark"] == NOON
+
+
+def test_the_log_is_recorded_until_the_broker_time_of_the_last_record_whatever_that_is() -> None:
+    noon_ms = int(NOON.timestamp() * 1000)
+    [delta] = deltas(call(), b"junk", timestamps_ms=[noon_ms, noon_ms + 3_000])
+    assert (delta["watermark"], delta["recorded_until"]) == (NOON, NOON + timedelta(seconds=3))
 
 
 def test_the_watermark_is_the_segments_for_every_tenant() -> None:
