@@ -42,6 +42,7 @@ COMMANDS = (
     "sql",
     "status",
     "budgets",
+    "rules",
     "verify",
     "prove",
     "evidence",

@@ -108,6 +108,14 @@ class WorkerSettings(_Group):
     )
 
 
+class RuleSettings(_Group):
+    """Which rules look at events as they are recorded."""
+
+    shipped: bool = Field(True, description="Whether the rules that ship with the product are on.")
+    folder: Path | None = Field(None, description="Folder of rules of your own, Sigma YAML; none when unset.")
+    off: tuple[str, ...] = Field((), description="Names of shipped rules that are not wanted.")
+
+
 class BudgetSettings(_Group):
     """How budgets are watched."""
 
@@ -257,6 +265,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     worker: WorkerSettings = WorkerSettings()
+    rules: RuleSettings = RuleSettings()
     budgets: BudgetSettings = BudgetSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     access: AccessSettings = AccessSettings()

@@ -1,0 +1,176 @@
+"""The fields that rules may name, by log source: columns of events, or what a cloud trail's record holds.
+
+Our own log source is `product: ai_audit`, with an event type as `service` where a rule is about one: its
+fields are the columns of table `events`, and `attributes.KEY`. `product: aws, service: cloudtrail` is Sigma's
+own: its fields are those of a CloudTrail record, nested ones by dotted path, which `emit --format cloudtrail`
+keeps in `attributes`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import polars as pl
+
+from auditstream.core.event_types import CLOUDTRAIL_SOURCE
+from auditstream.detection.rules.fault import RuleFaultError
+from schemas.columns import BY_NAME
+from schemas.flatten import FRAME_SCHEMA
+
+_MONEY = pl.Decimal(38, 12)
+
+# What attribution, pricing and the search for repeats add before rules are asked.
+_ADDED: dict[str, pl.DataType] = {
+    "tenant_claim": pl.String(),
+    "attribution_method": pl.String(),
+    "cost_currency": pl.String(),
+    "cost_list": _MONEY,
+    "cost_contracted": _MONEY,
+    "cost_effective": _MONEY,
+    "cost_billed": _MONEY,
+    "price_basis": pl.String(),
+    "cost_status": pl.String(),
+}
+
+_COLUMNS: dict[str, pl.DataType] = {**FRAME_SCHEMA, **_ADDED}
+_MATCHED = (pl.String, pl.Int32, pl.Int64, pl.Float64, pl.Boolean, pl.Decimal, pl.Datetime)
+
+ATTRIBUTES = "attributes"
+
+# "CloudTrail record contents for management, data, and network activity events", AWS CloudTrail User Guide.
+_CLOUDTRAIL = (
+    "additionalEventData", "addendum", "apiVersion", "awsRegion", "edgeDeviceDetails", "errorCode",
+    "errorMessage", "eventCategory", "eventContext", "eventID", "eventName", "eventSource", "eventTime",
+    "eventType", "eventVersion", "insightDetails", "managementEvent", "readOnly", "recipientAccountId",
+    "requestID", "requestParameters", "resources", "responseElements", "serviceEventDetails",
+    "sessionCredentialFromConsole", "sharedEventID", "sourceIPAddress", "tlsDetails", "userAgent",
+    "userIdentity", "vpcEndpointAccountId", "vpcEndpointId",
+)  # fmt: skip
+
+_KEY = re.compile(r"[^\s|]{1,256}")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field as a rule reads it.
+
+    Attributes:
+        name: As the rule has it.
+        column: Column of the frame that must not be wholly null for it to have a value.
+        input: Name of the value among a rule's inputs: the column itself, or a key of its map.
+        dtype: Type of the value.
+        symbols: Values of a closed vocabulary, in capitals; empty where any text may come.
+    """
+
+    name: str
+    column: str
+    input: str
+    dtype: pl.DataType
+    symbols: frozenset[str] = frozenset()
+
+    @property
+    def value(self) -> pl.Expr:
+        """The value, over the columns of a frame of events."""
+        if self.input == self.column:
+            return pl.col(self.column)
+        return pl.col(self.column).map.get(self.input.removeprefix(f"{self.column}."))
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """Which events a rule is asked about.
+
+    Attributes:
+        event_type: The type that they have; empty for any.
+        source: What their `source` begins with; empty for any.
+    """
+
+    event_type: str = ""
+    source: str = ""
+
+    @property
+    def is_cloudtrail(self) -> bool:
+        """Whether the fields are those of CloudTrail's records."""
+        return self.source == CLOUDTRAIL_SOURCE
+
+    def rows(self) -> pl.Expr:
+        """Return whether an event is one of them; a repeat of an event never is."""
+        new = pl.col("duplicate_of").is_null()
+        if self.source:
+            return new & pl.col("source").str.starts_with(self.source)
+        if self.event_type:
+            return new & (pl.col("event_type") == self.event_type)
+        return new
+
+
+def added_columns() -> dict[str, pl.DataType]:
+    """Return the columns that rules may name beyond those of `schemas.flatten.FRAME_SCHEMA`, by name."""
+    return dict(_ADDED)
+
+
+def log_source(product: str | None, category: str | None, service: str | None) -> LogSource:
+    """Return the log source that a rule names.
+
+    Raises:
+        RuleFaultError: There is none of that name.
+    """
+    if category:
+        raise RuleFaultError("logsource.category", f"{category!r} is none of ours", hint=_SOURCES)
+    match product, service:
+        case "ai_audit", _:
+            return LogSource(event_type=service or "")
+        case "aws", "cloudtrail":
+            return LogSource(source=CLOUDTRAIL_SOURCE)
+        case _:
+            named = "/".join(filter(None, (product, service))) or "nothing"
+            raise RuleFaultError("logsource", f"{named!r} is none of ours", hint=_SOURCES)
+
+
+_SOURCES = "Use `product: ai_audit` with an event type as `service`, or `product: aws, service: cloudtrail`."
+
+
+def field_of(name: str, source: LogSource) -> Field:
+    """Return the field that a rule of a log source names.
+
+    Raises:
+        RuleFaultError: There is none of that name, or nothing can be compared with it.
+    """
+    return _cloudtrail_field(name) if source.is_cloudtrail else _event_field(name)
+
+
+def _event_field(name: str) -> Field:
+    family, dot, key = name.partition(".")
+    if family == ATTRIBUTES and dot:
+        return _attribute(name, key)
+    if name not in _COLUMNS:
+        raise RuleFaultError(name, "is no column of events", hint=_near(name, _COLUMNS))
+    dtype = _COLUMNS[name]
+    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    if not isinstance(inner, _MATCHED):
+        raise RuleFaultError(name, f"cannot be compared with anything: it is {dtype}")
+    known = BY_NAME.get(name)
+    return Field(name, name, name, dtype, frozenset(known.symbols if known else ()))
+
+
+def _cloudtrail_field(name: str) -> Field:
+    first = name.partition(".")[0]
+    if first not in _CLOUDTRAIL:
+        known = dict.fromkeys(_CLOUDTRAIL)
+        raise RuleFaultError(name, "is no field of a CloudTrail record", hint=_near(first, known))
+    return _attribute(name, name)
+
+
+def _attribute(name: str, key: str) -> Field:
+    if not _KEY.fullmatch(key):
+        raise RuleFaultError(name, "is no key of attributes: 1 to 256 characters without spaces and bars")
+    return Field(name, ATTRIBUTES, f"{ATTRIBUTES}.{key}", pl.String())
+
+
+def _near(name: str, known: Mapping[str, object]) -> str:
+    """Return what may have been meant: the closest name, capitals and dots aside."""
+    folded = {each.lower(): each for each in known}
+    close = get_close_matches(name.lower().replace(".", "_"), folded, n=1, cutoff=0.6)
+    return f"Did you mean {folded[close[0]]}?" if close else "`auditstream sql` shows them: DESCRIBE events."
