@@ -10,6 +10,7 @@ from uuid import UUID
 
 from auditstream.core.ids import uuid7
 from auditstream.notify.budget_standing import FORECAST_OVER_PCT, Standing
+from auditstream.notify.scopes import scope_text
 from auditstream.reference.limits import Budget
 from schemas.records.detection import Signal
 from schemas.records.vocabulary import SignalKind, SignalState
@@ -152,13 +153,8 @@ def signal_of(standing: Standing, now: datetime) -> Signal:
 
 
 def scope_of(budget: Budget) -> str:
-    """Return the scope of a budget as text, as `budget=acme-month/tenant=acme/project_id=search`.
-
-    The budget's id comes first: two budgets of one scope must not replace each other on the compacted topic.
-    """
-    tenant = [f"tenant={budget.tenant_id}"] if budget.tenant_id else []
-    parts = [f"{name}={value}" for name, value in sorted(budget.scope.items())]
-    return "/".join([f"budget={budget.budget_id}", *tenant, *parts])
+    """Return the scope of a budget as text, as `budget=acme-month/tenant=acme/project_id=search`."""
+    return scope_text("budget", budget.budget_id, budget.tenant_id, budget.scope)
 
 
 def _asked(told: Told) -> SignalState:

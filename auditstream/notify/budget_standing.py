@@ -10,6 +10,7 @@ from decimal import Decimal
 from auditstream.costing.conversion import Rates, at_rate
 from auditstream.costing.exact import ZERO, rounded
 from auditstream.notify.budget_periods import BudgetPeriod, period_at
+from auditstream.notify.reactions import REACTIONS
 from auditstream.reference.limits import Budget
 from schemas.records.vocabulary import SignalState
 
@@ -19,13 +20,6 @@ FORECAST_OVER_PCT = 110
 # Before that share of the period a forecast says more of the hour than of the budget: a month's first day
 # would be multiplied by thirty.
 _FORECAST_FROM = 0.05
-
-_STATES = {
-    "notify": SignalState.ALLOW,
-    "throttle": SignalState.THROTTLE,
-    "fallback": SignalState.FALLBACK,
-    "block": SignalState.BLOCK,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,7 @@ class Standing:
     @property
     def state(self) -> SignalState:
         """What gateways are asked to do with further requests of the scope."""
-        return _STATES[self.budget.reaction] if self._is_over(self.spent, 100) else SignalState.ALLOW
+        return REACTIONS[self.budget.reaction] if self._is_over(self.spent, 100) else SignalState.ALLOW
 
     @property
     def spent_pct(self) -> Decimal:
