@@ -11,7 +11,7 @@ def register(app: typer.Typer) -> None:
 
 
 def worker(context: typer.Context) -> None:
-    """Record events: Kafka to priced, attributed rows in ClickHouse, each exactly once; and watch budgets.
+    """Record events: Kafka to priced, attributed rows in ClickHouse, each exactly once; watch budgets, SLOs.
 
     Settings come from AUDITSTREAM_* variables. Run as many as there is load, with one app id. The one that
     has the first partition also takes calls off the books that events of two partitions report.
@@ -26,6 +26,7 @@ def worker(context: typer.Context) -> None:
     from auditstream.core import logs
     from auditstream.core.metrics import process_metrics
     from auditstream.emit.budget_watching import watching_budgets
+    from auditstream.emit.slo_watching import watching_slos
     from schemas.schema_thread import start_schema_store
     from sinks.clickhouse import connect
     from sinks.reference import connect_reference
@@ -57,6 +58,7 @@ def worker(context: typer.Context) -> None:
 
     with (
         watching_budgets(settings, metrics, directory.newest),
+        watching_slos(settings, metrics, directory.newest),
         settling_calls(settings, metrics, is_turn=has_first_partition),
     ):
         run_until_stopped(app)

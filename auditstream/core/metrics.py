@@ -50,6 +50,10 @@ CounterName = Literal[
     "auditstream_budget_events_total",
     # Looks at budgets that store or Kafka did not let come to an end (label: reason, the code of the error).
     "auditstream_budget_failures_total",
+    # Events that told of an objective (label: reason, `burn` or `budget`).
+    "auditstream_slo_events_total",
+    # Looks at objectives that store or Kafka did not let come to an end (label: reason, code of the error).
+    "auditstream_slo_failures_total",
     # Leaves that came under a published checkpoint.
     "auditstream_sealed_leaves_total",
     # Checkpoints that were published, those that only have fresh cosignatures included.
@@ -84,6 +88,12 @@ GaugeName = Literal[
     "auditstream_budgets",
     # Those of them whose amount is spent.
     "auditstream_budgets_spent",
+    # Active objectives that this worker watches.
+    "auditstream_slos",
+    # Those of them whose error budget burns fast enough to be told of.
+    "auditstream_slos_burning",
+    # Those of them whose error budget is gone.
+    "auditstream_slos_spent",
     # Leaves under the published checkpoint of the partition's newest log.
     "auditstream_sealed_size",
     # Unix time that the log's own cosigner states under the published checkpoint; 0 before the first.
@@ -116,6 +126,8 @@ HistogramName = Literal[
     "auditstream_plan_commit_seconds",
     # Time of one look at the budgets that were due.
     "auditstream_budget_look_seconds",
+    # Time of one look at the objectives.
+    "auditstream_slo_look_seconds",
     # Time to turn one segment into a block.
     "auditstream_build_seconds",
     # Time from handing a request's events to Kafka to the acknowledgement of all.
@@ -136,6 +148,12 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_budgets": (),
     "auditstream_budgets_spent": (),
     "auditstream_budget_look_seconds": (),
+    "auditstream_slo_events_total": ("reason",),
+    "auditstream_slo_failures_total": ("reason",),
+    "auditstream_slos": (),
+    "auditstream_slos_burning": (),
+    "auditstream_slos_spent": (),
+    "auditstream_slo_look_seconds": (),
     "auditstream_seal_rounds_total": (),
     "auditstream_seal_failures_total": ("reason",),
     "auditstream_witness_answers_total": ("witness", "reason"),

@@ -124,6 +124,13 @@ class BudgetSettings(_Group):
     pause_s: Annotated[float, Field(gt=0, description="Shortest time between looks.")] = 1.0
 
 
+class SloSettings(_Group):
+    """How objectives are watched."""
+
+    watch: bool = Field(True, description="Whether workers evaluate objectives.")
+    every_s: Annotated[float, Field(gt=0, description="Time between looks.")] = 60.0
+
+
 class EvidenceSettings(_Group):
     """Where the signed logs are kept, who signs them, and who must have witnessed them."""
 
@@ -267,6 +274,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     rules: RuleSettings = RuleSettings()
     budgets: BudgetSettings = BudgetSettings()
+    slos: SloSettings = SloSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     access: AccessSettings = AccessSettings()
     gateway: GatewaySettings = GatewaySettings()

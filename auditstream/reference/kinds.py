@@ -13,7 +13,8 @@ import pyarrow as pa
 from auditstream.reference.allocations import AllocationRule
 from auditstream.reference.closures import Closure
 from auditstream.reference.fact import Fact
-from auditstream.reference.limits import Budget, Hold, Objective, Retention
+from auditstream.reference.limits import Budget, Hold, Retention
+from auditstream.reference.objectives import Objective
 from auditstream.reference.owners import Agent, Credential, Project, Source, Tenant, Tool
 from auditstream.reference.rates import Contract, CurrencyRate, Price
 

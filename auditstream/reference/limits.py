@@ -1,4 +1,4 @@
-"""Facts about what shall be kept to: budgets, objectives, retention, holds."""
+"""Facts about what shall be kept to: budgets, retention, holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 
-from auditstream.reference.fact import Amount, AnyTenantId, Currency, Fact, Id, Labels, Names, Share
+from auditstream.reference.fact import Amount, AnyTenantId, Currency, Fact, Id, Labels, Names
 
 Days = Annotated[int, Field(ge=0, lt=2**32), pl.UInt32()]
 Percent = Annotated[int, Field(gt=0, lt=2**16)]
@@ -70,22 +70,6 @@ class Budget(Fact):
         if self.reaction == "fallback" and not self.fallback_model:
             raise ValueError("fallback_model: must be stated when the reaction is fallback")
         return self
-
-
-class Objective(Fact):
-    """A service level objective."""
-
-    KEY = ("slo_id",)
-
-    slo_id: Id
-    tenant_id: AnyTenantId = ""
-    scope: Labels = Field(default_factory=dict)
-    indicator: Id
-    threshold_us: Annotated[int | None, Field(gt=0, lt=2**63), pl.Int64()] = None
-    objective: Annotated[Share, Field(gt=0, le=1)]
-    window_days: Annotated[int, Field(gt=0, lt=2**16), pl.UInt16()] = 30
-    owner: str = ""
-    active: bool = True
 
 
 class Retention(Fact):

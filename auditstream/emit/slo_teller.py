@@ -1,0 +1,82 @@
+"""Tells what is new of objectives: a signal to gateways, a finding, an event to the record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from auditstream.core.clock import Clock
+from auditstream.core.logs import get_logger
+from auditstream.core.metrics import Metrics
+from auditstream.core.settings import Settings
+from auditstream.emit.announcements import Said, announcement
+from auditstream.emit.findings import publish_findings
+from auditstream.emit.owner_fields import owner_fields
+from auditstream.emit.signal_teller import SignalTeller
+from auditstream.notify.slo_news import SloNews
+from schemas.records.detection import Signal
+from sinks.clients import ClientPool
+
+log = get_logger(__name__)
+
+EVENT_TYPE = "ai.finding"
+_BY = "slos"
+
+
+class SloTeller:
+    """Tells news, the event last: what it does not tell is told again.
+
+    Args:
+        settings: Where Kafka and the registry are.
+        clients: Where clients of the store come from.
+        metrics: Where it is counted.
+        clock: Says what time it is.
+    """
+
+    def __init__(self, settings: Settings, clients: ClientPool, metrics: Metrics, clock: Clock) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._teller = SignalTeller(settings)
+        self._metrics = metrics
+        self._clock = clock
+
+    def tell(self, news: SloNews) -> None:
+        """Return once signal, finding and event are acknowledged.
+
+        Raises:
+            RetryableError: One may not be. The same may be told again: ids and versions tell repeats.
+        """
+        self._teller.tell(news.signal, None)
+        publish_findings(self._settings, self._clients, [news.finding])
+        self._teller.tell(None, self._event(news))
+        self._metrics.count("auditstream_slo_events_total", reason=news.about)
+        objective, episode = news.standing.objective, news.episode
+        log.info(
+            "slo_told",
+            slo=objective.slo_id,
+            about=news.about,
+            severity=episode.severity,
+            is_open=episode.is_open,
+        )
+
+    def renew(self, signal: Signal) -> None:
+        """Return once gateways know that a state goes on.
+
+        Raises:
+            RetryableError: They may not.
+        """
+        self._teller.tell(signal, None)
+
+    def close(self) -> None:
+        """Give up what is still waiting: it is told again."""
+        self._teller.close()
+
+    def _event(self, news: SloNews) -> dict[str, object]:
+        objective = news.standing.objective
+        said = Said(
+            by=_BY,
+            actor="auditstream",
+            at=datetime.fromtimestamp(self._clock.now_s(), UTC),
+            tenant_id=objective.tenant_id,
+            actor_type="SYSTEM",
+        )
+        return announcement(EVENT_TYPE, said, **news.fields, **owner_fields(objective.scope))
