@@ -30,6 +30,14 @@ GRANT SELECT(event_time, kafka_topic, source, outcome, tenant_claim, project_id,
     cache_read_tokens, cache_write_tokens, reasoning_tokens, usage_by_modality, costs, cost_currency,
     cost_list, cost_contracted, cost_effective, cost_billed, price_basis, price_book_revision)
     ON ${database}.events TO audit_writer;
+-- Objectives are evaluated by what happened, when, how long it took, and what was checked.
+GRANT SELECT(duration_us, `duration_us.null`, inference_ttft_us, `inference_ttft_us.null`, http_status,
+    `http_status.null`, tool_name, routing_reason, trace_id, policy_target, policy_subject_event_id,
+    evaluation_subject_event_id, review_subject_event_id, review_decision, source_instance, source_seq,
+    `source_seq.null`, heartbeat_last_seq, `heartbeat_last_seq.null`)
+    ON ${database}.events TO audit_writer;
+GRANT SELECT ON ${database}.outcomes_1m TO audit_writer;
+GRANT SELECT ON ${database}.slos TO audit_writer;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_writer;
 GRANT SELECT ON ${database}.closures TO audit_writer;
 GRANT SYSTEM SYNC REPLICA ON ${database}.cost_adjustments TO audit_writer;
@@ -122,7 +130,7 @@ CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1m USING 1
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1h USING 1
     TO audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.outcomes_1m USING 1
-    TO audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.latency_1m USING 1
     TO audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.cost_adjustments USING 1

@@ -75,8 +75,8 @@ def test_commands_import_nothing_of_streams_but_how_to_reach_kafka():
     # The other makes the messages that carry findings, as the worker does.
     allowed = {"streams.kafka_security", "streams.recording.outlets"}
     # The worker is one, the gateway another; who makes rows anew, to compare them, records as it does,
-    # and who prices them anew prices as it does. The watch over budgets runs beside the worker.
-    recording = {"worker.py", "gateway.py", "rerecording.py", "reprice.py", "budget_watching.py"}
+    # and who prices them anew prices as it does. Watches over usage run beside the worker.
+    recording = {"worker.py", "gateway.py", "rerecording.py", "reprice.py", "usage_watching.py"}
     named = {
         (path.name, module)
         for path in folder.rglob("*.py")

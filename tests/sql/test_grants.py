@@ -22,8 +22,10 @@ from auditstream.query import events
 from auditstream.query.grammar import parse
 from auditstream.query.reader import Reader
 from auditstream.query.recorded import recorded
+from auditstream.query.slo_counts import SloCounts
 from auditstream.reference.closed_months import ClosedMonths
 from auditstream.reference.kinds import ENRICHING, KINDS
+from auditstream.reference.objectives import INDICATORS, SCOPES, Objective
 from auditstream.rerating.booking_run import BookingRun, Books, Order
 from auditstream.rerating.call_settling import CallSettler
 from auditstream.rerating.rating import Rater
@@ -37,6 +39,7 @@ from sinks.migrate import apply
 from sinks.rated_leaves import RatedLeaves, Wanted
 from sinks.recorded_logs import ClickHouseLogs
 from sinks.reference import ReferenceStore
+from sinks.slo_told import SloEvents
 from sinks.snapshot_cache import SnapshotCache
 from streams.recording.assembly import new_attributor, new_pricer
 from tests.support.blocks import LOG, OTHER_LOG, block_of, event_id_at
@@ -106,6 +109,20 @@ def test_a_worker_records_recovers_and_reads_what_it_attributes_by(open_as: Open
     assert set(sink.history().calls_at(LOG, [101])) == {101}
     assert set(sink.history().ids_at(LOG, [101])) == {101}
     assert reference.load(reference.newest(), kinds=ENRICHING).revision > 0
+    clients.close()
+
+
+@pytest.mark.parametrize("indicator", INDICATORS)
+def test_a_worker_counts_what_objectives_are_about(open_as: OpenAs, indicator: str) -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    stated = {"slo_id": "o", "indicator": indicator, "objective": "0.99", "valid_from": at}
+    scopes: list[dict[str, str]] = [{}, {name: "x" for name in SCOPES[indicator]}]
+    clients = ClientPool(lambda: open_as("audit_writer"))
+    counts = SloCounts(Reader(clients))
+
+    for scope in scopes:
+        counts.counts(Objective.model_validate(stated | {"scope": scope}), at, at + timedelta(days=1), 60)
+    SloEvents(clients).told()
     clients.close()
 
 
