@@ -7,6 +7,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from auditstream.embedded.jvm_kafka import RunningKafka, start_kafka
 from tests.support import brokers, parts
 from tests.support.brokers import Broker
 from tests.support.fork_server import ForkServer
+from tests.support.shared_broker import shared
 
 _CHOICE = pytest.StashKey[brokers.Choice]()
 _CHOSEN = pytest.StashKey[set[str]]()
@@ -115,11 +117,14 @@ def no_handler_left() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def any_kafka(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """The best broker that this machine has, started once; use `kafka` in tests."""
-    choice = pytestconfig.stash[_CHOICE]
-    with brokers.opened(choice, tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker
+def any_kafka(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Broker:
+    """The best broker that this machine has, started once for the whole run; use `kafka` in tests."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(pytestconfig, "workerinput"):
+        folder = folder.parent  # of the run; each of its processes has a folder of its own in it
+    stack = ExitStack()
+    pytestconfig.add_cleanup(stack.close)  # waits for the other processes, which no test's time limit covers
+    return stack.enter_context(shared(pytestconfig.stash[_CHOICE], folder / "kafka"))
 
 
 @pytest.fixture
