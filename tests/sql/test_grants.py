@@ -116,7 +116,7 @@ def test_a_worker_records_recovers_and_reads_what_it_attributes_by(open_as: Open
 def test_a_worker_counts_what_objectives_are_about(open_as: OpenAs, indicator: str) -> None:
     at = datetime(2026, 1, 2, tzinfo=UTC)
     stated = {"slo_id": "o", "indicator": indicator, "objective": "0.99", "valid_from": at}
-    scopes: list[dict[str, str]] = [{}, {name: "x" for name in SCOPES[indicator]}]
+    scopes: list[dict[str, str]] = [{}, dict.fromkeys(SCOPES[indicator], "x")]
     clients = ClientPool(lambda: open_as("audit_writer"))
     counts = SloCounts(Reader(clients))
 
