@@ -11,13 +11,12 @@ from auditstream.detection.detector import Column
 
 
 class Axis(Protocol):
-    """Where values lie.
+    """Where values lie."""
 
-    Attributes:
-        bins: Number of bins.
-    """
-
-    bins: int
+    @property
+    def bins(self) -> int:
+        """Number of bins."""
+        ...
 
     def position(self, values: Column) -> Column:
         """Return where values lie, from 0 to below `bins`; the whole part is the bin."""
