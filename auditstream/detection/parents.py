@@ -5,6 +5,7 @@ Never another tenant's: what one of them does shall not move the alerts of the o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from auditstream.detection.blocks import ArrayBlock
 from auditstream.detection.detector import Column, Detector, Keys
+
+Lookup = Callable[[Keys], tuple[Column, NDArray[np.bool_]]]
 
 
 class WithParents(Detector, Protocol):
@@ -34,18 +37,19 @@ class Parents(ArrayBlock):
         """Name the parents of keys."""
         self._parent[keys] = parents + 1
 
-    def lent(self, keys: Keys, values: Column, usable: NDArray[np.bool_], default: float) -> Column:
+    def lent(self, keys: Keys, lookup: Lookup, default: float) -> Column:
         """Return what the parents of keys have, or the default where there is no usable one.
 
         Args:
             keys: The young ones.
-            values: A number a key, of all keys.
-            usable: Whether it can be relied on, of all keys.
+            lookup: Returns of keys a number each, and whether it can be relied on.
             default: What stands for an unknown parent.
         """
-        parent = np.maximum(self._parent[keys] - 1, 0)
-        is_there = (self._parent[keys] > 0) & usable[parent]
-        return np.where(is_there, values[parent], default)
+        lent = np.full(len(keys), default)
+        has = np.flatnonzero(self._parent[keys])
+        values, is_usable = lookup(self._parent[keys[has]] - 1)
+        lent[has[is_usable]] = values[is_usable]
+        return lent
 
     def forget(self, keys: Keys) -> None:
         """Take the parents of keys away, and keys away as parents."""

@@ -29,8 +29,9 @@ _DECAY = 0.85
 _HALF_LIFE = 69.0
 """Active minutes after which what was learnt weighs half: alpha = .01."""
 
-_Z = 4.0
-"""Deviations from which on it fires."""
+_Z = 5.0
+"""Deviations from which on it fires. Measured on ServeGen's clients: 4 with a higher gate of money finds less
+at as many wrong alerts."""
 
 _CLIP = 4.0
 """Deviations beyond which a value is learnt as being there: what fires carries the mean no further."""
@@ -44,12 +45,12 @@ _LEAST_EVENTS = 3.0
 _PARENT_WEIGHT = 200.0
 """Active minutes that a parent's variance weighs as much as: a key's own counts for half after 200."""
 
-_UNKNOWN_DEVIATION = 0.5
-"""Deviation of the logarithm of a key without a parent: half of ServeGen's clients have less."""
+_UNKNOWN_DEVIATION = 0.2
+"""Deviation of the logarithm of a key without a parent: the median of ServeGen's clients is .16."""
 
-_TOLD_FROM = 0.10
-"""Excess within 15 minutes from which on a drift of cost is told of, in the key's currency. Whether somebody
-is called for it is the money gate's to say."""
+_TOLD_FROM = 0.30
+"""Excess within 15 minutes from which on a drift of cost is told of, in the key's currency. Measured: a third
+of the wrong alerts are about less, and one found in forty. Whom to call for, the money gate says."""
 
 _EXCESS_MINUTES = 15
 
@@ -164,9 +165,12 @@ class UnitDrift(Blocks):
         """Return deviations in which a parent's stands for what a key has not shown yet."""
         moments = self._moments
         count = moments.count[keys]
-        lent = self._parents.lent(keys, moments.variance, moments.count >= SPARSE_FROM, _UNKNOWN_DEVIATION**2)
+        lent = self._parents.lent(keys, self._variances, _UNKNOWN_DEVIATION**2)
         variance = (count * moments.variance[keys] + _PARENT_WEIGHT * lent) / (count + _PARENT_WEIGHT)
         return np.maximum(np.sqrt(variance), _LEAST_DEVIATION)
+
+    def _variances(self, keys: Keys) -> tuple[Column, NDArray[np.bool_]]:
+        return self._moments.variance[keys], self._moments.count[keys] >= SPARSE_FROM
 
     def _learn(self, now: Judged, values: Column) -> None:
         lesson = self._learning.lesson(now.keys, now.minute, now.in_episode)

@@ -203,3 +203,91 @@ class SlowUnitDrift:
         z = (value - key.moments.mean) / max(math.sqrt(variance), 0.05) if key.sums[1] >= 3 else 0.0
         excess = sum(key.excess.get(each, 0.0) for each in range(minute - 14, minute + 1))
         return min(z / self.z, excess / self.told_from)
+
+
+@dataclass
+class BurstKey:
+    """What `SlowBurst` knows of a key."""
+
+    done: dict[int, tuple[float, float]] = field(default_factory=dict)
+    hits: float = 0.0
+    events: float = 0.0
+    excess: float = 0.0
+    pairs: float = 0.0
+    last: int = 0
+    episode: SlowEpisode = field(default_factory=SlowEpisode)
+
+
+class SlowBurst:
+    """`guardrail.deny_burst` and `error.burst`."""
+
+    def __init__(self, parents: Mapping[int, int], *, rebaselines: bool) -> None:
+        self.keys: dict[int, BurstKey] = {}
+        self.parents, self.rebaselines = parents, rebaselines
+
+    def observe(
+        self, minute: int, done: Mapping[int, tuple[float, float]], episodes: Collection[int]
+    ) -> dict[int, float]:
+        """Return the levels of keys; `done` is events that were hit and all events by key."""
+        levels, lessons = {}, []
+        for key in sorted({*done, *episodes}):
+            known = self.keys.setdefault(key, BurstKey())
+            if key in done:
+                known.done[minute] = done[key]
+            usual, weight = self._expectation(key, minute)
+            k = sum(known.done.get(each, (0, 0))[0] for each in range(minute - 4, minute + 1))
+            n = sum(known.done.get(each, (0, 0))[1] for each in range(minute - 4, minute + 1))
+            level = min(k / 5, k / n / (2 * usual)) if n else 0.0
+            digits = self._digits(k, n, usual, weight) if level >= 0.6 else 0.0
+            level = min(level, digits / 6)
+            if level >= 0.6 or key in episodes:
+                levels[key] = level
+            lessons.append((known, usual, done.get(key), key in episodes, k / n if n else 0.0))
+        for known, usual, did, is_in, share_now in lessons:
+            share, just_accepted = known.episode.lesson(minute, is_in)
+            if not self.rebaselines:
+                share, just_accepted = (0.1 if is_in else 1.0), False
+            if did is not None:
+                self._learn(known, minute, usual, did, share)
+            if just_accepted:
+                known.hits = share_now * known.events
+        return levels
+
+    def _expectation(self, key: int, minute: int) -> tuple[float, float]:
+        known, parent = self.keys[key], self.keys.get(self.parents.get(key, -1))
+        lent = parent.hits / parent.events if parent and parent.events >= 200 else 0.02
+        left = 2 ** ((known.last - minute) / 1_440)
+        events = known.events * left + 200
+        usual = min(max((known.hits * left + 200 * lent) / events, 1e-4), 1 - 1e-4)
+        correlation = max(self._correlation(known, usual), 1 / (events + 1))
+        return usual, max(1 / correlation - 1, 10)
+
+    def _correlation(self, key: BurstKey, usual: float) -> float:
+        return min(max(key.excess / (key.pairs + 200**2 * usual * (1 - usual)), 0), 1)
+
+    def _digits(self, k: float, n: float, usual: float, weight: float) -> float:
+        a, b = usual * weight, (1 - usual) * weight
+
+        def beta(one: float, other: float) -> float:
+            return math.lgamma(one) + math.lgamma(other) - math.lgamma(one + other)
+
+        chance = math.fsum(
+            math.comb(int(n), j) * math.exp(beta(j + a, n - j + b) - beta(a, b))
+            for j in range(int(k), int(n) + 1)
+        )
+        return max(-math.log10(chance), 0.0)
+
+    def _learn(
+        self, key: BurstKey, minute: int, usual: float, did: tuple[float, float], share: float
+    ) -> None:
+        hits, n = did
+        spread = usual * (1 - usual)
+        deviation = math.sqrt(n * spread * (1 + max(n - 1, 0) * self._correlation(key, usual)))
+        hits = min(hits, n * usual + max(4 * deviation, 1))
+        left = 2 ** ((key.last - minute) / 1_440)
+        is_calm = share == 1 and n > 1
+        key.excess = key.excess * left + is_calm * ((hits - n * usual) ** 2 - n * spread)
+        key.pairs = key.pairs * left + is_calm * n * (n - 1) * spread
+        key.hits = key.hits * left + share * hits
+        key.events = key.events * left + share * n
+        key.last = minute
