@@ -83,6 +83,12 @@ class DecayedHistogram:
         bins = self.axis.position(values).astype(np.int64)
         self._weights[keys, bins] += (growth * weight).astype(np.float32)
 
+    def weights(self, keys: Keys, tick: int) -> NDArray[np.float64]:
+        """Return the weights of keys' bins, a row a key, in units of one value just added."""
+        rows = self._weights[keys].astype(np.float64)
+        rows /= self._growth(keys, tick)[:, None]
+        return rows
+
     def total(self, keys: Keys, tick: int) -> Column:
         """Return the weight of all values of keys."""
         sums: Column = self._weights[keys].sum(axis=1, dtype=np.float64)
