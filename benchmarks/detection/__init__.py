@@ -1,0 +1,1 @@
+"""How good the detectors are: one fixed configuration on public labelled data, by published scoring rules."""
