@@ -14,8 +14,9 @@ from auditstream.detection.active_windows import WINDOW, ActiveWindows
 from auditstream.detection.ages import Ages
 from auditstream.detection.axes import LogAxis
 from auditstream.detection.blocks import Blocks
-from auditstream.detection.detector import Bucket, Column, Keys, Scores, Tier
-from auditstream.detection.hot_histogram import IDLE_MINUTES, PROMOTED_AT, HotHistogram
+from auditstream.detection.detector import Bucket, Column, Scores, Tier
+from auditstream.detection.histogram import DecayedHistogram
+from auditstream.detection.hot_rows import HotRows
 from auditstream.detection.judged import Judged, judged, worth_telling
 from auditstream.detection.learning import Learning, Lesson
 from auditstream.detection.minute_sums import MinuteSums
@@ -56,6 +57,14 @@ _OWN_LEVEL = 0.01
 """Share of the histogram that an accepted level is given: twice the tail, so that it is the tail."""
 
 
+PROMOTED_AT = 200
+"""Active minutes at which a key is given a histogram: most keys never get there, and the tail needs ten times
+as many anyway."""
+
+IDLE_MINUTES = 7 * 1_440
+"""Minutes without a value after which it is taken back: whoever works on weekdays only keeps it."""
+
+
 class SpendSurge(Blocks):
     """Spend of keys in their currency; `spend` of a bucket."""
 
@@ -68,14 +77,15 @@ class SpendSurge(Blocks):
         self._ages = Ages()
         self._sums = MinuteSums(_QUARTER)
         self._windows = ActiveWindows()
-        self._history = HotHistogram(_AXIS, _DECAY)
+        self._history = DecayedHistogram(_AXIS, _DECAY)
+        self._hot = HotRows(self._history)
         self._learning = Learning()
         self._hour = 0  # not kept: to look again within the hour finds nothing
         super().__init__(
             ages=self._ages,
             sums=self._sums,
             windows=self._windows,
-            history=self._history,
+            hot=self._hot,
             learning=self._learning,
         )
 
@@ -93,13 +103,13 @@ class SpendSurge(Blocks):
     def _scores(self, now: Judged, spend: Column, quarters: Column) -> Scores:
         keys = now.keys
         tier = self._ages.tiers(keys, now.minute)
-        is_hot = (tier >= Tier.WARM) & self._history.has(keys)
-        is_hot[is_hot] = self._history.total(keys[is_hot], now.minute) >= _LEAST_WEIGHT
+        is_hot = (tier >= Tier.WARM) & self._hot.has(keys)
+        is_hot[is_hot] = self._history.total(self._hot.rows(keys[is_hot]), now.minute) >= _LEAST_WEIGHT
         is_sparse = ~is_hot & (tier >= Tier.SPARSE) & (self._windows.count(keys) >= _LEAST_WINDOWS)
         score, threshold, expected = np.zeros(len(keys)), np.ones(len(keys)), np.zeros(len(keys))
         observed, per_minute = quarters.copy(), np.zeros(len(keys))
 
-        hot = keys[is_hot]
+        hot = self._hot.rows(keys[is_hot])
         score[is_hot] = quarters[is_hot] / np.maximum(self._history.quantile(hot, _TAIL), _FLOOR)
         expected[is_hot] = self._history.quantile(hot, 0.5)
         per_minute[is_hot] = expected[is_hot] / _QUARTER
@@ -128,14 +138,14 @@ class SpendSurge(Blocks):
         keys = bucket.keys
         self._ages.saw(keys, now.minute)
         self._windows.put(keys, bucket.values["spend"], now.minute, lesson.share[now.active])
-        self._history.promote(keys[(self._ages.active[keys] >= PROMOTED_AT) & ~self._history.has(keys)])
+        self._hot.give(keys[(self._ages.active[keys] >= PROMOTED_AT) & ~self._hot.has(keys)])
         accepted = now.keys[lesson.is_accepted]
         self._windows.accept(accepted, self._sums.total(accepted, now.minute, WINDOW))
         # A key without news learns nothing, unless its level of now is to be taken for its own.
         teaches = lesson.is_accepted.copy()
         teaches[now.active] = True
-        teaches &= self._history.has(now.keys)
-        hot = now.keys[teaches]
+        teaches &= self._hot.has(now.keys)
+        hot = self._hot.rows(now.keys[teaches])
         own_level = lesson.is_accepted[teaches] * _OWN_LEVEL * self._history.total(hot, now.minute)
         self._history.add(hot, quarters[teaches], now.minute, np.maximum(lesson.share[teaches], own_level))
 
@@ -145,7 +155,7 @@ class SpendSurge(Blocks):
         if hour == self._hour:
             return
         self._hour = hour
-        hot: Keys = self._history.keys
+        hot = self._hot.keys
         idle = hot[hour * 60 - self._ages.last[hot] >= IDLE_MINUTES]
-        self._history.forget(idle)
+        self._hot.forget(idle)
         self._ages.rejuvenate(idle)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from auditstream.core.errors import InvariantError
-from auditstream.detection import ages, hot_histogram, spend_surge, unit_drift
+from auditstream.detection import ages, spend_surge, unit_drift
 from auditstream.detection.detector import Bucket, Detector, Keys, Scores, Tier
 from auditstream.detection.spend_surge import SpendSurge
 from auditstream.detection.unit_drift import (
@@ -40,7 +40,6 @@ def short_histories(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let keys be warm after 300 active minutes and five hours, so that a test sees it within a second."""
     monkeypatch.setattr(ages, "WARM_FROM", 300)
     monkeypatch.setattr(ages, "WARM_AFTER", 300)
-    monkeypatch.setattr(hot_histogram, "PROMOTED_AT", 100)
     monkeypatch.setattr(spend_surge, "PROMOTED_AT", 100)
 
 
@@ -226,17 +225,17 @@ def test_a_histogram_is_taken_back_after_idle_days_and_given_again() -> None:
     assert isinstance(detector, SpendSurge)
     for bucket in steady(400, 1.0):
         detector.observe(bucket, np.zeros(64, np.bool_))
-    assert detector._history.keys.tolist() == [0]
+    assert detector._hot.keys.tolist() == [0]
 
-    later = START + 400 + hot_histogram.IDLE_MINUTES + 60
+    later = START + 400 + spend_surge.IDLE_MINUTES + 60
     for bucket in steady(1, 1.0, start=later):
         detector.observe(bucket, np.zeros(64, np.bool_))
 
-    assert detector._history.keys.tolist() == []
+    assert detector._hot.keys.tolist() == []
     assert detector._ages.tiers(np.zeros(1, np.int32), later + 300).tolist() == [Tier.SPARSE]
     for bucket in steady(50, 1.0, start=later + 1):
         detector.observe(bucket, np.zeros(64, np.bool_))
-    assert detector._history.keys.tolist() == [0]
+    assert detector._hot.keys.tolist() == [0]
 
 
 def test_dearer_requests_are_told_of_whatever_their_number_does() -> None:
