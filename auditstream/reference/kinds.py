@@ -14,6 +14,7 @@ from auditstream.reference.allocations import AllocationRule
 from auditstream.reference.closures import Closure
 from auditstream.reference.fact import Fact
 from auditstream.reference.limits import Budget, Hold, Retention
+from auditstream.reference.mutes import FindingMute
 from auditstream.reference.objectives import Objective
 from auditstream.reference.owners import Agent, Credential, Project, Source, Tenant, Tool
 from auditstream.reference.rates import Contract, CurrencyRate, Price
@@ -122,6 +123,7 @@ KINDS: Mapping[str, Kind] = {
         ("hold", "holds", Hold),
         ("closure", "closures", Closure),
         ("allocation", "allocation_rules", AllocationRule),
+        ("mute", "mutes", FindingMute),
     )
 }
 """Every kind by name."""
