@@ -26,6 +26,7 @@ def worker(context: typer.Context) -> None:
     from auditstream.core import logs
     from auditstream.core.metrics import process_metrics
     from auditstream.emit.budget_watching import watching_budgets
+    from auditstream.emit.notifying import notifying
     from auditstream.emit.slo_watching import watching_slos
     from schemas.schema_thread import start_schema_store
     from sinks.clickhouse import connect
@@ -59,6 +60,7 @@ def worker(context: typer.Context) -> None:
     with (
         watching_budgets(settings, metrics, directory.newest),
         watching_slos(settings, metrics, directory.newest),
+        notifying(settings, metrics, schemas, directory.newest),
         settling_calls(settings, metrics, is_turn=has_first_partition),
     ):
         run_until_stopped(app)

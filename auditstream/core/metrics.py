@@ -54,6 +54,10 @@ CounterName = Literal[
     "auditstream_slo_events_total",
     # Looks at objectives that store or Kafka did not let come to an end (label: reason, code of the error).
     "auditstream_slo_failures_total",
+    # Notifications by what became of an attempt (label: reason, `delivered`, `again`, `dead` or `muted`).
+    "auditstream_notifications_total",
+    # Times that a channel's notifications had to begin anew (label: reason, the code of the error).
+    "auditstream_notification_failures_total",
     # Leaves that came under a published checkpoint.
     "auditstream_sealed_leaves_total",
     # Checkpoints that were published, those that only have fresh cosignatures included.

@@ -131,6 +131,15 @@ class SloSettings(_Group):
     every_s: Annotated[float, Field(gt=0, description="Time between looks.")] = 60.0
 
 
+class NotifySettings(_Group):
+    """Who is told of findings."""
+
+    channels_file: Path | None = Field(
+        None, description="YAML file of channels, which only its owner may read; nobody is told when unset."
+    )
+    timeout_s: Annotated[float, Field(gt=0, le=60, description="How long a receiver may take.")] = 10.0
+
+
 class EvidenceSettings(_Group):
     """Where the signed logs are kept, who signs them, and who must have witnessed them."""
 
@@ -275,6 +284,7 @@ class Settings(BaseSettings):
     rules: RuleSettings = RuleSettings()
     budgets: BudgetSettings = BudgetSettings()
     slos: SloSettings = SloSettings()
+    notify: NotifySettings = NotifySettings()
     evidence: EvidenceSettings = EvidenceSettings()
     access: AccessSettings = AccessSettings()
     gateway: GatewaySettings = GatewaySettings()
