@@ -43,6 +43,7 @@ COMMANDS = (
     "status",
     "budgets",
     "rules",
+    "findings",
     "verify",
     "prove",
     "evidence",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from auditstream.core.metrics import Metrics
 from auditstream.core.settings import Settings
 from auditstream.emit.announcements import Said, announcer
 from auditstream.emit.finding_events import finding_event
-from auditstream.notify.channels import Channel, read_channels
+from auditstream.notify.channels import Channel, channels_of
 from auditstream.notify.courier import Courier
 from auditstream.notify.webhook import Webhook
 from auditstream.reference.known_mutes import suppression_of
@@ -68,7 +68,7 @@ def notifying(
     if settings.notify.channels_file is None:
         yield
         return
-    channels = channels_of(settings)
+    channels = channels_of(settings.notify.channels_file)
     known = _Mutes(settings, newest)
     with closing(known), ExitStack() as threads:
         for channel in channels:
@@ -155,13 +155,3 @@ class _Thread:
         details = {"channel": channel.channel_id, "reason": reason, "attempts": str(attempts)}
         with announcer(self.settings, within_s=_WITHIN_S) as announce:
             announce([finding_event(finding, "notify", said, **details)])
-
-
-def channels_of(settings: Settings) -> Sequence[Channel]:
-    """Return the channels that are set up; none without a file.
-
-    Raises:
-        ConfigError: The file is wrong.
-    """
-    file = settings.notify.channels_file
-    return () if file is None else read_channels(file)

@@ -123,6 +123,11 @@ def read_channels(path: Path) -> Sequence[Channel]:
     return found
 
 
+def channels_of(file: Path | None) -> Sequence[Channel]:
+    """Return the channels that the settings name a file of; none without one. Raises as `read_channels`."""
+    return () if file is None else read_channels(file)
+
+
 def _channel(path: Path, number: int, fields: object) -> Channel:
     try:
         return Channel.model_validate(fields)

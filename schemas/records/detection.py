@@ -43,6 +43,10 @@ class Finding(TopicRecord):
     related_events: tuple[str, ...] = ()
     suppressed_by: str | None = None
     segment_id: str = ""
+    act: str = ""
+    actor: str = ""
+    assignee: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

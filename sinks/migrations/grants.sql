@@ -96,6 +96,7 @@ GRANT INSERT ON ${database}.holds TO audit_operator;
 GRANT INSERT ON ${database}.closures TO audit_operator;
 GRANT INSERT ON ${database}.allocation_rules TO audit_operator;
 GRANT INSERT ON ${database}.mutes TO audit_operator;
+GRANT INSERT ON ${database}.findings TO audit_operator;
 GRANT INSERT ON ${database}.reference_revisions TO audit_operator;
 GRANT SYSTEM SYNC REPLICA ON ${database}.reference_revisions TO audit_operator;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_operator;

@@ -159,7 +159,7 @@ def test_what_was_put_right_is_resolved_and_new_when_it_comes_back(
     (again,) = looked(watch)
 
     assert {first.finding_id, over.finding_id, again.finding_id} == {first.finding_id}
-    assert [each.version for each in (first, over, again)] == [0, 1, 2]
+    assert [each.version for each in (first, over, again)] == [0, 1_000, 2_000]
     assert over.status is FindingStatus.RESOLVED
     assert again.status is FindingStatus.NEW
 

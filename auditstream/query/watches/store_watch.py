@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from auditstream.attribution.attributor import UNATTRIBUTED
 from auditstream.core.errors import ConfigError
-from auditstream.core.finding_ids import finding_id
+from auditstream.core.finding_ids import UPDATES_APART, finding_id
 from auditstream.query.reader import Reader
 from auditstream.query.watches import mutations, rights, rows, tables
 from auditstream.query.watches.observations import MEDIUM, Observation
@@ -243,7 +243,7 @@ def _new(found: dict[str, Observation], remembered: Remembered, at: datetime) ->
             continue
         yield Finding(
             finding_id=id_,
-            version=0 if before is None else before.version + 1,
+            version=0 if before is None else before.version + UPDATES_APART,
             tenant_id=UNATTRIBUTED,
             rule_id=observation.rule,
             title=observation.title,
@@ -268,7 +268,7 @@ def _over(
             continue
         yield Finding(
             finding_id=id_,
-            version=before.version + 1,
+            version=before.version + UPDATES_APART,
             tenant_id=UNATTRIBUTED,
             rule_id=before.rule,
             title=before.title,

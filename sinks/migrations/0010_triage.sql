@@ -21,3 +21,9 @@ CREATE TABLE IF NOT EXISTS mutes
 ENGINE = ${replicated}MergeTree ORDER BY (mute_id, valid_from, revision)
 SETTINGS ${window}
 COMMENT 'Mutes of findings';
+
+-- What people do about a finding is another version of it.
+ALTER TABLE findings ADD COLUMN IF NOT EXISTS act LowCardinality(String) DEFAULT '' COMMENT 'What a person did about it, as acknowledge; empty for a version of the detector' AFTER segment_id;
+ALTER TABLE findings ADD COLUMN IF NOT EXISTS actor LowCardinality(String) DEFAULT '' COMMENT 'Who did it' AFTER act;
+ALTER TABLE findings ADD COLUMN IF NOT EXISTS assignee LowCardinality(String) DEFAULT '' COMMENT 'Whom it was given to' AFTER actor;
+ALTER TABLE findings ADD COLUMN IF NOT EXISTS comment String DEFAULT '' COMMENT 'What the person said' AFTER assignee;
