@@ -149,6 +149,8 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_published_messages_total": ("topic",),
     "auditstream_budget_events_total": ("reason",),
     "auditstream_budget_failures_total": ("reason",),
+    "auditstream_notifications_total": ("reason",),
+    "auditstream_notification_failures_total": ("reason",),
     "auditstream_budgets": (),
     "auditstream_budgets_spent": (),
     "auditstream_budget_look_seconds": (),
