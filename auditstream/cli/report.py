@@ -5,7 +5,9 @@ from __future__ import annotations
 import typer
 
 from auditstream.cli.report_cost import cost
+from auditstream.cli.report_coverage import coverage
 from auditstream.cli.report_showback import showback
+from auditstream.cli.report_slo import slo
 from auditstream.cli.report_units import pilot, units
 from auditstream.cli.report_what_if import whatif
 from auditstream.cli.report_wrapper import wrapper
@@ -20,4 +22,6 @@ def register(app: typer.Typer) -> None:
     group.command("pilot")(pilot)
     group.command("showback")(showback)
     group.command("whatif")(whatif)
+    group.command("slo")(slo)
+    group.command("coverage")(coverage)
     app.add_typer(group)

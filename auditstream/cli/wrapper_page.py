@@ -7,23 +7,13 @@ from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING
 
+from auditstream.cli.html_page import html_page
 from auditstream.costing.exact import percent, rounded
 
 if TYPE_CHECKING:
     from auditstream.cli.wrapper_lines import MonthOfCosts
     from auditstream.costing.wrapper import Part, Statement
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8886; }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
-td { font-variant-numeric: tabular-nums; }
-tfoot td { font-weight: 600; } svg { width: 100%; height: 2.2rem; margin: .4rem 0; }
-p.multiple { font-size: 1.2rem; margin: .3rem 0; }
-"""
 _HUES = (215, 30, 150, 280, 350, 60, 185, 110, 320, 245)
 _SHOWN = Decimal("0.000001")
 
@@ -31,10 +21,10 @@ _SHOWN = Decimal("0.000001")
 def page_of(months: Sequence[MonthOfCosts]) -> str:
     """Return the page."""
     body = "".join(piece for month in months for piece in _month(month))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>The wrapper</title>'
-        f"<style>{_STYLE}</style></head><body>\n<h1>Inference and everything around it</h1>\n"
-        f"{body or '<p>Nothing that costs was recorded in the period.</p>'}</body></html>\n"
+    return html_page(
+        "The wrapper",
+        "Inference and everything around it",
+        body or "<p>Nothing that costs was recorded in the period.</p>",
     )
 
 

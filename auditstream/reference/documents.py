@@ -3,7 +3,7 @@
 A document is a mapping with `kind` and the fields of that kind, named as the table's columns. Scalars are
 read as text and typed by their field, so that a price never passes through a binary float.
 Credentials and contracts have a column `kind` of their own: documents call it `credential_kind` and
-`contract_kind`.
+`contract_kind`. SLOs may be OpenSLO documents instead: see `openslo`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from auditstream.reference.fact import Fact
 from auditstream.reference.kinds import KINDS, Entry
+from auditstream.reference.openslo import FIELDS, InexpressibleError, indicators_of, is_openslo, translated
 
 _NULL = "tag:yaml.org,2002:null"
 _BY_COMMAND = frozenset({"hold"})  # kinds that have commands of their own, with approval
@@ -93,13 +94,17 @@ class Reading:
         except (yaml.YAMLError, ValueError) as error:
             self.problems.append(Problem(file, 0, "", " ".join(str(error).split())))
             return
+        indicators = indicators_of(documents)
         for number, document in enumerate(documents, 1):
             try:
-                fact = _fact(document, now)
+                ours = _ours(document, indicators)
+                if ours is None:
+                    continue
+                fact = _fact(ours, now, names=FIELDS if ours is not document else {})
             except _RefusedError as refused:
                 self.problems += [Problem(file, number, name, reason) for name, reason in refused.reasons]
                 continue
-            self._add(Stated(fact, file, number, source, dated=document.get("valid_from") is not None))
+            self._add(Stated(fact, file, number, source, dated=ours.get("valid_from") is not None))
 
     def _add(self, stated: Stated) -> None:
         """Keep a fact, unless another document says something else of the same thing and time."""
@@ -118,8 +123,27 @@ class _RefusedError(ValueError):
         self.reasons = reasons
 
 
-def _fact(document: object, now: datetime) -> Fact:
+def _ours(document: Any, indicators: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Return a document as one of ours; None when it says nothing by itself.
+
+    Raises:
+        _RefusedError: There is no such document of ours.
+    """
+    if not is_openslo(document):
+        return document
+    try:
+        return translated(document, indicators)
+    except InexpressibleError as error:
+        raise _RefusedError((error.field, error.reason)) from error
+
+
+def _fact(document: object, now: datetime, *, names: Mapping[str, str]) -> Fact:
     """Return the fact of a document.
+
+    Args:
+        document: As it was read.
+        now: From when it holds if it does not say.
+        names: What fields are called where they were read, where that is not as here.
 
     Raises:
         _RefusedError: It is none; says all reasons.
@@ -139,7 +163,8 @@ def _fact(document: object, now: datetime) -> Fact:
     try:
         return KINDS[name].fact.model_validate(fields)
     except ValidationError as error:
-        raise _RefusedError(*(_reason(each, own_kind) for each in error.errors())) from error
+        reasons = (_reason(each, own_kind) for each in error.errors())
+        raise _RefusedError(*((names.get(name, name), reason) for name, reason in reasons)) from error
 
 
 def _reason(error: Mapping[str, Any], own_kind: str) -> tuple[str, str]:
@@ -152,7 +177,12 @@ def _reason(error: Mapping[str, Any], own_kind: str) -> tuple[str, str]:
         case "missing":
             return name, "missing"
         case _:
-            return name, error["msg"].removeprefix("Value error, ")
+            reason = error["msg"].removeprefix("Value error, ")
+            if name:
+                return name, reason
+            # What holds between fields is of none of them; its reason names one all the same.
+            named, colon, rest = reason.partition(": ")
+            return (named, rest) if colon and named.isidentifier() else (name, reason)
 
 
 def _documents(text: str, *, is_json: bool) -> Iterator[Any]:
