@@ -34,6 +34,7 @@ class FormatName(StrEnum):
 
     AUDITSTREAM = "auditstream"
     CLOUDEVENTS = "cloudevents"
+    CLOUDTRAIL = "cloudtrail"
     AZURE_LLM = "azure-llm"
     MOONCAKE = "mooncake"
     COST_CSV = "cost-csv"

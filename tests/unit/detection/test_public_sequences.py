@@ -1,0 +1,118 @@
+"""Published events through the importer: what others expect of rules with our intent, and attacks in order."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditstream.emit.reading import Accepted
+from tests.support.flagged import flags, imported
+from tests.support.shared_data import shared_file
+
+SAME_INTENT = {
+    "AWS.Bedrock.GuardrailUpdateDelete": "aws.guardrail_changed",
+    "AWS.CloudTrail.AttemptToLeaveOrg": "aws.organization_left",
+    "AWS.CloudTrail.EventSelectorsDisabled": "aws.event_selectors_narrowed",
+    "AWS.CloudTrail.IAMEntityCreatedWithoutCloudFormation": "aws.user_made",
+    "AWS.CloudTrail.SecurityConfigurationChange": "aws.trail_stopped",
+    "AWS.CloudTrail.SnapshotMadePublic": "aws.snapshot_shared",
+    "AWS.Console.LoginWithoutMFA": "aws.signed_in_without_mfa",
+    "AWS.Console.RootLogin": "aws.root_signed_in",
+    "AWS.IAM.AttachAdminRolePolicy": "aws.admin_granted",
+    "AWS.IAM.BackdoorRole": "aws.role_opened",
+    "AWS.Lambda.UpdateFunctionConfiguration": "aws.function_layer_added",
+    "AWS.Potential.Backdoor.Lambda": "aws.function_opened",
+    "AWS.SSM.DecryptSSMParams": "aws.parameters_decrypted",
+    "AWS.VPCFlow.LogsDeleted": "aws.network_logs_deleted",
+}
+"""Rules of Panther's whose intent is that of one of ours."""
+
+NOT_BY_THE_EVENT_ALONE = {("AWS.Console.LoginWithoutMFA", "No MFA Login - New User")}
+"""Cases in which a helper of Panther's knows more than the event says: that the user was made just before."""
+
+STRATUS = {
+    "aws.credential-access.ec2-get-password-data": ["aws.password_data_read"],
+    "aws.credential-access.secretsmanager-batch-retrieve-secrets": ["aws.secrets_read_in_bulk"],
+    "aws.credential-access.ssm-retrieve-securestring-parameters": ["aws.parameters_decrypted"],
+    "aws.defense-evasion.cloudtrail-event-selectors": ["aws.event_selectors_narrowed"],
+    "aws.defense-evasion.dns-delete-logs": ["aws.network_logs_deleted"],
+    "aws.defense-evasion.vpc-remove-flow-logs": ["aws.network_logs_deleted"],
+    "aws.execution.ec2-launch-unusual-instances": ["aws.gpu_instances_started"],
+    "aws.execution.ssm-send-command": ["aws.command_sent"],
+    "aws.exfiltration.ec2-security-group-open-port-22-ingress": ["aws.opened_to_world"],
+    "aws.exfiltration.ec2-share-ebs-snapshot": ["aws.snapshot_shared"],
+    "aws.impact.bedrock-invoke-model": ["aws.model_access_asked", "aws.model_hijacked"],
+    "aws.lateral-movement.ec2-instance-connect": ["aws.ssh_key_pushed"],
+    "aws.persistence.iam-backdoor-role": ["aws.role_opened"],
+    "aws.persistence.iam-create-admin-user": ["aws.admin_granted", "aws.key_made", "aws.user_made"],
+    "aws.persistence.iam-create-user-login-profile": ["aws.password_set"],
+    "aws.persistence.lambda-layer-extension": ["aws.function_layer_added"],
+    "aws.persistence.rolesanywhere-create-trust-anchor": ["aws.trust_anchor_made"],
+    "aws.privilege-escalation.iam-update-user-login-profile": ["aws.password_set"],
+}
+"""What is told of each technique, in order; the steps of one second are in the order of their names."""
+
+INVICTUS = [
+    ("aws.password_data_read", "11:54:47"),
+    ("aws.parameters_decrypted", "11:58:10"),
+    ("aws.trail_stopped", "11:59:02"),
+    ("aws.event_selectors_narrowed", "12:00:08"),
+    ("aws.organization_left", "12:02:05"),
+    ("aws.gpu_instances_started", "12:09:31"),
+    ("aws.snapshot_shared", "12:22:06"),
+    ("aws.signed_in_without_mfa", "12:23:15"),
+    ("aws.trust_anchor_made", "12:27:13"),
+]
+"""What is told of the account that was attacked for an hour, at its first event."""
+
+
+def as_cloudtrail_has_it(log: dict[str, Any]) -> dict[str, Any]:
+    """Return a case's event with the time in CloudTrail's form: Panther's is that of its tables, or missing."""
+    time = (log.get("eventTime") or "2026-03-02T10:00:00Z")[:19].replace(" ", "T")
+    return {**log, "eventTime": f"{time}Z"}
+
+
+def test_cases_of_panther_come_out_as_expected_where_a_rule_of_ours_has_the_same_intent(
+    tmp_path: Path,
+) -> None:
+    lines = shared_file("panther", "aws_cloudtrail.jsonl").read_text(encoding="utf-8").splitlines()
+    cases = [case for line in lines if (case := json.loads(line))["rule_id"] in SAME_INTENT]
+    wrong, looked_at = [], set()
+    for case in cases:
+        named = (case["rule_id"], case["name"])
+        if named in NOT_BY_THE_EVENT_ALONE:
+            assert case["has_mocks"]
+            continue
+        readings = imported(tmp_path, [as_cloudtrail_has_it(case["log"])])
+        assert all(isinstance(reading, Accepted) for reading in readings), named
+        looked_at.add(case["rule_id"])
+        found = SAME_INTENT[case["rule_id"]] in {each.rule for each in flags(readings)}
+        if found != case["expected_result"]:
+            wrong.append(named)
+    assert wrong == []
+    assert looked_at == SAME_INTENT.keys()
+
+
+@pytest.mark.parametrize("technique", STRATUS)
+def test_a_technique_of_stratus_is_flagged(tmp_path: Path, technique: str) -> None:
+    records = json.loads(shared_file("stratus-logs", f"{technique}.json").read_text(encoding="utf-8"))
+    readings = imported(tmp_path, records)
+    assert all(isinstance(reading, Accepted) for reading in readings)
+    assert [each.rule for each in flags(readings)] == STRATUS[technique]
+
+
+def test_every_technique_of_the_folder_is_one_of_these() -> None:
+    files = shared_file("stratus-logs").glob("*.json")
+    assert {file.stem for file in files} == STRATUS.keys()
+
+
+def test_an_attacked_account_is_flagged_in_the_order_of_the_attack(tmp_path: Path) -> None:
+    with gzip.open(shared_file("invictus-cloudtrail", "events.jsonl.gz"), "rt", encoding="utf-8") as lines:
+        readings = imported(tmp_path, map(json.loads, lines))
+    assert len(readings) == 1_233
+    assert all(isinstance(reading, Accepted) for reading in readings)
+    assert [(each.rule, f"{each.time:%H:%M:%S}") for each in flags(readings)] == INVICTUS
