@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import date
 
 import polars as pl
 
 from auditstream.core.ids import CALL_KEY_BYTES, call_key
 from auditstream.core.ports import LogId
+from schemas.flatten import FRAME_SCHEMA
 from sinks.clients import ClientPool
 from sinks.refusals import translated
 
@@ -35,10 +37,38 @@ WHERE log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to
 _CALLS_AT = """
 SELECT leaf_index, tenant_id, inference_provider, inference_response_id FROM events
 WHERE log_id = {log:String} AND leaf_kind = 0 AND leaf_index IN {indexes:Array(UInt64)}"""
+_COUNTED = """
+WHERE log_id = {log:String} AND leaf_index >= {from:UInt64} AND leaf_index < {to:UInt64}
+    AND leaf_kind = 0 AND duplicate_of IS NULL AND same_call_as IS NULL"""
+_RECENT = (
+    """
+SELECT COLUMNS_OF_EVENTS, leaf_index AS index, toUnixTimestamp64Milli(kafka_timestamp) * 1000 AS stamp
+FROM events"""
+    + _COUNTED
+    + "\nORDER BY leaf_index"
+)
+_FIRST_SWAPS = """
+SELECT tenant_id, inference_provider, inference_request_model, inference_response_model, min(leaf_index)
+FROM events
+WHERE log_id = {log:String} AND leaf_index < {to:UInt64} AND leaf_kind = 0 AND duplicate_of IS NULL
+    AND same_call_as IS NULL AND event_type IN ('ai.inference', 'ai.embedding')
+    AND tenant_id IN {tenants:Array(String)}
+    AND (tenant_id, inference_provider, inference_request_model, inference_response_model)
+        IN {keys:Array(Tuple(String, String, String, String))}
+GROUP BY ALL"""
+_MODEL = "if(inference_response_model != '', inference_response_model, inference_request_model)"
+_FIRST_UNPRICED = """
+SELECT tenant_id, inference_provider, MODEL AS model, min(leaf_index)
+FROM events
+WHERE ingest_day = {day:Date} AND log_id = {log:String} AND leaf_index < {to:UInt64} AND leaf_kind = 0
+    AND duplicate_of IS NULL AND same_call_as IS NULL AND cost_status = 'unpriced'
+    AND tenant_id IN {tenants:Array(String)}
+    AND (tenant_id, inference_provider, model) IN {keys:Array(Tuple(String, String, String))}
+GROUP BY ALL""".replace("MODEL", _MODEL)
 
 
 class ClickHouseHistory:
-    """Reads what was recorded of a log: event ids, and keys of model calls."""
+    """Reads what was recorded of a log: event ids, keys of model calls, and what rules look back at."""
 
     def __init__(self, clients: ClientPool) -> None:
         self._clients = clients
@@ -74,8 +104,47 @@ class ClickHouseHistory:
             rows = client.query(_CALLS_AT, parameters).result_rows
         return {int(index): call_key(*map(str, names)) for index, *names in rows}
 
+    def recent(self, log: LogId, columns: Sequence[str], from_index: int, to_index: int) -> pl.DataFrame:
+        """Return some columns of a run of events; see the port."""
+        parameters = {"log": str(log), "from": from_index, "to": to_index}
+        named = [_AS_IDS.format(name) if FRAME_SCHEMA[name] == pl.Binary else name for name in columns]
+        sql = _RECENT.replace("COLUMNS_OF_EVENTS", ", ".join(named))
+        with translated(f"read of the newest events of {log}"), self._clients.borrow() as client:
+            frame = pl.DataFrame(pl.from_arrow(client.query_arrow(sql, parameters=parameters)))
+        typed = [pl.col(name).cast(FRAME_SCHEMA[name]) for name in columns]
+        frame = frame.select(*typed, pl.col("index").cast(pl.UInt64), pl.col("stamp").cast(pl.Int64))
+        ids = [_as_printed(frame[name]) for name in columns if FRAME_SCHEMA[name] == pl.Binary]
+        return frame.with_columns(ids)
+
+    def first_swaps(
+        self, log: LogId, swaps: Sequence[tuple[str, ...]], to_index: int
+    ) -> dict[tuple[str, ...], int]:
+        """Return where a log had swaps of models first; see the port."""
+        return self._firsts(_FIRST_SWAPS, log, swaps, to_index)
+
+    def first_unpriced(
+        self, log: LogId, day: date, models: Sequence[tuple[str, ...]], to_index: int
+    ) -> dict[tuple[str, ...], int]:
+        """Return where a log had events without a price first on a day; see the port."""
+        return self._firsts(_FIRST_UNPRICED, log, models, to_index, day=day)
+
+    def _firsts(
+        self, sql: str, log: LogId, keys: Sequence[tuple[str, ...]], to_index: int, **more: object
+    ) -> dict[tuple[str, ...], int]:
+        parameters = {
+            "log": str(log), "to": to_index, "tenants": sorted({key[0] for key in keys}), "keys": list(keys),
+            **more,
+        }  # fmt: skip
+        with translated(f"read of what {log} had first"), self._clients.borrow() as client:
+            rows = client.query(sql, parameters).result_rows
+        return {tuple(map(str, key)): int(index) for *key, index in rows}
+
+
+_AS_IDS = "reinterpretAsFixedString({0}) AS {0}"
+"""An id as bytes; Arrow would have it as text."""
+
 
 def _as_printed(stored: pl.Series) -> pl.Series:
     """Return ids as printed: ClickHouse keeps each half of a UUID as a little-endian number."""
     printed = [value[7::-1] + value[:7:-1] for value in stored.cast(pl.Binary).to_list()]
-    return pl.Series("event_id", printed, dtype=pl.Binary)
+    return pl.Series(stored.name, printed, dtype=pl.Binary)

@@ -356,6 +356,55 @@ class History(Protocol):
         """
         ...
 
+    def recent(self, log: LogId, columns: Sequence[str], from_index: int, to_index: int) -> pl.DataFrame:
+        """Return the events of a log with leaf indexes in `[from_index, to_index)`, in order.
+
+        Repeats and further reports of a call are left out. Absent texts may be empty instead of null, and
+        columns are of the types of `schemas.flatten.FRAME_SCHEMA`.
+
+        Args:
+            log: The log.
+            columns: Names of columns of table `events`; `index` (the leaf's) and `stamp` (the broker's time,
+                in microseconds) are added.
+            from_index: First leaf.
+            to_index: Leaf after the last one.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+    def first_swaps(
+        self, log: LogId, swaps: Sequence[tuple[str, ...]], to_index: int
+    ) -> dict[tuple[str, ...], int]:
+        """Return the first leaf below `to_index` of calls in which another model answered than was asked for.
+
+        Args:
+            log: The log.
+            swaps: Tenant, provider, model asked for, and model that answered.
+            to_index: Leaf after the last one that counts.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
+    def first_unpriced(
+        self, log: LogId, day: date, models: Sequence[tuple[str, ...]], to_index: int
+    ) -> dict[tuple[str, ...], int]:
+        """Return the first leaf of a day below `to_index` of events without a price.
+
+        Args:
+            log: The log.
+            day: Day that segments were planned on.
+            models: Tenant, provider, and model that answered, else the one asked for.
+            to_index: Leaf after the last one that counts.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        ...
+
 
 class Directory(Protocol):
     """Reference facts by revision. Blocks on a revision that it has not read yet; any thread may call it."""

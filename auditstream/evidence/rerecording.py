@@ -22,4 +22,4 @@ def new_recorders(
         directory: Reference data, at any revision.
         kafka: Names of topics, and whether claims on the events topic are the gateway's word.
     """
-    return lambda: new_recorder(schemas, ClickHouseHistory(clients), directory, kafka)
+    return lambda: new_recorder(schemas, ClickHouseHistory(clients), directory, kafka, detects=False)

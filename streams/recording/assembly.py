@@ -16,6 +16,7 @@ from streams.recording.duplicates import DuplicateMarker
 from streams.recording.outlets import Outlets, OwnSchemas
 from streams.recording.recorder import Pricer, SegmentRecorder, Stages
 from streams.recording.same_calls import SameCallMarker
+from streams.recording.sequences import SequenceRules
 
 
 class KnownSchemas(Schemas, OwnSchemas, Protocol):
@@ -41,6 +42,7 @@ def new_recorder(
     kafka: KafkaSettings,
     *,
     pricer: Pricer | None = None,
+    detects: bool = True,
 ) -> SegmentRecorder:
     """Return the recorder that workers use.
 
@@ -50,6 +52,7 @@ def new_recorder(
         directory: Reference data.
         kafka: Names of topics, and whether claims on the events topic are the gateway's word.
         pricer: Another one than the price book of the reference data.
+        detects: Whether rules look at the events; rows are the same without.
     """
     stages = Stages(
         decoder=ColumnarDecoder(schemas),
@@ -57,6 +60,7 @@ def new_recorder(
         pricer=pricer or new_pricer(directory),
         marker=DuplicateMarker(history),
         calls=SameCallMarker(history),
+        sequences=SequenceRules(history, directory) if detects else None,
     )
     outlets = Outlets(
         schemas, dead_letters=kafka.dead_letter_topic, usage=kafka.usage_topic, findings=kafka.findings_topic

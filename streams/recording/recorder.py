@@ -21,6 +21,7 @@ from streams.recording.outlets import Outlets
 from streams.recording.pauses import pause_of
 from streams.recording.provenance import provenance
 from streams.recording.same_calls import SameCallMarker, settled
+from streams.recording.sequences import SequenceRules
 from streams.recording.usage_deltas import usage_deltas
 
 
@@ -66,6 +67,7 @@ class Stages:
         pricer: Computes costs.
         marker: Finds repeats of events that were recorded before.
         calls: Finds further reports of a model call.
+        sequences: Finds sequences of events that rules tell of; None makes rows alone.
     """
 
     decoder: Decoder
@@ -73,6 +75,7 @@ class Stages:
     pricer: Pricer
     marker: DuplicateMarker
     calls: SameCallMarker
+    sequences: SequenceRules | None = None
 
 
 class SegmentRecorder:
@@ -138,6 +141,9 @@ class SegmentRecorder:
         if events.get_column("duplicate_of").null_count():
             yield from usage_deltas(segment, decoded, topic=outlets.usage, prefix=outlets.usage_prefix())
             yield from map(outlets.finding, disputes(segment, events))
+            if self._stages.sequences is not None:
+                found = self._stages.sequences.findings(segment, events, decoded.positions)
+                yield from map(outlets.finding, found)
 
     def worn_out(self) -> str | None:
         """Return why the process should be replaced: decodes that were abandoned keep cores busy."""

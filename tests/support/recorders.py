@@ -12,6 +12,7 @@ from auditstream.core.ids import call_key
 from auditstream.core.ports import Block, Directory, LogId, Outbound, Plan, Segment
 from auditstream.core.settings import KafkaSettings
 from schemas.codec import decode
+from schemas.flatten import FRAME_SCHEMA
 from schemas.framing import framing_of
 from schemas.packaged import SchemaName, schema_json
 from streams.recording.assembly import new_recorder
@@ -61,6 +62,57 @@ class KeptHistory:
     def calls_at(self, log: LogId, indexes: Sequence[int]) -> dict[int, bytes]:
         asked = self._calls().filter(pl.col("leaf_index").is_in(list(indexes)))
         return dict(asked.select("leaf_index", "call_key").iter_rows())
+
+    def recent(self, log: LogId, columns: Sequence[str], from_index: int, to_index: int) -> pl.DataFrame:
+        """Return the events as the store would: rows of `FRAME_SCHEMA`, absent texts empty."""
+        wanted = (
+            pl.col("leaf_index").is_between(from_index, to_index - 1)
+            & (pl.col("leaf_kind") == 0)
+            & pl.col("duplicate_of").is_null()
+            & pl.col("same_call_as").is_null()
+        )
+        stamp = pl.col("kafka_timestamp").dt.epoch("ms") * 1000
+        rows = [
+            block.frame.filter(wanted).select(
+                *(
+                    pl.col(name).fill_null("") if FRAME_SCHEMA[name] == pl.String else pl.col(name)
+                    for name in columns
+                ),
+                index=pl.col("leaf_index"),
+                stamp=stamp,
+            )
+            for block in self._blocks
+        ]
+        kinds = {**{name: FRAME_SCHEMA[name] for name in columns}, "index": pl.UInt64(), "stamp": pl.Int64()}
+        return pl.concat([pl.DataFrame(schema=kinds), *rows]).sort("index")
+
+    def first_swaps(
+        self, log: LogId, swaps: Sequence[tuple[str, ...]], to_index: int
+    ) -> dict[tuple[str, ...], int]:
+        names = (
+            "tenant_id", "inference_provider", "inference_request_model", "inference_response_model",
+        )  # fmt: skip
+        return self._firsts(names, swaps, to_index, pl.col("event_type") == "ai.inference")
+
+    def first_unpriced(
+        self, log: LogId, day: date, models: Sequence[tuple[str, ...]], to_index: int
+    ) -> dict[tuple[str, ...], int]:
+        condition = (pl.col("cost_status") == "unpriced") & (pl.col("ingest_day") == day)
+        return self._firsts(("tenant_id", "inference_provider", "model"), models, to_index, condition)
+
+    def _firsts(
+        self, names: Sequence[str], keys: Sequence[tuple[str, ...]], to_index: int, condition: pl.Expr
+    ) -> dict[tuple[str, ...], int]:
+        answered = pl.col("inference_response_model").fill_null("")
+        model = pl.when(answered != "").then(answered).otherwise("inference_request_model")
+        found: dict[tuple[str, ...], int] = {}
+        for block in self._blocks:
+            rows = block.frame.with_columns(model=model).filter(
+                condition, pl.col("leaf_index") < to_index, pl.col("duplicate_of").is_null()
+            )
+            for *key, index in rows.select(pl.col(names).fill_null(""), "leaf_index").iter_rows():
+                found.setdefault(tuple(key), index)
+        return {key: index for key, index in found.items() if key in set(keys)}
 
     def _calls(self) -> pl.DataFrame:
         rows = [
