@@ -1,27 +1,35 @@
-"""What happens in conversations, as narrow rows: what rules about sequences are looked up in.
+"""What happens in conversations, as narrow arrays: what rules about sequences look back at.
 
 Most events are no act, and an act keeps numbers where texts were: names are hashed, so that a hundred
-thousand of them are a few megabytes. Hashes are compared within one process only, never stored.
+thousand acts are a few megabytes. Hashes are compared within one process only, never stored.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
+from typing import Self
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from auditstream.core.event_types import CALL_TYPES
+
+Hashes = NDArray[np.uint64]
+Numbers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 class Kind(IntEnum):
     """What an act is."""
 
-    CALL = 0
-    TOOL = 1
-    STEP = 2
-    DECISION = 3
-    REVIEW = 4
-    ROUTE = 5
+    NONE = 0
+    CALL = 1
+    TOOL = 2
+    STEP = 3
+    DECISION = 4
+    REVIEW = 5
 
 
 class Mark(IntFlag):
@@ -45,8 +53,8 @@ COLUMNS = (
     "event_id", "event_type", "event_time", "tenant_id", "project_id", "agent_id", "agent_instance_id",
     "conversation_id", "trace_id", "causation_id", "outcome", "output_tokens", "tool_name",
     "tool_mcp_server", "tool_args_hmac", "tool_side_effect", "policy_subject_event_id", "policy_id",
-    "policy_action", "policy_risk_category", "policy_risk_score",
-    "review_subject_event_id", "review_decision", "routing_from_model", "routing_to_model",
+    "policy_action", "policy_risk_category", "policy_risk_score", "review_subject_event_id",
+    "review_decision",
 )  # fmt: skip
 """Columns of events that acts are made of."""
 
@@ -56,172 +64,219 @@ INJECTION_SCORE = 0.8
 _INJECTION = "injection|jailbreak"
 """Categories as guardrails write them: `prompt_injection`, `indirect-injection`, `jailbreak`."""
 
-_TYPES = {
+_KINDS = {
     **dict.fromkeys(CALL_TYPES, Kind.CALL),
     "ai.tool_call": Kind.TOOL,
     "ai.agent.action": Kind.STEP,
     "ai.policy.decision": Kind.DECISION,
     "ai.human.review": Kind.REVIEW,
-    "ai.routing": Kind.ROUTE,
 }
-
-TYPES = tuple(_TYPES)
-"""Types of events that may be acts."""
-
 _CHANGING = ("WRITE", "DESTRUCTIVE", "EXTERNAL")
 _LETS_GO_ON = ("APPROVE", "OVERRIDE")
 
-_SAME = (
-    "tool_name", "tool_mcp_server", "tool_args_hmac", "policy_id", "routing_from_model", "routing_to_model",
-)  # fmt: skip
-"""What makes two acts of a kind the same."""
-
 _SEED = 0
+NOTHING = int(pl.Series([""]).hash(_SEED)[0])
+"""Hash of an empty text: no id, no name."""
 
-TEXTS = ("tenant", "project", "conversation_id", "run_id", "agent_id", "what")
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd
+_ROTATED = np.uint64(31)
 
-SCHEMA: dict[str, pl.DataType] = {
-    "index": pl.UInt64(),
-    "time": pl.Int64(),
-    "stamp": pl.Int64(),
-    "kind": pl.UInt8(),
-    "marks": pl.UInt8(),
-    "conversation": pl.UInt64(),
-    "run": pl.UInt64(),
-    "agent": pl.UInt64(),
-    "key": pl.UInt64(),
-    "name": pl.UInt64(),
-    "event": pl.UInt64(),
-    "subject": pl.UInt64(),
-    "cause": pl.UInt64(),
-    "tokens": pl.Int64(),
-    "event_id": pl.Binary(),
-    **dict.fromkeys(TEXTS, pl.String()),
-}
-"""Columns of acts.
-
-`index` is the leaf index, `time` the event time and `stamp` the broker's, in microseconds; an event time
-that is later than the broker's counts as that, for then the producer's clock is ahead. `conversation`, `run`
-and `agent` are hashes within the tenant, `key` that of what makes two acts the same (tool and arguments,
-policy, models of a route), `name` that of the tool or policy, `event`, `subject` and `cause` of event ids.
-The texts are null once they are not needed any more.
-"""
+_ID = np.dtype("V16")
 
 
-def acts_of(events: pl.DataFrame, mandated: pl.Expr | None = None) -> pl.DataFrame:
-    """Return the acts among events, in order: columns of `SCHEMA`.
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Acts in the order of a log, an entry each.
+
+    Attributes:
+        index: Leaf index.
+        time: Event time in microseconds; the broker's where the event's is later, for then the producer's
+            clock is ahead.
+        stamp: Broker's time in microseconds.
+        kind: `Kind`.
+        marks: `Mark`s.
+        conversation: Hash of tenant and conversation, else trace.
+        run: Hash of tenant and running copy of the agent, else conversation.
+        agent: Hash of tenant and agent.
+        same: Hash of what makes two tool calls the same: run, tool, server and arguments; 0 where the call
+            does not tell its arguments, and of other acts.
+        name: Hash of the name of tool or policy.
+        event: Hash of the event's id.
+        subject: Hash of the id of the event that is judged or reviewed.
+        cause: Hash of the id of the event that caused this one.
+        tokens: Tokens that a call wrote, -1 where it does not say.
+        event_id: The event's id, 16 bytes as printed.
+    """
+
+    index: Hashes
+    time: Numbers
+    stamp: Numbers
+    kind: NDArray[np.uint8]
+    marks: NDArray[np.uint8]
+    conversation: Hashes
+    run: Hashes
+    agent: Hashes
+    same: Hashes
+    name: Hashes
+    event: Hashes
+    subject: Hashes
+    cause: Hashes
+    tokens: Numbers
+    event_id: NDArray[np.void]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def where(self, chosen: Mask | slice | Numbers) -> Self:
+        """Return some of the acts."""
+        return type(self)(*(getattr(self, each.name)[chosen] for each in fields(self)))
+
+    def then(self, later: Self) -> Self:
+        """Return these acts and later ones."""
+        if not len(self):
+            return later
+        if not len(later):
+            return self
+        pairs = ((getattr(self, each.name), getattr(later, each.name)) for each in fields(self))
+        return type(self)(*map(np.concatenate, pairs))
+
+    def of_kind(self, kind: Kind) -> Self:
+        """Return the acts of one kind."""
+        return self.where(self.kind == kind)
+
+    def marked(self, marks: Mark) -> Self:
+        """Return the acts that have one of the marks."""
+        return self.where((self.marks & int(marks)) != 0)
+
+    def ids(self) -> list[bytes]:
+        """Return the events' ids."""
+        return [each.tobytes() for each in self.event_id]
+
+
+def acts_of(events: pl.DataFrame, mandated: pl.Expr | None = None) -> Acts:
+    """Return the acts among events, in order.
 
     Args:
-        events: `COLUMNS`, and `index` and `stamp` as of `SCHEMA`; an absent text is null or empty. Repeats
-            and further reports of a call are left out by who calls.
+        events: `COLUMNS`, and `index`, `stamp` and `time` as of `Acts`; an absent text is null or empty.
+            Repeats and further reports of a call are left out by who calls.
         mandated: Which calls must be judged by a policy; none when None. Calls that need not, and that no
             agent made, are no acts.
     """
-    kinds = _kinds(events["event_type"])
-    if kinds is None:
-        return pl.DataFrame(schema=SCHEMA)
-    must = pl.lit(value=False) if mandated is None else (pl.col("event_type") == "ai.inference") & mandated
-    rows = events.with_columns(kinds, must.fill_null(value=False).alias("must")).filter(
-        pl.col("kind").is_not_null() & ((pl.col("kind") != Kind.CALL) | (_text("agent_id") != ""))
-        | pl.col("must")
-    )
-    return rows.select(
-        pl.col("index").cast(pl.UInt64),
-        pl.min_horizontal(pl.col("event_time").to_physical(), "stamp").cast(pl.Int64).alias("time"),
-        pl.col("stamp").cast(pl.Int64),
-        "kind",
-        _marks().cast(pl.UInt8).alias("marks"),
-        _hash("tenant_id", _conversation()).alias("conversation"),
-        _hash("tenant_id", _run()).alias("run"),
-        _hash("tenant_id", _text("agent_id")).alias("agent"),
-        _key().alias("key"),
-        _what().hash(_SEED).alias("name"),
-        pl.col("event_id").bin.encode("hex").hash(_SEED).alias("event"),
-        _id_hash(_subject()).alias("subject"),
-        _id_hash(_text("causation_id")).alias("cause"),
-        pl.col("output_tokens").cast(pl.Int64).alias("tokens"),
-        "event_id",
-        pl.col("tenant_id").alias("tenant"),
-        _text("project_id").alias("project"),
-        _conversation().alias("conversation_id"),
-        _run().alias("run_id"),
-        _text("agent_id").alias("agent_id"),
-        _what().alias("what"),
-    )
-
-
-def _kinds(types: pl.Series) -> pl.Series | None:
-    """Return what each type of event is, or None when none of them is an act."""
-    kinds = types.replace_strict(_TYPES, default=None, return_dtype=pl.UInt8).alias("kind")
-    return None if kinds.null_count() == len(kinds) else kinds
+    types = events["event_type"]
+    kinds = types.replace_strict(_KINDS, default=Kind.NONE, return_dtype=pl.UInt8).to_numpy()
+    must = np.zeros(len(types), np.bool_)
+    if mandated is not None:
+        asked = events.select((pl.col("event_type") == "ai.inference") & mandated)
+        must = asked.to_series().fill_null(value=False).to_numpy()
+    is_act = kinds != Kind.NONE
+    calls = kinds == Kind.CALL
+    if calls.any():
+        is_act &= ~calls | must | _is(events["agent_id"])
+    if not is_act.any():
+        return NO_ACTS
+    if is_act.all():
+        return _acts(events, kinds, must)
+    return _acts(events.filter(pl.Series(is_act)), kinds[is_act], must[is_act])
 
 
 def hash_of(name: str) -> int:
-    """Return what `name` of an act is for a tool, policy or model."""
-    return int(pl.select(pl.lit(name).hash(_SEED)).item())
+    """Return what `name` of an act is for a tool or policy."""
+    return int(pl.Series([name]).hash(_SEED)[0])
 
 
-def _text(name: str) -> pl.Expr:
-    return pl.col(name).fill_null("")
+def is_among(sought: Hashes, known: Hashes) -> Mask:
+    """Return which of the hashes are among others."""
+    if not len(sought) or not len(known):
+        return np.zeros(len(sought), np.bool_)
+    return pl.Series(sought).is_in(pl.Series(known).unique().implode()).to_numpy()
 
 
-def _hash(*parts: str | pl.Expr) -> pl.Expr:
-    """Return a hash over several values together."""
-    return pl.struct(*parts).hash(_SEED)
-
-
-def _id_hash(text: pl.Expr) -> pl.Expr:
-    """Return the hash of an event id as that of an event's own: of 32 hex digits; null for no id."""
-    digits = text.str.replace_all("-", "", literal=True).str.to_lowercase()
-    return pl.when(digits != "").then(digits.hash(_SEED))
-
-
-def _subject() -> pl.Expr:
-    judged, reviewed = _text("policy_subject_event_id"), _text("review_subject_event_id")
-    return pl.when(judged != "").then(judged).otherwise(reviewed)
-
-
-def _conversation() -> pl.Expr:
-    """Return the conversation, else the trace: what keeps events in one partition."""
-    return _first("conversation_id", "trace_id")
-
-
-def _run() -> pl.Expr:
-    """Return the running copy of the agent, else the conversation."""
-    return _first("agent_instance_id", "conversation_id", "trace_id")
-
-
-def _first(*names: str) -> pl.Expr:
-    """Return the first text that is not empty; empty when all are."""
-    return pl.coalesce(*(pl.when(_text(name) != "").then(name) for name in names), pl.lit(""))
-
-
-def _key() -> pl.Expr:
-    """Return what makes an act the same as another; null for a tool call that does not tell its arguments."""
-    untold = (pl.col("kind") == Kind.TOOL) & (_text("tool_args_hmac") == "")
-    return pl.when(~untold).then(_hash("kind", *map(_text, _SAME)))
-
-
-def _what() -> pl.Expr:
-    """Return the name of the tool or policy, or the model that a route leads to."""
-    return _first("tool_name", "policy_id", "routing_to_model")
-
-
-def _marks() -> pl.Expr:
-    blocked = pl.col("outcome").eq_missing(pl.lit("BLOCKED"))
-    effect = pl.when((pl.col("kind") == Kind.TOOL) & ~blocked).then(_text("tool_side_effect"))
-    is_injection = _text("policy_risk_category").str.contains(_INJECTION) & (
-        pl.col("policy_risk_score").fill_null(1.0) >= INJECTION_SCORE
+def _acts(events: pl.DataFrame, kinds: NDArray[np.uint8], must: Mask) -> Acts:
+    is_tool, is_decision, is_review = (kinds == each for each in (Kind.TOOL, Kind.DECISION, Kind.REVIEW))
+    tenant = _hash(events["tenant_id"])
+    talk = _first(_hash(events["conversation_id"]), _hash(events["trace_id"]))
+    run = _mixed(tenant, _first(_hash(events["agent_instance_id"]), talk))
+    arguments, tool = _hash(events["tool_args_hmac"]), _hash(events["tool_name"])
+    same = _mixed(_mixed(run, tool), _mixed(_hash(events["tool_mcp_server"]), arguments))
+    return Acts(
+        index=events["index"].to_numpy(),
+        time=events["time"].to_numpy(),
+        stamp=events["stamp"].to_numpy(),
+        kind=kinds,
+        marks=_marks(events, must, is_tool, is_decision, is_review),
+        conversation=np.where(talk == NOTHING, np.uint64(0), _mixed(tenant, talk)),
+        run=run,
+        agent=_mixed(tenant, _hash(events["agent_id"])),
+        same=np.where(is_tool & (arguments != NOTHING), same, np.uint64(0)),
+        name=_first(tool, _hash(events["policy_id"])),
+        event=_hash(events["event_id"].bin.encode("hex")),
+        subject=_first(_id(events["policy_subject_event_id"]), _id(events["review_subject_event_id"])),
+        cause=_id(events["causation_id"]),
+        tokens=events["output_tokens"].fill_null(-1).to_numpy(),
+        event_id=np.frombuffer(b"".join(events["event_id"].to_list()), dtype=_ID),
     )
-    found = {
-        Mark.CHANGES: effect.is_in(_CHANGING),
-        Mark.DESTROYS: effect == "DESTRUCTIVE",
-        Mark.INJECTED: (pl.col("kind") == Kind.DECISION) & is_injection,
-        Mark.BLOCKS: _text("policy_action") == "block",
-        Mark.APPROVES: _text("review_decision").is_in(_LETS_GO_ON),
-        Mark.MANDATED: pl.col("must") & ~blocked,
-    }
-    return pl.sum_horizontal(
-        flag.fill_null(value=False).cast(pl.UInt8) * pl.lit(int(mark), pl.UInt8)
-        for mark, flag in found.items()
-    )
+
+
+def _marks(
+    events: pl.DataFrame, must: Mask, is_tool: Mask, is_decision: Mask, is_review: Mask
+) -> NDArray[np.uint8]:
+    marks = np.zeros(len(must), np.uint8)
+    went_on = (events["outcome"].fill_null("") != "BLOCKED").to_numpy()
+
+    def mark(mark: Mark, which: Mask) -> None:
+        marks[which] |= np.uint8(mark)
+
+    if is_tool.any():
+        effects = events["tool_side_effect"].fill_null("")
+        mark(Mark.CHANGES, is_tool & went_on & effects.is_in(_CHANGING).to_numpy())
+        mark(Mark.DESTROYS, is_tool & went_on & (effects == "DESTRUCTIVE").to_numpy())
+    if is_decision.any():
+        category, score = events["policy_risk_category"].fill_null(""), events["policy_risk_score"]
+        if (category != "").any():
+            risky = score.fill_null(1.0) >= INJECTION_SCORE
+            mark(Mark.INJECTED, is_decision & (category.str.contains(_INJECTION) & risky).to_numpy())
+        mark(Mark.BLOCKS, is_decision & (events["policy_action"].fill_null("") == "block").to_numpy())
+    if is_review.any():
+        words = events["review_decision"].fill_null("")
+        mark(Mark.APPROVES, is_review & words.is_in(_LETS_GO_ON).to_numpy())
+    mark(Mark.MANDATED, must & went_on)
+    return marks
+
+
+def _is(texts: pl.Series) -> Mask:
+    return (texts.fill_null("") != "").to_numpy()
+
+
+def _hash(texts: pl.Series) -> Hashes:
+    if texts.null_count() == len(texts):
+        return np.full(len(texts), NOTHING, np.uint64)
+    return texts.fill_null("").hash(_SEED).to_numpy()
+
+
+def _id(texts: pl.Series) -> Hashes:
+    """Return the hashes of ids as of an event's own: of 32 hex digits, however they are written."""
+    if texts.null_count() == len(texts):
+        return np.full(len(texts), NOTHING, np.uint64)
+    return _hash(texts.str.replace_all("-", "", literal=True).str.to_lowercase())
+
+
+def _first(preferred: Hashes, other: Hashes) -> Hashes:
+    return np.where(preferred == NOTHING, other, preferred)
+
+
+def _mixed(one: Hashes, other: Hashes) -> Hashes:
+    mixed: Hashes = one * _MIX ^ (other >> _ROTATED | other << (np.uint64(64) - _ROTATED))
+    return mixed
+
+
+_EMPTY: dict[str, pl.DataType] = {
+    **dict.fromkeys(COLUMNS, pl.String()),
+    "event_id": pl.Binary(),
+    "output_tokens": pl.Int64(),
+    "policy_risk_score": pl.Float64(),
+    "index": pl.UInt64(),
+    "stamp": pl.Int64(),
+    "time": pl.Int64(),
+}
+
+NO_ACTS = _acts(pl.DataFrame(schema=_EMPTY), np.empty(0, np.uint8), np.empty(0, np.bool_))

@@ -7,11 +7,10 @@ happened. One sighting a decision: that of the first call after it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-import polars as pl
+import numpy as np
 
-from auditstream.detection.acts import Mark
+from auditstream.detection.acts import Acts, Mark, is_among
 from auditstream.detection.sighting import CRITICAL, HIGH, Sighting, named, samples
 from auditstream.detection.window import Moment
 
@@ -19,61 +18,59 @@ RULE = "injection.to_action"
 WITHIN_US = 600_000_000
 ATTACKS = ("AML.T0051.001", "AML.T0053", "LLM01", "ASI01", "MCP06")
 
-_EITHER = int(Mark.INJECTED | Mark.CHANGES)
-
 
 def injections_to_actions(moment: Moment) -> Iterator[Sighting]:
     """Yield the injections that a segment's acts show to have led to an action, or may have.
 
     Severity is critical, and high where the injection was blocked: another attempt may have come through.
     """
-    is_either = (pl.col("marks") & _EITHER) != 0
-    new = moment.new.filter(is_either & (pl.col("conversation_id") != ""))
-    if new.is_empty():
+    new = moment.new.marked(Mark.INJECTED | Mark.CHANGES)
+    new = new.where(new.conversation != 0)
+    if not len(new):
         return
-    acts = moment.all().filter(is_either).join(new, on="conversation", how="semi", maintain_order="left")
-    signals = acts.filter((pl.col("marks") & int(Mark.INJECTED)) != 0)
-    actions = acts.filter((pl.col("marks") & int(Mark.CHANGES)) != 0)
-    if signals.is_empty() or actions.is_empty():
+    acts = moment.notable().marked(Mark.INJECTED | Mark.CHANGES)
+    acts = acts.where(is_among(acts.conversation, new.conversation))
+    signals, actions = acts.marked(Mark.INJECTED), acts.marked(Mark.CHANGES)
+    if not len(signals) or not len(actions):
         return
-    after = pl.col("time_action") - pl.col("time")
-    stamps = (pl.col("stamp_action") - pl.col("stamp")).abs()
-    pairs = (
-        signals.join(actions, on="conversation", suffix="_action")
-        .filter(after.is_between(0, WITHIN_US) & (stamps <= WITHIN_US))
-        .with_columns(pl.max_horizontal("index", "index_action").alias("seen"))
-    )
-    # Told already, when both were in the log before.
-    told = pairs.filter(pl.col("seen") < moment.first_index)
-    pairs = (
-        pairs.join(told, on="index", how="anti")
-        .sort("index", "time_action", "index_action")
-        .unique("index", keep="first", maintain_order=True)
-    )
-    for pair in pairs.iter_rows(named=True):
-        yield _sighting(pair)
+    for place in range(len(signals)):
+        after = _after(signals, place, actions)
+        if not len(after):
+            continue
+        # Told already, when the injection and an action after it were in the log before.
+        seen = np.maximum(after.index, signals.index[place])
+        if moment.is_new(int(seen.min())):
+            first = after.where(np.lexsort((after.index, after.time))[:1])
+            yield _sighting(moment, signals.where(slice(place, place + 1)), first)
 
 
-def _sighting(pair: dict[str, Any]) -> Sighting:
-    def text(name: str) -> str:  # one of the two acts is new, and has its texts
-        return pair[name] or pair[f"{name}_action"] or ""
+def _after(signals: Acts, place: int, actions: Acts) -> Acts:
+    """Return the actions that follow an injection in its conversation, within the time by both clocks."""
+    after = actions.time - signals.time[place]
+    apart = np.abs(actions.stamp - signals.stamp[place])
+    follows = (actions.conversation == signals.conversation[place]) & (after >= 0) & (after <= WITHIN_US)
+    return actions.where(follows & (apart <= WITHIN_US))
 
-    blocked = bool(pair["marks"] & Mark.BLOCKS)
-    seconds = (pair["time_action"] - pair["time"]) // 1_000_000
+
+def _sighting(moment: Moment, signal: Acts, action: Acts) -> Sighting:
+    blocked = bool(signal.marks[0] & int(Mark.BLOCKS))
+    seconds = int(action.time[0] - signal.time[0]) // 1_000_000
     said = "was seen and blocked" if blocked else "was seen"
-    tool = pair["what_action"] or "a tool that changes something"
+    index = int(action.index[0])
+    who = moment.who(index if moment.is_new(index) else int(signal.index[0]))
     return Sighting(
         rule=RULE,
-        tenant=text("tenant"),
-        scope=named(agent=text("agent_id"), conversation=text("conversation_id")),
+        tenant=who.tenant,
+        scope=named(agent=who.agent, conversation=who.conversation),
         metric="seconds_to_action",
-        title=f"an injection {said}, and {seconds} s later its conversation called {tool}",
+        title=f"an injection {said}, and {seconds} s later its conversation called"
+        f" {who.tool or 'a tool that changes something'}",
         severity=HIGH if blocked else CRITICAL,
-        anchor=samples([pair["event_id"]])[0],
-        first_us=pair["time"],
-        last_us=pair["time_action"],
+        anchor=samples(signal.ids())[0],
+        first_us=int(signal.time[0]),
+        last_us=int(action.time[0]),
         observed=float(seconds),
         expected=WITHIN_US / 1_000_000,
-        events=samples([pair["event_id"], pair["event_id_action"]]),
+        events=samples([*signal.ids(), *action.ids()]),
         attacks=ATTACKS,
     )

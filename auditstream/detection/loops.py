@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from auditstream.detection.acts import Kind
+from auditstream.detection.acts import Acts, Hashes, Kind, is_among
 from auditstream.detection.bursts import bursts
 from auditstream.detection.sighting import HIGH, Sighting, named, samples
 from auditstream.detection.window import Moment
@@ -31,90 +30,90 @@ RUNAWAY_TOKENS = 4_000
 
 ATTACKS = ("AML.T0034.002", "LLM10", "ASI08")
 
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd: mixes two hashes
-
 
 def agent_loops(moment: Moment) -> Iterator[Sighting]:
     """Yield the loops that a segment's acts complete, in the order of the log."""
-    if moment.new.is_empty():
-        return
-    tools = _of_runs(moment, Kind.TOOL).filter(pl.col("key").is_not_null())
-    yield from _loops(moment, tools, SAME_CALLS, "same_call_10m", by_key=True)
-    steps = _of_runs(moment, Kind.STEP)
-    yield from _loops(moment, steps, STEPS, "steps_10m", by_key=False)
-    # A run that tells no steps is counted by its tool calls.
-    calls = _of_runs(moment, Kind.TOOL).join(steps, on="run", how="anti", maintain_order="left")
-    yield from _loops(moment, calls, STEPS, "steps_10m", by_key=False)
+    kinds = moment.new.kind
+    tools, steps = (kinds == each for each in (Kind.TOOL, Kind.STEP))
+    if tools.any():
+        told = moment.new.same[tools]
+        calls = moment.of_kind(Kind.TOOL)
+        calls = calls.where((calls.same != 0) & is_among(calls.same, told[told != 0]))
+        yield from _loops(moment, calls, calls.same, SAME_CALLS, "same_call_10m")
+        yield from _long_runs(moment, moment.of_kind(Kind.TOOL), Kind.TOOL)
+    if steps.any():
+        yield from _long_runs(moment, moment.of_kind(Kind.STEP), Kind.STEP)
     yield from _runaways(moment)
 
 
-def _of_runs(moment: Moment, kind: Kind) -> pl.DataFrame:
-    """Return the acts of a kind of the runs that have new ones."""
-    new = moment.new.filter(pl.col("kind") == kind)
-    if new.is_empty() or moment.old.is_empty():
-        return new
-    old = moment.old.filter(pl.col("kind") == kind).join(new, on="run", how="semi", maintain_order="left")
-    return pl.concat([old, new])
-
-
-def _loops(
-    moment: Moment, acts: pl.DataFrame, count: int, metric: str, *, by_key: bool
-) -> Iterator[Sighting]:
-    if acts.height < count:
+def _long_runs(moment: Moment, acts: Acts, kind: Kind) -> Iterator[Sighting]:
+    """Yield the runs with too many acts of a kind; a run that tells its steps is not counted by its calls."""
+    if len(acts) < STEPS:
         return
-    keys: NDArray[np.uint64] = acts["run"].to_numpy()
-    if by_key:
-        keys = keys ^ (acts["key"].to_numpy() * _MIX)
-    found = bursts(keys, acts["time"].to_numpy(), acts["stamp"].to_numpy(), count=count, within_us=WITHIN_US)
+    counts = pl.Series("run", acts.run).value_counts().filter(pl.col("count") >= STEPS)
+    runs: Hashes = counts["run"].to_numpy()
+    runs = runs[is_among(runs, moment.new.run[moment.new.kind == kind])]
+    if kind is Kind.TOOL:
+        runs = runs[~is_among(runs, moment.of_kind(Kind.STEP).run)]
+    if len(runs):
+        acts = acts.where(is_among(acts.run, runs))
+        yield from _loops(moment, acts, acts.run, STEPS, "steps_10m")
+
+
+def _loops(moment: Moment, acts: Acts, keys: Hashes, count: int, metric: str) -> Iterator[Sighting]:
+    found = bursts(keys, acts.time, acts.stamp, count=count, within_us=WITHIN_US)
     for first, last in zip(found.first.tolist(), found.last.tolist(), strict=True):
-        act = acts.row(last, named=True)
-        if act["index"] < moment.first_index:
+        index = int(acts.index[last])
+        if not moment.is_new(index):
             continue
-        of_burst = acts["event_id"].gather(np.flatnonzero(keys == keys[last])).to_list()[-count:]
-        what = f"the same call of {act['what']}" if by_key else "steps"
+        of_burst = acts.where(np.flatnonzero(keys[: last + 1] == keys[last])[-count:])
+        who, event_ids = moment.who(index), of_burst.ids()
+        what = f"the same call of {who.tool}" if metric == "same_call_10m" else "steps"
         yield Sighting(
             rule=RULE,
-            tenant=act["tenant"],
-            scope=named(agent=act["agent_id"], run=act["run_id"]),
+            tenant=who.tenant,
+            scope=named(agent=who.agent, run=who.run),
             metric=metric,
-            title=f"{act['agent_id'] or 'an agent'} makes {what}: {count} within 10 minutes in one run",
+            title=f"{who.agent or 'an agent'} makes {what}: {count} within 10 minutes in one run",
             severity=HIGH,
-            anchor=samples([act["event_id"]])[0],
-            first_us=min(acts["time"][first], act["time"]),
-            last_us=act["time"],
+            anchor=samples(event_ids[-1:])[0],
+            first_us=int(min(acts.time[first], acts.time[last])),
+            last_us=int(acts.time[last]),
             observed=float(count),
             expected=float(count - 1),
-            events=samples(of_burst),
+            events=samples(event_ids),
             attacks=ATTACKS,
         )
 
 
 def _runaways(moment: Moment) -> Iterator[Sighting]:
-    is_call = pl.col("kind") == Kind.CALL
-    long = moment.new.filter(is_call & (pl.col("agent_id") != "") & (pl.col("tokens") >= RUNAWAY_TOKENS))
-    if long.is_empty():
+    new = moment.new
+    long = new.where((new.kind == Kind.CALL) & (new.tokens >= RUNAWAY_TOKENS))
+    if not len(long):
         return
-    answers = moment.all().filter(is_call & pl.col("tokens").is_not_null())
-    answers = answers.join(long, on="agent", how="semi", maintain_order="left")
-    for act in long.iter_rows(named=True):
-        earlier = answers.filter((pl.col("agent") == act["agent"]) & (pl.col("index") < act["index"]))
-        if earlier.height < RUNAWAY_CALLS:
+    calls = moment.of_kind(Kind.CALL)
+    for agent, tokens, index, time, event_id in zip(
+        long.agent, long.tokens.tolist(), long.index.tolist(), long.time.tolist(), long.ids(), strict=True
+    ):
+        who = moment.who(index)
+        earlier = calls.tokens[(calls.agent == agent) & (calls.index < index)]
+        if not who.agent or len(earlier) < RUNAWAY_CALLS:
             continue
-        usual = float(np.percentile(earlier["tokens"].to_numpy(), 95, method="lower"))
-        if act["tokens"] <= RUNAWAY_FACTOR * usual:
+        usual = float(np.percentile(earlier, 95, method="lower"))
+        if tokens <= RUNAWAY_FACTOR * usual:
             continue
-        event = samples([act["event_id"]])
+        event = samples([event_id])
         yield Sighting(
             rule=RULE,
-            tenant=act["tenant"],
-            scope=named(agent=act["agent_id"], run=act["run_id"]),
+            tenant=who.tenant,
+            scope=named(agent=who.agent, run=who.run),
             metric="output_tokens",
-            title=f"an answer of {act['agent_id']} has {act['tokens']} tokens; 95 of 100 have {usual:.0f}",
+            title=f"an answer of {who.agent} has {tokens} tokens; 95 of 100 have {usual:.0f} at most",
             severity=HIGH,
             anchor=event[0],
-            first_us=act["time"],
-            last_us=act["time"],
-            observed=float(act["tokens"]),
+            first_us=time,
+            last_us=time,
+            observed=float(tokens),
             expected=usual,
             events=event,
             attacks=ATTACKS,

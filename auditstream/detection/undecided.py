@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
-from auditstream.detection.acts import Kind, Mark, hash_of
+from auditstream.detection.acts import Acts, Kind, Mark, hash_of, is_among
 from auditstream.detection.sighting import CRITICAL, Sighting, named, samples
 from auditstream.detection.window import Moment
 
@@ -80,15 +81,19 @@ def missing_decisions(moment: Moment, known: Mandates) -> Iterator[Sighting]:
     if not known.policies:
         return
     due = moment.due(Mark.MANDATED, WITHIN_US)
-    if due.is_empty():
+    if not len(due):
         return
-    decisions = moment.all().filter(pl.col("kind") == Kind.DECISION)
-    for (tenant, project), calls in due.group_by("tenant", "project", maintain_order=True):
-        for policy in known.of(str(tenant), str(project)):
-            judging = decisions if policy == ANY else decisions.filter(pl.col("name") == hash_of(policy))
+    decisions = moment.notable().of_kind(Kind.DECISION)
+    owners = [(who.tenant, who.project) for who in map(moment.who, due.index.tolist())]
+    for tenant, project in dict.fromkeys(owners):
+        calls = due.where(np.array([owner == (tenant, project) for owner in owners]))
+        for policy in known.of(tenant, project):
+            judging = decisions
+            if policy != ANY:
+                judging = decisions.where(decisions.name == np.uint64(hash_of(policy)))
             unjudged = _unjudged(calls, judging)
-            if unjudged.height:
-                yield _sighting(str(tenant), str(project), policy, unjudged)
+            if len(unjudged):
+                yield _sighting(tenant, project, policy, unjudged)
 
 
 def overruled(events: pl.DataFrame) -> Iterator[Sighting]:
@@ -138,24 +143,19 @@ def overruled(events: pl.DataFrame) -> Iterator[Sighting]:
         )
 
 
-def _unjudged(calls: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+def _unjudged(calls: Acts, decisions: Acts) -> Acts:
     """Return the calls to which none of the decisions belongs."""
-    apart = (pl.col("time_call") - pl.col("time")).abs()
-    near = (
-        decisions.select("conversation", "time")
-        .join(calls.select("conversation", "index", time_call="time"), on="conversation")
-        .filter(apart <= WITHIN_US)
-    )
-    return calls.join(
-        decisions.select("subject").unique(), left_on="event", right_on="subject", how="anti",
-        maintain_order="left",
-    ).join(near, on="index", how="anti", maintain_order="left")  # fmt: skip
+    judged = is_among(calls.event, decisions.subject)
+    for place in np.flatnonzero(~judged).tolist():
+        here = (decisions.conversation == calls.conversation[place]) & (decisions.conversation != 0)
+        judged[place] = (here & (np.abs(decisions.time - calls.time[place]) <= WITHIN_US)).any()
+    return calls.where(~judged)
 
 
-def _sighting(tenant: str, project: str, policy: str, calls: pl.DataFrame) -> Sighting:
-    count, event_ids = calls.height, samples(calls["event_id"].to_list())
+def _sighting(tenant: str, project: str, policy: str, calls: Acts) -> Sighting:
+    count, event_ids = len(calls), samples(calls.ids())
     who = "no policy" if policy == ANY else f"policy {policy} never"
-    first, last = calls.select(first=pl.col("time").min(), last=pl.col("time").max()).row(0)
+    first, last = int(calls.time.min()), int(calls.time.max())
     return Sighting(
         rule=RULE,
         tenant=tenant,

@@ -8,12 +8,10 @@ order, so that a call is judged when a minute has passed in the log.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import polars as pl
 
-from auditstream.detection.acts import Mark
+from auditstream.detection.acts import Acts, Mark, is_among
 from auditstream.detection.bursts import bursts
 from auditstream.detection.sighting import CRITICAL, HIGH, Sighting, named, samples
 from auditstream.detection.window import Moment
@@ -29,41 +27,33 @@ ATTACKS = ("AML.T0101", "ASI02", "LLM06")
 def unreviewed_destruction(moment: Moment) -> Iterator[Sighting]:
     """Yield the destructive calls whose minute is over and that nobody approved, then bursts of such."""
     due = moment.due(Mark.DESTROYS, WAIT_US)
-    if due.height:
-        yield from map(_sighting, _unapproved(moment, due).iter_rows(named=True))
+    if len(due):
+        approvals = moment.notable().marked(Mark.APPROVES)
+        approved = is_among(due.event, approvals.subject) | is_among(due.cause, approvals.subject)
+        for place in np.flatnonzero(~approved).tolist():
+            if not _is_approved_before(due, place, approvals):
+                yield _sighting(moment, due.where(slice(place, place + 1)))
     yield from _in_a_row(moment)
 
 
-def _unapproved(moment: Moment, due: pl.DataFrame) -> pl.DataFrame:
-    approvals = moment.all().filter((pl.col("marks") & int(Mark.APPROVES)) != 0)
-    if approvals.is_empty():
-        return due
-    named_by = approvals.select("subject").unique()
-    waited = pl.col("time_call") - pl.col("time")
-    before = (
-        approvals.select("conversation", "time")
-        .join(due.select("conversation", "index", time_call="time"), on="conversation")
-        .filter(waited.is_between(0, APPROVED_WITHIN_US))
-    )
-    return (
-        due.join(named_by, left_on="event", right_on="subject", how="anti", maintain_order="left")
-        .join(named_by, left_on="cause", right_on="subject", how="anti", maintain_order="left")
-        .join(before, on="index", how="anti", maintain_order="left")
-    )
+def _is_approved_before(calls: Acts, place: int, approvals: Acts) -> bool:
+    waited = calls.time[place] - approvals.time
+    here = (approvals.conversation == calls.conversation[place]) & (approvals.conversation != 0)
+    return bool((here & (waited >= 0) & (waited <= APPROVED_WITHIN_US)).any())
 
 
-def _sighting(call: dict[str, Any]) -> Sighting:
-    event = samples([call["event_id"]])
+def _sighting(moment: Moment, call: Acts) -> Sighting:
+    event, who = samples(call.ids()), moment.who(int(call.index[0]))
     return Sighting(
         rule=RULE,
-        tenant=call["tenant"],
-        scope=named(agent=call["agent_id"], conversation=call["conversation_id"], tool=call["what"]),
+        tenant=who.tenant,
+        scope=named(agent=who.agent, conversation=who.conversation, tool=who.tool),
         metric="unreviewed_calls",
-        title=f"{call['what'] or 'a tool'} destroyed something, and no review had approved it",
+        title=f"{who.tool or 'a tool'} destroyed something, and no review had approved it",
         severity=CRITICAL,
         anchor=event[0],
-        first_us=call["time"],
-        last_us=call["time"],
+        first_us=int(call.time[0]),
+        last_us=int(call.time[0]),
         observed=1.0,
         expected=0.0,
         events=event,
@@ -72,30 +62,30 @@ def _sighting(call: dict[str, Any]) -> Sighting:
 
 
 def _in_a_row(moment: Moment) -> Iterator[Sighting]:
-    destroys = (pl.col("marks") & int(Mark.DESTROYS)) != 0
-    new = moment.new.filter(destroys)
-    if new.is_empty():
+    new = moment.new.marked(Mark.DESTROYS)
+    if not len(new):
         return
-    calls = moment.all().filter(destroys).join(new, on="run", how="semi", maintain_order="left")
-    keys = calls["run"].to_numpy()
-    found = bursts(keys, calls["time"].to_numpy(), calls["stamp"].to_numpy(), count=BURST, within_us=BURST_US)
+    calls = moment.notable().marked(Mark.DESTROYS)
+    calls = calls.where(is_among(calls.run, new.run))
+    found = bursts(calls.run, calls.time, calls.stamp, count=BURST, within_us=BURST_US)
     for first, last in zip(found.first.tolist(), found.last.tolist(), strict=True):
-        call = calls.row(last, named=True)
-        if call["index"] < moment.first_index:
+        index = int(calls.index[last])
+        if not moment.is_new(index):
             continue
-        of_run = calls["event_id"].gather(np.flatnonzero(keys[: last + 1] == keys[last])).to_list()
+        of_run = calls.where(np.flatnonzero(calls.run[: last + 1] == calls.run[last])[-BURST:])
+        who, event_ids = moment.who(index), of_run.ids()
         yield Sighting(
             rule=RULE,
-            tenant=call["tenant"],
-            scope=named(agent=call["agent_id"], run=call["run_id"]),
+            tenant=who.tenant,
+            scope=named(agent=who.agent, run=who.run),
             metric="destructive_calls_5m",
-            title=f"{call['agent_id'] or 'a run'} made {BURST} destructive calls within 5 minutes",
+            title=f"{who.agent or 'a run'} made {BURST} destructive calls within 5 minutes",
             severity=HIGH,
-            anchor=samples([call["event_id"]])[0],
-            first_us=calls["time"][first],
-            last_us=call["time"],
+            anchor=samples(event_ids[-1:])[0],
+            first_us=int(min(calls.time[first], calls.time[last])),
+            last_us=int(calls.time[last]),
             observed=float(BURST),
             expected=float(BURST - 1),
-            events=samples(of_run[-BURST:]),
+            events=samples(event_ids),
             attacks=ATTACKS,
         )

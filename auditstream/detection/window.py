@@ -2,55 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from auditstream.detection.acts import SCHEMA, TEXTS, Mark
+from auditstream.detection.acts import NO_ACTS, Acts, Kind, Mark, Numbers, acts_of
 
-WINDOW_LEAVES = 200_000
-"""How many of a log's leaves are looked back at: ten minutes at 300 events a second and partition. Were all
-of them acts, they would be 20 MB."""
+WINDOW_LEAVES = 100_000
+"""How many of a log's leaves are looked back at: ten minutes at 160 events a second and partition. Were all
+of them acts, they would be 12 MB; what looking through them costs grows with them."""
 
-_KEEP_TEXTS = int(Mark.DESTROYS | Mark.MANDATED)
-"""Marks of acts that may yet be told of themselves; of others the numbers do."""
+_NOTABLE = Mark.CHANGES | Mark.INJECTED | Mark.APPROVES | Mark.MANDATED
+_TEXTS = (
+    "tenant_id", "project_id", "agent_id", "agent_instance_id", "conversation_id", "trace_id", "tool_name",
+)  # fmt: skip
+_TOLD_LATER = Mark.DESTROYS | Mark.MANDATED
+"""Marks of acts that may be told of themselves when time has passed: their names are kept."""
 
 
 @dataclass(frozen=True, slots=True)
+class Who:
+    """The names around an act; empty where it has none."""
+
+    tenant: str
+    project: str
+    agent: str
+    run: str
+    conversation: str
+    tool: str
+
+
 class Moment:
     """A segment's acts and what came before them in the log.
 
     Attributes:
         first_index: Leaf index of the segment's first record.
         new: Acts of the segment.
-        old: Acts of the window before it.
-        before: Highest event time of the window before it, in microseconds; the epoch's without any.
-        until: The same with the segment's own.
+        until: Highest event time of the window with the segment, in microseconds.
+
+    Args:
+        window: The window, which has the segment already.
+        events: The segment's events.
+        new: Their acts.
+        before: Highest event time before the segment.
     """
 
-    first_index: int
-    new: pl.DataFrame
-    old: pl.DataFrame
-    before: int
-    until: int
+    def __init__(self, window: ActWindow, events: pl.DataFrame, new: Acts, before: int) -> None:
+        self._window = window
+        self._events = events
+        self._before = before
+        self.new = new
+        self.until = window.highest
+        self.first_index = int(events["index"][0]) if events.height else window.next_index
 
-    def all(self) -> pl.DataFrame:
-        """Return old and new acts together, in the order of the log."""
-        return pl.concat([self.old, self.new]) if self.old.height else self.new
+    def notable(self) -> Acts:
+        """Return the acts of the window that have a mark, and all decisions, in the order of the log."""
+        return self._window.kept("notable")
 
-    def due(self, mark: Mark, after_us: int) -> pl.DataFrame:
+    def of_kind(self, kind: Kind) -> Acts:
+        """Return the acts of the window of one kind: calls, tools or steps."""
+        return self._window.kept(kind.name)
+
+    def due(self, mark: Mark, after_us: int) -> Acts:
         """Return the acts with a mark over which a time has passed with this segment, and not before.
 
         Each is returned once: time passes when the log's highest event time does.
         """
-        deadline = pl.col("time") + after_us
-        is_marked = (pl.col("marks") & int(mark)) != 0
-        passed = is_marked & (deadline <= self.until)
-        old = self.old.filter(passed & (deadline > self.before))
-        new = self.new.filter(passed)
-        return pl.concat([old, new]) if old.height else new
+        marked = self.notable().marked(mark)
+        deadline = marked.time + after_us
+        is_new = marked.index >= self.first_index
+        return marked.where((deadline <= self.until) & (is_new | (deadline > self._before)))
+
+    def who(self, index: int) -> Who:
+        """Return the names around an act of the segment, or around one that may be told later."""
+        return self._window.who(index) or _who(self._events.row(self._row(index), named=True))
+
+    def is_new(self, index: int) -> bool:
+        """Return whether an act is of the segment."""
+        return index >= self.first_index
+
+    def _row(self, index: int) -> int:
+        return int(np.searchsorted(self._events["index"].to_numpy(), index))
 
 
 class ActWindow:
@@ -59,47 +93,83 @@ class ActWindow:
     Args:
         next_index: Leaf index of the log's next record.
         leaves: How far back is kept.
+
+    Attributes:
+        highest: Highest event time of the window, in microseconds; 0 without any.
     """
 
     def __init__(self, next_index: int, *, leaves: int = WINDOW_LEAVES) -> None:
         self.next_index = next_index
+        self.highest = 0
         self._leaves = leaves
-        self._acts = pl.DataFrame(schema=SCHEMA)
-        self._indexes: NDArray[np.uint64] = np.empty(0, np.uint64)
-        self._times: NDArray[np.int64] = np.empty(0, np.int64)
+        self._kept: dict[str, Acts] = {}
+        self._who: dict[int, Who] = {}
+        self._indexes: Numbers = np.empty(0, np.int64)
+        self._times: Numbers = np.empty(0, np.int64)
 
-    def take(
-        self, acts: pl.DataFrame, indexes: NDArray[np.uint64], times: NDArray[np.int64], next_index: int
-    ) -> Moment:
-        """Take in the next records, and return them with what came before.
+    def take(self, events: pl.DataFrame, next_index: int, mandated: pl.Expr | None = None) -> Moment:
+        """Take in the log's next records, and return them with what came before.
 
         Args:
-            acts: The acts among them.
-            indexes: Leaf index of each event, repeats left out.
-            times: Its time, as that of an act.
+            events: Their events, as `acts_of` takes them.
             next_index: Leaf index after the last record.
+            mandated: Likewise.
         """
-        first_index = self.next_index
-        self._forget(first_index)
-        old, before = self._acts, _highest(self._times)
-        self._indexes = np.concatenate([self._indexes, indexes])
-        self._times = np.concatenate([self._times, times])
-        keeps = (pl.col("marks") & _KEEP_TEXTS) != 0
-        kept = acts.with_columns(pl.when(keeps).then(name).alias(name) for name in TEXTS)
-        self._acts = pl.concat([old, kept])
+        self._forget(self.next_index - self._leaves)
+        before = self.highest
+        new = acts_of(events, mandated)
+        self._times = np.concatenate([self._times, events["time"].to_numpy()])
+        self._indexes = np.concatenate([self._indexes, events["index"].to_numpy().astype(np.int64)])
+        self.highest = _highest(self._times)
+        self._keep(new)
         self.next_index = next_index
-        return Moment(first_index, acts, old, before, _highest(self._times))
+        moment = Moment(self, events, new, before)
+        for index in new.index[(new.marks & int(_TOLD_LATER)) != 0].tolist():
+            self._who[index] = moment.who(index)
+        return moment
 
-    def _forget(self, first_index: int) -> None:
-        start = first_index - self._leaves
+    def kept(self, group: str) -> Acts:
+        """Return a group of acts: `notable`, or those of a kind by its name."""
+        return self._kept.get(group, NO_ACTS)
+
+    def who(self, index: int) -> Who | None:
+        """Return the names around an act that may be told later, None for another."""
+        return self._who.get(index)
+
+    def _keep(self, new: Acts) -> None:
+        if not len(new):
+            return
+        marks = (new.marks & int(_NOTABLE)) != 0
+        groups = {
+            "notable": marks | (new.kind == Kind.DECISION),
+            Kind.CALL.name: (new.kind == Kind.CALL) & (new.tokens >= 0),
+            Kind.TOOL.name: new.kind == Kind.TOOL,
+            Kind.STEP.name: new.kind == Kind.STEP,
+        }
+        for group, which in groups.items():
+            if which.any():
+                self._kept[group] = self.kept(group).then(new.where(which))
+
+    def _forget(self, start: int) -> None:
+        """Forget everything below a leaf."""
         if start <= 0:
             return
-        if self._acts.height and self._acts["index"][0] < start:
-            self._acts = self._acts.filter(pl.col("index") >= start).rechunk()
+        for group, acts in self._kept.items():
+            cut = int(np.searchsorted(acts.index, start))
+            if cut:
+                self._kept[group] = acts.where(slice(cut, None))
         cut = int(np.searchsorted(self._indexes, start))
         if cut:
-            self._indexes, self._times = self._indexes[cut:].copy(), self._times[cut:].copy()
+            self._indexes, self._times = self._indexes[cut:], self._times[cut:]
+            self.highest = _highest(self._times)
+            self._who = {index: who for index, who in self._who.items() if index >= start}
 
 
-def _highest(times: NDArray[np.int64]) -> int:
+def _highest(times: Numbers) -> int:
     return int(times.max()) if len(times) else 0
+
+
+def _who(row: Mapping[str, str | None]) -> Who:
+    tenant, project, agent, copy, conversation, trace, tool = (row[name] or "" for name in _TEXTS)
+    talk = conversation or trace
+    return Who(tenant, project, agent, copy or talk, talk, tool)

@@ -19,13 +19,13 @@ import polars as pl
 from auditstream.core.finding_ids import finding_id
 from auditstream.core.ports import Directory, History, LogId, Segment
 from auditstream.detection import swaps, unpriced
-from auditstream.detection.acts import COLUMNS, acts_of
+from auditstream.detection.acts import COLUMNS
 from auditstream.detection.injections import injections_to_actions
 from auditstream.detection.loops import agent_loops
 from auditstream.detection.sighting import Sighting
 from auditstream.detection.undecided import Mandates, missing_decisions, overruled
 from auditstream.detection.unreviewed import unreviewed_destruction
-from auditstream.detection.window import WINDOW_LEAVES, ActWindow, Moment
+from auditstream.detection.window import WINDOW_LEAVES, ActWindow
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
 from streams.recording.known_before import KnownBefore
@@ -81,7 +81,7 @@ class SequenceRules:
     def _seen(self, segment: Segment, events: pl.DataFrame) -> Iterator[Sighting]:
         mandates = self._policies.at(segment.plan.reference_revision, segment.timestamps_ms[-1] * 1_000)
         window = self._window(segment, mandates)
-        moment = _take(window, events, mandates, segment.plan.first_index + len(segment))
+        moment = window.take(events, segment.plan.first_index + len(segment), mandates.calls())
         yield from agent_loops(moment)
         yield from injections_to_actions(moment)
         yield from unreviewed_destruction(moment)
@@ -102,7 +102,7 @@ class SequenceRules:
             window = ActWindow(start, leaves=self._leaves)
             if first_index:
                 rows = _timed(self._history.recent(log, COLUMNS, start, first_index))
-                _take(window, rows, mandates, first_index)
+                window.take(rows, first_index, mandates.calls())
             with self._lock:
                 self._windows[log] = window
         return window
@@ -131,15 +131,10 @@ class SequenceRules:
 
 
 _READ = (
-    *COLUMNS, "policy_mode", "policy_rule_id", "policy_verdict", "inference_provider", "inference_request_model",
-    "inference_response_model", "cost_status", "unpriced_reason",
+    *COLUMNS, "policy_mode", "policy_rule_id", "policy_verdict", "routing_to_model", "inference_provider",
+    "inference_request_model", "inference_response_model", "cost_status", "unpriced_reason",
 )  # fmt: skip
 """Columns of events that rules look at."""
-
-
-def _take(window: ActWindow, events: pl.DataFrame, mandates: Mandates, next_index: int) -> Moment:
-    acts = acts_of(events, mandates.calls())
-    return window.take(acts, events["index"].to_numpy(), events["time"].to_numpy(), next_index)
 
 
 def _counted(segment: Segment, events: pl.DataFrame, positions: Sequence[int]) -> pl.DataFrame:
