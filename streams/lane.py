@@ -326,3 +326,5 @@ class Lane:
         metrics.count("auditstream_same_calls_total", block.same_calls, **self._labels)
         metrics.count("auditstream_unpriced_events_total", block.unpriced, topic=self.log.topic)
         metrics.count("auditstream_unattributed_events_total", block.unattributed, topic=self.log.topic)
+        for rule, count in block.rule_findings.items():
+            metrics.count("auditstream_rule_findings_total", count, rule=rule)

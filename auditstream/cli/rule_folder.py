@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditstream.core.errors import ConfigError, NotFoundError
+from auditstream.core.settings import RuleSettings
 from auditstream.detection.rules.fault import Fault
 from auditstream.detection.rules.packaged import CASES_SUFFIX, shipped_rules
 from auditstream.detection.rules.reading import MOST_BYTES, read_rules
@@ -93,6 +94,21 @@ def rules_in_use(*, shipped: bool, folder: Path | None, off: Collection[str]) ->
         if each.about.name in {other.about.name for other in ours.correlations}
     ]
     return RuleSet({**own.rules, **ours.rules}, (*ours.correlations, *own.correlations)), faults
+
+
+def rules_of(settings: RuleSettings) -> RuleSet:
+    """Return the rules that a worker asks.
+
+    Raises:
+        ConfigError: One of them cannot run: a worker that leaves a rule out would say nothing of it.
+    """
+    rules, faults = rules_in_use(shipped=settings.shipped, folder=settings.folder, off=settings.off)
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise ConfigError(
+            f"rules: {faults[0]}{more}", hint=faults[0].hint or "`auditstream rules check` has all."
+        )
+    return rules
 
 
 _OFF = """AUDITSTREAM_RULES__OFF='["its.name"]'"""

@@ -21,6 +21,7 @@ def worker(context: typer.Context) -> None:
     keep_pages()
     from prometheus_client import start_http_server
 
+    from auditstream.cli.rule_folder import rules_of
     from auditstream.cli.settling import settling_calls
     from auditstream.cli.wiring import load_settings
     from auditstream.core import logs
@@ -37,6 +38,7 @@ def worker(context: typer.Context) -> None:
     from streams.worker import WorkerParts, new_worker_app
 
     settings = load_settings(context.obj)
+    rules = rules_of(settings.rules)
     logs.configure(style=settings.log_style, level=settings.log_level)
     metrics = process_metrics()
     if settings.worker.metrics_port:
@@ -47,7 +49,7 @@ def worker(context: typer.Context) -> None:
     sink = connect(settings.clickhouse)
     parts = WorkerParts(
         sink=sink,
-        recorder=new_recorder(schemas, sink.history(), directory, settings.kafka),
+        recorder=new_recorder(schemas, sink.history(), directory, settings.kafka, rules=rules),
         metrics=metrics,
         reference_revision=directory.newest,
     )

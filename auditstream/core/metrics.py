@@ -1,8 +1,8 @@
 """Every metric of the product: names are a type, so that a misspelt one does not pass `make types`.
 
 Names follow Prometheus: one prefix, base units, `_total`, `_seconds`, `_bytes`. No label ever holds a tenant,
-user, key, agent or trace id: labels are topic, partition, reason, witness, route and status of HTTP, and
-provider and currency of a bill.
+user, key, agent or trace id: labels are topic, partition, reason, rule, witness, route and status of HTTP,
+and provider and currency of a bill.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ CounterName = Literal[
     "auditstream_unpriced_events_total",
     # Events whose tenant could not be established.
     "auditstream_unattributed_events_total",
+    # Findings that rules made of recorded events (label: rule).
+    "auditstream_rule_findings_total",
     # Messages that Kafka acknowledged (label: the topic they went to): dead letters, usage deltas, findings.
     "auditstream_published_messages_total",
     # Events that told of a budget (label: reason, `spent` or `forecast`).

@@ -8,7 +8,7 @@ becomes one `Block`: one insert, one deduplication token, one run of Merkle leav
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Literal, Protocol
@@ -203,6 +203,7 @@ class Block:
         same_calls: How many rows report a model call that an earlier one reports.
         unpriced: How many events have no price.
         unattributed: How many events belong to nobody that is known.
+        rule_findings: How many findings rules made of it, by rule.
     """
 
     segment_id: str
@@ -213,6 +214,7 @@ class Block:
     same_calls: int = 0
     unpriced: int = 0
     unattributed: int = 0
+    rule_findings: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.frame.height

@@ -1,7 +1,7 @@
 """Format `cloudtrail`: records of AWS CloudTrail, one a line, or files as CloudTrail delivers them.
 
 A record is an event of the cloud that the AI runs in. All of it is kept in `attributes`, by dotted path,
-where rules of Sigma's log source `aws/cloudtrail` find it; what the envelope has a field for is there as well.
+where rules of Sigma's log source `aws/cloudtrail` find it; what the envelope has a field for is there too.
 Calls of models on Bedrock are `ai.inference`; CloudTrail does not know their tokens.
 
 Source: "CloudTrail record contents" and "CloudTrail userIdentity element", AWS CloudTrail User Guide.

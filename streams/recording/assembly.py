@@ -7,6 +7,7 @@ from typing import Protocol
 from auditstream.attribution.attributor import DirectoryAttributor
 from auditstream.core.ports import Directory, History
 from auditstream.core.settings import KafkaSettings
+from auditstream.detection.rules.rule import RuleSet
 from auditstream.pricing.catalogue import bundled_catalogue
 from auditstream.pricing.pricer import ReferencePricer
 from auditstream.pricing.reference_book import ReferenceBooks
@@ -15,6 +16,7 @@ from streams.recording.datum_decoder import Schemas
 from streams.recording.duplicates import DuplicateMarker
 from streams.recording.outlets import Outlets, OwnSchemas
 from streams.recording.recorder import Pricer, SegmentRecorder, Stages
+from streams.recording.rule_findings import RuleStage
 from streams.recording.same_calls import SameCallMarker
 from streams.recording.sequences import SequenceRules
 
@@ -43,6 +45,7 @@ def new_recorder(
     *,
     pricer: Pricer | None = None,
     detects: bool = True,
+    rules: RuleSet | None = None,
 ) -> SegmentRecorder:
     """Return the recorder that workers use.
 
@@ -53,6 +56,7 @@ def new_recorder(
         kafka: Names of topics, and whether claims on the events topic are the gateway's word.
         pricer: Another one than the price book of the reference data.
         detects: Whether rules look at the events; rows are the same without.
+        rules: Rules to ask of the events; none when None, as where a record is only built again.
     """
     stages = Stages(
         decoder=ColumnarDecoder(schemas),
@@ -61,6 +65,7 @@ def new_recorder(
         marker=DuplicateMarker(history),
         calls=SameCallMarker(history),
         sequences=SequenceRules(history, directory) if detects else None,
+        rules=RuleStage(rules, history) if rules is not None else None,
     )
     outlets = Outlets(
         schemas, dead_letters=kafka.dead_letter_topic, usage=kafka.usage_topic, findings=kafka.findings_topic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,6 +13,7 @@ from auditstream.attribution.attributor import DISPUTE, UNATTRIBUTED
 from auditstream.core.ports import NOTHING_REFUSED, Block, LogId, Outbound, Segment, Trip
 from auditstream.ledger.leaves import NO_EVENT_ID
 from schemas.container_reading import abandoned_decodes
+from schemas.records.detection import Finding
 from streams.recording.dead_letters import dead_letters, rejection_columns
 from streams.recording.decoded import Decoded
 from streams.recording.disputes import disputes
@@ -20,6 +22,7 @@ from streams.recording.gaps import gap_block
 from streams.recording.outlets import Outlets
 from streams.recording.pauses import pause_of
 from streams.recording.provenance import provenance
+from streams.recording.rule_findings import RuleStage
 from streams.recording.same_calls import SameCallMarker, settled
 from streams.recording.sequences import SequenceRules
 from streams.recording.usage_deltas import usage_deltas
@@ -68,6 +71,7 @@ class Stages:
         marker: Finds repeats of events that were recorded before.
         calls: Finds further reports of a model call.
         sequences: Finds sequences of events that rules tell of; None makes rows alone.
+        rules: Asks the rules; None where nobody would read what they find.
     """
 
     decoder: Decoder
@@ -76,6 +80,7 @@ class Stages:
     marker: DuplicateMarker
     calls: SameCallMarker
     sequences: SequenceRules | None = None
+    rules: RuleStage | None = None
 
 
 class SegmentRecorder:
@@ -110,7 +115,10 @@ class SegmentRecorder:
         calls = stages.calls.mark(segment, events, list(decoded.positions))
         events = settled(events.with_columns(calls))
         decoded = replace(decoded, events=events)
-        outbound = list(self._outbound(segment, decoded))
+        seen: list[Finding] = []
+        if stages.rules is not None:
+            seen += stages.rules.findings(segment, events, list(decoded.positions))
+        outbound = [*self._outbound(segment, decoded), *map(self._outlets.finding, seen)]
         decoded = replace(decoded, events=decoded.events.drop(DISPUTE))
         columns = [_spread(decoded, len(segment)), provenance(segment, decoded)]
         if decoded.rejections:
@@ -124,6 +132,7 @@ class SegmentRecorder:
             same_calls=len(calls) - calls.null_count(),
             unpriced=_count(events, "cost_status", "unpriced"),
             unattributed=_count(events, "tenant_id", UNATTRIBUTED),
+            rule_findings=Counter(each.rule_id for each in seen),
         )
 
     def pause_finding(self, log: LogId, trip: Trip) -> Outbound:

@@ -9,13 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from auditstream.detection.rules.cases import case_frame
 from auditstream.detection.rules.matching import Matcher
 from auditstream.detection.rules.packaged import shipped_rules
 from auditstream.detection.rules.reading import read_rules
-from auditstream.detection.rules.windows import HITS, crossings, hits_of
+from auditstream.detection.rules.windows import crossings, hits_of
 from auditstream.emit.formats import FORMATS
 from auditstream.emit.reading import Accepted, Options, Reading
 from auditstream.emit.source import opened
@@ -52,6 +50,6 @@ def flags(readings: Iterable[Reading]) -> list[Flag]:
     found = [Flag(name, times[rows].min()) for name, (rule, rows) in matches.items() if rule.reports]  # type: ignore[arg-type]
     hits = hits_of(RULES.correlations, matches, events)
     ids = dict(zip(events["event_id"], times, strict=True))
-    for each in crossings(RULES.correlations, pl.DataFrame(schema=HITS), hits):
+    for each in crossings(RULES.correlations, {}, hits):
         found.append(Flag(each.correlation.about.name, min(ids[event_id] for event_id in each.event_ids)))
     return sorted(found, key=lambda each: (each.time, each.rule))

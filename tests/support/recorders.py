@@ -11,6 +11,7 @@ import polars as pl
 from auditstream.core.ids import call_key
 from auditstream.core.ports import Block, Directory, LogId, Outbound, Plan, Segment
 from auditstream.core.settings import KafkaSettings
+from auditstream.detection.rules.rule import RuleSet
 from schemas.codec import decode
 from schemas.flatten import FRAME_SCHEMA
 from schemas.framing import framing_of
@@ -136,11 +137,14 @@ class KeptHistory:
 
 
 def recorder_of(
-    *earlier: Block, directory: Directory | None = None, schemas: PackagedSchemas | None = None
+    *earlier: Block,
+    directory: Directory | None = None,
+    schemas: PackagedSchemas | None = None,
+    rules: RuleSet | None = None,
 ) -> SegmentRecorder:
     """Return a new recorder over what the earlier blocks left in the store."""
     history = KeptHistory(*earlier)
-    return new_recorder(schemas or PackagedSchemas(), history, directory or NoFacts(), KAFKA)
+    return new_recorder(schemas or PackagedSchemas(), history, directory or NoFacts(), KAFKA, rules=rules)
 
 
 def segment_of(

@@ -23,7 +23,7 @@ from auditstream.detection.rules.fault import Fault
 from auditstream.detection.rules.fields import added_columns
 from auditstream.detection.rules.matching import Matcher
 from auditstream.detection.rules.rule import RuleSet
-from auditstream.detection.rules.windows import HITS, crossings, hits_of
+from auditstream.detection.rules.windows import crossings, hits_of
 from schemas.attribute_paths import attributes_of
 from schemas.contract import check
 from schemas.flatten import frame_of
@@ -149,7 +149,7 @@ def _found(rules: RuleSet, events: pl.DataFrame) -> set[tuple[str, str]]:
     tenants = events.get_column("tenant_id")
     found = {(name, tenant) for name, (_, rows) in matches.items() for tenant in tenants[rows]}
     hits = hits_of(rules.correlations, matches, events)
-    crossed = crossings(rules.correlations, pl.DataFrame(schema=HITS), hits)
+    crossed = crossings(rules.correlations, {}, hits)
     return found | {(each.correlation.about.name, each.tenant) for each in crossed}
 
 

@@ -1,4 +1,4 @@
-"""A rule's condition as an expression over columns: null where a field has no value matches nothing.
+"""A rule's condition as an expression over columns; a field without a value matches nothing.
 
 Sigma compares text without regard to case, unless a rule says `cased`; `*` and `?` stand for any text and any
 character. Patterns run on Rust's `regex`, whose time grows with the text alone; what it cannot do in that
@@ -173,6 +173,7 @@ def _is_plain(node: Any) -> bool:
         isinstance(node, ConditionFieldEqualsValueExpression)
         and type(node.value) is SigmaString
         and not node.value.contains_special()
+        and str(node.value) != ""
     )
 
 
@@ -192,9 +193,11 @@ def _one_of(node: _OneOf, inputs: Inputs) -> _Node:
 def _leaf(name: str, value: SigmaType, inputs: Inputs) -> _Node:
     inputs.count()
     field = inputs.field(name)
-    has = pl.col(field.input).is_not_null()
+    has = _has(field)
     match value:
         case SigmaNull() | SigmaExists(exists=False):
+            return ~has, frozenset()
+        case SigmaString() if not str(value):
             return ~has, frozenset()
         case SigmaExists():
             return has, frozenset({field.column})
@@ -202,6 +205,14 @@ def _leaf(name: str, value: SigmaType, inputs: Inputs) -> _Node:
             parts = [_leaf(name, each, inputs)[0] for each in value.values]
             return reduce(or_, parts), frozenset({field.column})
     return _comparison(field, value, inputs).fill_null(value=False), frozenset({field.column})
+
+
+def _has(field: Field) -> pl.Expr:
+    """Return whether a field has a value; an empty text is what was not stated, as in the store."""
+    value = pl.col(field.input)
+    if isinstance(field.dtype, pl.String):
+        return (value != "").fill_null(value=False)
+    return value.is_not_null()
 
 
 def _comparison(field: Field, value: SigmaType, inputs: Inputs) -> pl.Expr:
@@ -260,7 +271,7 @@ _PATTERNS = {"*": ".*", "?": "."}
 _SHAPES: dict[str, Callable[[pl.Expr, str], pl.Expr]] = {
     "": lambda text, wanted: text == wanted,
     "t": lambda text, wanted: text == wanted,
-    "*": lambda text, _: text.is_not_null(),
+    "*": lambda text, _: text != "",
     "t*": lambda text, wanted: text.str.starts_with(wanted),
     "*t": lambda text, wanted: text.str.ends_with(wanted),
     "*t*": lambda text, wanted: text.str.contains(wanted, literal=True),

@@ -21,7 +21,6 @@ from auditstream.detection.rules.matching import Rows
 from auditstream.detection.rules.rule import Correlation, Rule
 
 HITS: dict[str, pl.DataType] = {
-    "correlation": pl.String(),
     "step": pl.Int64(),
     "tenant": pl.String(),
     "key": pl.String(),
@@ -32,15 +31,18 @@ HITS: dict[str, pl.DataType] = {
     "index": pl.Int64(),
     "event_id": pl.Binary(),
 }
-"""Columns of hits: events that a correlation counts.
+"""Columns of hits: events that a correlation counts, in the order of the log.
 
 `step` is the place of the rule that matched, `key` the values that tell keys apart, joined, `text` or
 `amount` what is counted or summed. `time` is the event time in microseconds, and never later than `stamp`,
 the broker's, for a clock that is ahead must not make others' events old. `index` is the leaf index.
 """
 
+Hits = Mapping[str, pl.DataFrame]
+"""Hits by name of the correlation; one without hits may be left out."""
+
 MOST_HITS = 100_000
-"""Hits that are kept of one log, the newest ones: some 15 MB."""
+"""Hits of one correlation that are kept of one log, the newest ones: some 15 MB."""
 
 _SAMPLES = 5
 """event_ids that are named."""
@@ -79,7 +81,7 @@ class Crossing:
 
 def hits_of(
     correlations: Iterable[Correlation], matches: Mapping[str, tuple[Rule, Rows]], events: pl.DataFrame
-) -> pl.DataFrame:
+) -> dict[str, pl.DataFrame]:
     """Return the hits among events.
 
     Args:
@@ -87,13 +89,19 @@ def hits_of(
         matches: By name, the rules that matched, and rows of `events`.
         events: Events, with columns `stamp` (the broker's time in microseconds) and `index` beside their own.
     """
-    found = [
-        _hits(each, step, events[matches[name][1]])
-        for each in correlations
-        for step, name in enumerate(each.rules)
-        if name in matches
-    ]
-    return pl.concat(found) if found else pl.DataFrame(schema=HITS)
+    found: dict[str, pl.DataFrame] = {}
+    for each in correlations:
+        steps = [(step, name) for step, name in enumerate(each.rules) if name in matches]
+        if steps:
+            read = events.select(sorted(_columns(each)))
+            hits = pl.concat([_hits(each, step, read[matches[name][1]]) for step, name in steps])
+            found[each.about.name] = hits.sort("index", maintain_order=True) if len(steps) > 1 else hits
+    return {name: hits for name, hits in found.items() if hits.height}
+
+
+def _columns(correlation: Correlation) -> set[str]:
+    fields = (*correlation.keys, *([correlation.value] if correlation.value else []))
+    return {"event_id", "event_time", "tenant_id", "stamp", "index", *(field.column for field in fields)}
 
 
 def _hits(correlation: Correlation, step: int, events: pl.DataFrame) -> pl.DataFrame:
@@ -102,7 +110,6 @@ def _hits(correlation: Correlation, step: int, events: pl.DataFrame) -> pl.DataF
     counts_values = correlation.kind == "value_count"
     keys = [_stated(field.value.cast(pl.String)) for field in correlation.keys]
     hits = events.select(
-        pl.lit(correlation.about.name).alias("correlation"),
         pl.lit(step, dtype=pl.Int64).alias("step"),
         pl.col("tenant_id").alias("tenant"),
         (pl.concat_str(keys, separator=_JOINT) if keys else pl.lit("")).alias("key"),
@@ -130,9 +137,7 @@ def _thinned(correlation: Correlation, hits: pl.DataFrame) -> pl.DataFrame:
     return hits.with_columns(grain).unique(same, keep="last", maintain_order=True).drop("grain")
 
 
-def crossings(
-    correlations: Iterable[Correlation], old: pl.DataFrame, new: pl.DataFrame
-) -> Iterator[Crossing]:
+def crossings(correlations: Iterable[Correlation], old: Hits, new: Hits) -> Iterator[Crossing]:
     """Yield what new hits make together with old ones, and did not make without them.
 
     Args:
@@ -140,27 +145,35 @@ def crossings(
         old: Hits that were looked at before.
         new: Hits that were not.
     """
-    if new.is_empty():
-        return
-    both = pl.concat([old.with_columns(new=pl.lit(value=False)), new.with_columns(new=pl.lit(value=True))])
+    nothing = pl.DataFrame(schema=HITS)
     for correlation in correlations:
-        hits = both.filter(pl.col("correlation") == correlation.about.name)
-        for (tenant, key), group in _candidates(correlation, hits).group_by("tenant", "key"):
-            yield from _of_key(
-                correlation, str(tenant), tuple(str(key).split(_JOINT)), group.sort("time", "index")
-            )
+        name = correlation.about.name
+        if name in new:
+            hits = _candidates(correlation, old.get(name, nothing), new[name])
+            for (tenant, key), group in hits.group_by("tenant", "key", maintain_order=True):
+                values = tuple(str(key).split(_JOINT))
+                yield from _of_key(correlation, str(tenant), values, group.sort("time", "index"))
 
 
-def _candidates(correlation: Correlation, hits: pl.DataFrame) -> pl.DataFrame:
-    """Return the hits of keys that have enough of them in all, whenever they were: few keys have."""
+_NAMES = ["tenant", "key"]
+
+
+def _candidates(correlation: Correlation, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Return the hits of keys with new ones that have enough in all, whenever they were: few keys have."""
+    both = new.with_columns(new=pl.lit(value=True))
+    if old.height:
+        asked = old.join(new.select(_NAMES).unique(), on=_NAMES, how="semi", maintain_order="left")
+        both = pl.concat([asked.with_columns(new=pl.lit(value=False)), both])
     enough = {
         "event_count": pl.len() >= correlation.least,
         "value_count": pl.col("text").n_unique() >= correlation.least,
         "value_sum": pl.col("amount").sum() >= correlation.least,
         "temporal_ordered": pl.col("step").n_unique() == len(correlation.rules),
     }
-    over = ["tenant", "key"]
-    return hits.filter(pl.col("new").any().over(over), enough[correlation.kind].over(over))
+    keys = both.group_by(_NAMES).agg(enough[correlation.kind].alias("enough")).filter("enough")
+    if keys.is_empty():
+        return both.clear()
+    return both.join(keys, on=_NAMES, how="semi", maintain_order="left")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from auditstream.detection.rules.cases import case_frame
 from auditstream.detection.rules.matching import Matcher
 from auditstream.detection.rules.reading import read_rules
 from auditstream.detection.rules.rule import RuleSet
-from auditstream.detection.rules.windows import HITS, Crossing, crossings, hits_of
+from auditstream.detection.rules.windows import Crossing, crossings, hits_of
 from schemas.intake import datum_of
 from tests.support.events import event
 
@@ -60,14 +60,16 @@ def frame(events: list[dict[str, Any]], first: int = 0) -> pl.DataFrame:
 
 def told(rule_set: RuleSet, *segments: list[dict[str, Any]]) -> list[Crossing]:
     """Return what is told of segments that come one after the other."""
-    old, first, found = pl.DataFrame(schema=HITS), 0, []
+    old: dict[str, pl.DataFrame] = {}
+    first, found = 0, []
     matcher = Matcher(rule_set.rules.values())
     for events in segments:
         read = frame(events, first)
         matches = {rule.about.name: (rule, rows) for rule, rows in matcher.matches(read)}
         new = hits_of(rule_set.correlations, matches, read)
         found += list(crossings(rule_set.correlations, old, new))
-        old, first = pl.concat([old, new]), first + len(events)
+        old |= {name: pl.concat([old[name], hits]) if name in old else hits for name, hits in new.items()}
+        first += len(events)
     return found
 
 

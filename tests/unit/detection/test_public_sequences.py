@@ -1,4 +1,4 @@
-"""Published events through the importer: what others expect of rules with our intent, and attacks in order."""
+"""Published events through the importer: what others expect of rules like ours, and attacks in order."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ INVICTUS = [
 
 
 def as_cloudtrail_has_it(log: dict[str, Any]) -> dict[str, Any]:
-    """Return a case's event with the time in CloudTrail's form: Panther's is that of its tables, or missing."""
+    """Return a case's event with its time in CloudTrail's form: Panther's is that of tables, or missing."""
     time = (log.get("eventTime") or "2026-03-02T10:00:00Z")[:19].replace(" ", "T")
     return {**log, "eventTime": f"{time}Z"}
 
 
-def test_cases_of_panther_come_out_as_expected_where_a_rule_of_ours_has_the_same_intent(
+def test_cases_of_panther_come_out_as_expected_by_rules_of_the_same_intent(
     tmp_path: Path,
 ) -> None:
     lines = shared_file("panther", "aws_cloudtrail.jsonl").read_text(encoding="utf-8").splitlines()

@@ -110,6 +110,8 @@ def test_modifiers_do_what_sigma_says_of_them(detection: str, matched: list[int]
         ("a: {http_status: null}", [2]),
         ("a: {http_status|exists: true}", [0, 1]),
         ("a: {http_status|exists: false}", [2]),
+        ("a: {policy_action: ''}", [0, 1, 2]),
+        ("a: {source: ''}", []),
         ("a: {data_classes: PII}", [1]),
         ("a: {data_classes|contains: p}", [1, 2]),
         ("a: {outcome: failure}", [1]),

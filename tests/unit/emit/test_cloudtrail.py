@@ -43,8 +43,8 @@ def datum(folder: Path, **changes: Any) -> dict[str, Any]:
 def iam(name: str, **asked: str) -> dict[str, Any]:
     user = {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/mallory"}
     return {
-        "eventSource": "iam.amazonaws.com", "eventName": name, "requestParameters": asked, "userIdentity": user,
-        "readOnly": False,
+        "eventSource": "iam.amazonaws.com", "eventName": name, "requestParameters": asked,
+        "userIdentity": user, "readOnly": False,
     }  # fmt: skip
 
 
@@ -74,10 +74,18 @@ def test_all_of_a_record_is_in_the_attributes_by_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "event_type", "family"),
     [
-        (iam("CreateAccessKey", userName="u"), "ai.key.lifecycle", {"subject_id": "u", "activity": "CreateAccessKey"}),
-        (iam("AttachUserPolicy", userName="u"), "ai.access.grant", {"subject_id": "u", "activity": "AttachUserPolicy"}),
         (
-            {"eventName": "DeleteGuardrail", "readOnly": False, "requestParameters": {"guardrailIdentifier": "g"}},
+            iam("CreateAccessKey", userName="u"),
+            "ai.key.lifecycle",
+            {"subject_id": "u", "activity": "CreateAccessKey"},
+        ),
+        (
+            iam("AttachUserPolicy", userName="u"),
+            "ai.access.grant",
+            {"subject_id": "u", "activity": "AttachUserPolicy"},
+        ),
+        (
+            {"eventName": "DeleteGuardrail", "readOnly": False, "requestParameters": {"guardrailId": "g"}},
             "ai.config.change",
             {"object_type": "bedrock", "object_id": "g"},
         ),
