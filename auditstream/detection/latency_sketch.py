@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 GROWTH = 1.1
 
@@ -19,7 +17,6 @@ BINS = math.ceil(math.log(2**63 - 1, GROWTH)) + 1
 """Number of bins of a whole sketch."""
 
 _LOG = math.log(GROWTH)
-_MIDDLES = 2 * GROWTH ** np.arange(BINS) / (GROWTH + 1)
 
 
 def latency_bin(duration_us: pl.Expr) -> pl.Expr:
@@ -27,15 +24,20 @@ def latency_bin(duration_us: pl.Expr) -> pl.Expr:
     return (duration_us.clip(lower_bound=1).log() / _LOG).ceil().cast(pl.Int32)
 
 
-def quantile_us(counts: NDArray[np.int64], share: float) -> NDArray[np.float64]:
-    """Return a quantile of each sketch in microseconds, NaN of an empty one.
+def quantiles_us(binned: pl.DataFrame, share: float, *, by: str) -> pl.DataFrame:
+    """Return a quantile of each sketch, in microseconds: columns `by`, ascending, and `quantile_us`.
 
     Args:
-        counts: One sketch a row, `BINS` columns.
+        binned: Sketches: `by`, `bins` and `bin_counts`; a bin may come more than once.
         share: Which quantile, as 0.95.
+        by: Column that tells sketches apart.
     """
-    upto = counts.cumsum(axis=1)
-    total = upto[:, -1]
-    rank = np.maximum(np.ceil(total * share), 1)
-    found = _MIDDLES[np.argmax(upto >= rank[:, None], axis=1)]
-    return np.where(total > 0, found, np.nan)
+    upto = pl.col("bin_counts").cum_sum()
+    return (
+        binned.group_by(by, "bins")
+        .agg(pl.col("bin_counts").sum())
+        .sort(by, "bins")
+        .group_by(by, maintain_order=True)
+        .agg(pl.col("bins").filter(upto >= pl.col("bin_counts").sum() * share).first())
+        .select(by, (2 * GROWTH ** pl.col("bins").cast(pl.Float64) / (GROWTH + 1)).alias("quantile_us"))
+    )

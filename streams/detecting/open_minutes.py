@@ -1,0 +1,85 @@
+"""Minutes that are not closed yet: the rows of deltas, to be added up when nothing more comes."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+
+import polars as pl
+
+from streams.detecting.delta import COUNTS, NAMES, ROW, SKETCH, Row, frame_of
+
+_MANY = 20_000
+"""Rows of one minute that are added up before it closes: many segments bring the same keys."""
+
+
+class OpenMinutes:
+    """Rows by minute since 1970; sums are of whole numbers, so that the order of adding does not matter."""
+
+    def __init__(self) -> None:
+        self._rows: defaultdict[int, list[Row]] = defaultdict(list)
+        self._summed: dict[int, pl.DataFrame] = {}
+
+    def add(self, minute: int, rows: list[Row]) -> None:
+        """Add rows to a minute."""
+        waiting = self._rows[minute]
+        waiting += rows
+        if len(waiting) >= _MANY:
+            self._sum_up(minute)
+
+    def take(self, minute: int) -> pl.DataFrame:
+        """Return what a minute has, one row a key, sorted, and forget it."""
+        self._sum_up(minute)
+        return self._summed.pop(minute)
+
+    def minutes(self) -> list[int]:
+        """Return the minutes that have rows, ascending."""
+        return sorted(self._rows.keys() | self._summed.keys())
+
+    def __len__(self) -> int:
+        """Return how many rows are held."""
+        return sum(map(len, self._rows.values())) + sum(each.height for each in self._summed.values())
+
+    def state(self) -> bytes:
+        """Return all rows, as Arrow's stream format."""
+        for minute in list(self._rows):
+            self._sum_up(minute)
+        frames = [
+            frame.select(pl.lit(minute).cast(pl.Int64).alias("minute"), *ROW)
+            for minute, frame in sorted(self._summed.items())
+        ]
+        buffer = io.BytesIO()
+        pl.concat([pl.DataFrame(schema={"minute": pl.Int64, **ROW}), *frames]).write_ipc_stream(buffer)
+        return buffer.getvalue()
+
+    def restore(self, state: bytes) -> None:
+        """Take over what `state` returned."""
+        self._rows.clear()
+        rows = pl.read_ipc_stream(io.BytesIO(state))
+        self._summed = {
+            int(minute): frame.drop("minute")
+            for (minute,), frame in rows.group_by("minute", maintain_order=True)
+        }
+
+    def _sum_up(self, minute: int) -> None:
+        frames = [self._summed[minute]] if minute in self._summed else []
+        if waiting := self._rows.pop(minute, None):
+            frames.append(frame_of(waiting))
+        self._summed[minute] = summed(pl.concat(frames), list(NAMES))
+
+
+def summed(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """Return rows added up by names, sorted by them; sketches are merged."""
+    sums = rows.group_by(names).agg(pl.col(COUNTS).sum()).sort(names)
+    merged = (
+        rows.select(*names, *SKETCH)
+        .explode(*SKETCH)
+        .drop_nulls("bins")
+        .group_by(*names, "bins")
+        .agg(pl.col("bin_counts").sum())
+        .sort(*names, "bins")
+        .group_by(names, maintain_order=True)
+        .agg("bins", "bin_counts")
+    )
+    none = [pl.col(name).fill_null(pl.lit([], dtype=kind)) for name, kind in SKETCH.items()]
+    return sums.join(merged, on=names, how="left", maintain_order="left").with_columns(none)

@@ -1,0 +1,90 @@
+"""Money of tenants: the one currency that their spend is watched in, and what their days cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+import polars as pl
+
+from auditstream.detection.money_gate import UNKNOWN_STAKES, Stakes
+from streams.detecting.delta import MONEY
+
+_DAYS = 28
+"""Days that are remembered: four of each day of the week."""
+
+_DAY = 24 * 60
+
+
+class TenantMoney:
+    """Currencies and daily spend of one partition's tenants."""
+
+    def __init__(self) -> None:
+        self._currency: dict[str, str] = {}
+        self._days: dict[str, dict[int, int]] = {}
+        self.foreign = 0
+
+    def currency(self, tenant: str) -> str:
+        """Return the currency that a tenant's spend is watched in; empty before it spent anything."""
+        return self._currency.get(tenant, "")
+
+    def in_one_currency(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return a minute's rows with the spend in each tenant's currency alone.
+
+        The first currency that a tenant spends in is its own; of several in that minute, that of the most
+        spend. What it spends in others is left out and counted: adding it up would say nothing.
+        """
+        spent = rows.filter(pl.col("currency") != "")
+        if spent.is_empty():
+            return rows
+        most = spent.group_by("tenant", "currency").agg(pl.col("spend").sum())
+        ordered = most.sort("tenant", "spend", "currency", descending=[False, True, False])
+        for tenant, currency, _ in ordered.iter_rows():
+            self._currency.setdefault(tenant, currency)
+        known = pl.DataFrame(
+            {"tenant": list(self._currency), "own": list(self._currency.values())},
+            schema={"tenant": pl.String, "own": pl.String},
+        )
+        joined = rows.join(known, on="tenant", how="left", maintain_order="left")
+        is_own = (pl.col("currency") == pl.col("own")) | (pl.col("currency") == "")
+        self.foreign += int(joined.select((~is_own).sum()).item() or 0)
+        return joined.with_columns(pl.when(is_own).then("spend").otherwise(0).alias("spend")).drop("own")
+
+    def spend(self, amounts: Iterable[tuple[str, int]], minute: int) -> None:
+        """Add what tenants spent in a minute, in billionths, to their days."""
+        today = minute // _DAY
+        for tenant, amount in amounts:
+            days = self._days.setdefault(tenant, {})
+            days[today] = days.get(today, 0) + amount
+            if len(days) > _DAYS:
+                del days[min(days)]
+
+    def stakes(self, tenant: str, currency: str, minute: int) -> Stakes:
+        """Return what money means to a tenant: the median of the days before this one."""
+        today = minute // _DAY
+        past = [spent for day, spent in self._days.get(tenant, {}).items() if day < today]
+        if not past or currency != self.currency(tenant):
+            return UNKNOWN_STAKES
+        return Stakes(median_daily_spend=Decimal(round(median(past))) / MONEY)
+
+    def forget_others(self, tenants: set[str]) -> None:
+        """Forget tenants that have no key any more."""
+        for name in [name for name in self._days if name not in tenants]:
+            del self._days[name]
+        for name in [name for name in self._currency if name not in tenants]:
+            del self._currency[name]
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that is remembered, as JSON takes it."""
+        days = {tenant: sorted(of_it.items()) for tenant, of_it in sorted(self._days.items())}
+        return {"currency": dict(self._currency), "days": days, "foreign": self.foreign}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._currency = dict(state["currency"])
+        self._days = {
+            tenant: {int(day): spent for day, spent in days} for tenant, days in state["days"].items()
+        }
+        self.foreign = state["foreign"]

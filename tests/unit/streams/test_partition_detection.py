@@ -1,0 +1,323 @@
+"""Detection over a partition: the same findings however deltas interleave, repeat, lag, or are broken off."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import pytest
+
+from schemas.records.detection import Finding
+from streams.detecting.delta import Delta
+from streams.detecting.keys import KeyTable
+from streams.detecting.partition import PartitionDetection, PartitionState
+from tests.support.usage_logs import DAWN, Jump, delta, heartbeat, line
+
+LOGS = ("audit.events.v1/0/e", "audit.events.v1/1/e", "audit.events.v1/2/e")
+TENANTS = ("acme", "globex")
+MINUTES = 24
+END_S = MINUTES * 60 + 600
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Messages of one log: those of one step may come in any order, steps come one after the other."""
+
+    steps: tuple[tuple[Delta, ...], ...]
+
+
+def log_of(log: str, random: Random) -> Sent:
+    """Return half an hour of a log: segments, quiet stretches, jumps, and late lines."""
+    steps: list[tuple[Delta, ...]] = [(heartbeat(log, 0, at_s=0),)]
+    index, at_s, wait_s = 0, random.uniform(0, 60), 300
+    while at_s < MINUTES * 60:
+        parts: list[Delta] = []
+        minute = int(at_s // 60)
+        # Events come up to two minutes late, and in a busy log one may be ten minutes late: that is too late.
+        delays = [0, 0, 0, min(1, minute), 10 if wait_s < 60 and minute >= 10 else 0]
+        for tenant in TENANTS:
+            if random.random() < 0.7:
+                jump = 40 if random.random() < 0.06 else 1
+                lines = [
+                    line(
+                        DAWN + minute - random.choice(delays),
+                        credential_id=f"key-{random.randrange(3)}",
+                        model=random.choice(["gpt-4o", "o3"]),
+                        events=random.randrange(1, 5) * jump,
+                        spend=random.randrange(1, 1000) * jump / 7,
+                        timed=1,
+                        latency_bins=[random.randrange(60, 140)],
+                        latency_counts=[1],
+                    )
+                    for _ in range(random.randrange(1, 4))
+                ]
+                half = len(lines) // 2
+                parts += [
+                    delta(log, index, lines[:half], at_s=at_s, tenant=tenant, part=0),
+                    delta(log, index, lines[half:], at_s=at_s, tenant=tenant, part=1),
+                ]
+        steps.append(tuple(parts))
+        index += 10
+        wait_s = random.choice([5, 20, 20, 40, 300])
+        for beat_s in range(int(at_s) + 5, int(at_s + wait_s), 30):
+            steps.append((heartbeat(log, index, quiet_s=beat_s),))
+        at_s += wait_s
+    steps.append((heartbeat(log, index, quiet_s=END_S),))
+    return Sent(tuple(steps))
+
+
+def day(seed: int) -> list[Sent]:
+    return [log_of(each, Random(f"{seed} {each}")) for each in LOGS]
+
+
+def in_order(logs: Sequence[Sent]) -> list[Delta]:
+    """Return all messages by broker time, as an undisturbed deployment writes them."""
+    waiting = [
+        (message.written_us, place, message) for place, log in enumerate(logs) for message in _all(log)
+    ]
+    return [message for _, _, message in sorted(waiting, key=lambda each: each[:2])]
+
+
+def _all(log: Sent) -> Iterator[Delta]:
+    for step in log.steps:
+        yield from step
+
+
+def shuffled(logs: Sequence[Sent], random: Random, *, lagging: int | None) -> list[Delta]:
+    """Return all messages in an order that Kafka may bring: logs interleave, parts of a segment shuffle."""
+    queues = [list(each.steps) for each in logs]
+    # Every log tells that it is there as soon as a worker has its partition.
+    found = [message for queue in queues for message in queue.pop(0)]
+    while any(queues):
+        open_ = [place for place, queue in enumerate(queues) if queue and place != lagging]
+        if not open_ or (lagging is not None and queues[lagging] and random.random() < 0.02):
+            open_ = [lagging] if lagging is not None else open_
+        step = list(queues[random.choice(open_)].pop(0))
+        random.shuffle(step)
+        found += step
+        if random.random() < 0.1 and found:  # a worker that woke up publishes old parts again
+            found += random.sample(found[-20:], 1)
+        if random.random() < 0.05 and step:
+            found += step
+    return found
+
+
+def new_detection() -> tuple[PartitionDetection, Jump]:
+    jump = Jump()
+    return PartitionDetection([jump]), jump
+
+
+def run(messages: Sequence[Delta]) -> tuple[list[Finding], Jump]:
+    detection, jump = new_detection()
+    return [each for message in messages for each in detection.apply(message)], jump
+
+
+def facts(findings: Sequence[Finding]) -> set[tuple[Any, ...]]:
+    return {
+        (each.finding_id, each.version, each.scope, each.observed, each.expected, each.severity, each.status)
+        for each in findings
+    }
+
+
+def seen(jump: Jump) -> list[Any]:
+    """Return buckets as plain data."""
+    return [
+        (bucket.start, bucket.keys.tolist(), {name: each.tolist() for name, each in bucket.values.items()})
+        for bucket in jump.seen
+    ]
+
+
+def test_there_is_something_to_find() -> None:
+    findings, jump = run(in_order(day(0)))
+    assert len({each.finding_id for each in findings}) > 3
+    assert {each.tenant_id for each in findings} == set(TENANTS)
+    assert len(jump.seen) > MINUTES / 2
+
+
+@pytest.mark.parametrize(
+    ("seed", "lagging"), [(0, None), (1, None), (2, None), (3, 0), (4, 1), (5, 2), (6, 0), (7, 1)]
+)
+def test_any_order_repeats_and_a_lagging_log_give_the_findings_of_the_undisturbed_run(
+    seed: int, lagging: int | None
+) -> None:
+    logs, order = day(seed), Random(seed)
+    undisturbed, expected = run(in_order(logs))
+    disturbed, found = run(shuffled(logs, order, lagging=lagging))
+    assert seen(found) == seen(expected)
+    assert facts(disturbed) == facts(undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_process_that_dies_anywhere_and_goes_on_from_its_last_snapshot_finds_the_same(seed: int) -> None:
+    random = Random(seed)
+    messages = shuffled(day(seed), random, lagging=None)
+    undisturbed, _ = run(messages)
+    detection, _ = new_detection()
+    kept, kept_at = detection.state(), 0
+    found: list[Finding] = []
+    position = 0
+    deaths = sorted(random.sample(range(1, len(messages)), 4))
+    snapshots = set(random.sample(range(len(messages)), 6))
+    while position < len(messages):
+        if deaths and position >= deaths[0]:
+            deaths.pop(0)
+            detection, _ = new_detection()
+            detection.restore(through_json(kept))
+            position = kept_at
+        found += detection.apply(messages[position])
+        position += 1
+        if position in snapshots:
+            kept, kept_at = detection.state(), position
+    assert facts(found) == facts(undisturbed)
+
+
+def through_json(state: PartitionState) -> PartitionState:
+    return PartitionState(json.loads(json.dumps(state.facts)), state.arrays, state.rows)
+
+
+def test_a_minute_has_what_all_logs_say_of_it_by_tenant_and_scope() -> None:
+    detection, jump = new_detection()
+    fields = {"credential_id": "k", "model": "m", "project_id": "p", "spend": 0.25, "failures": 1}
+    for place, log in enumerate(LOGS[:2]):
+        detection.apply(delta(log, 0, [line(DAWN, **fields, events=place + 1)], at_s=59))
+    detection.apply(delta(LOGS[1], 0, [line(DAWN, events=9, spend=1)], at_s=59, tenant="globex"))
+    for log in LOGS[:2]:
+        detection.apply(heartbeat(log, 1, quiet_s=300))
+    [bucket] = jump.seen
+    assert (bucket.start, bucket.minutes) == (DAWN, 1)
+    names = detection.names(bucket.keys)
+    assert dict(zip(names, bucket.values["events"].tolist(), strict=True)) == {
+        ("acme", ""): 3,
+        ("acme", "credential=k"): 3,
+        ("acme", "model=m"): 3,
+        ("acme", "project=p"): 3,
+        ("globex", ""): 9,
+    }
+    assert bucket.values["spend"].tolist() == [0.5, 0.5, 0.5, 0.5, 1.0]
+    assert bucket.values["failures"].tolist() == [2, 2, 2, 2, 0]
+    assert bucket.values["calls"].tolist() == [3, 3, 3, 3, 9]
+
+
+def test_latency_is_the_quantile_of_all_sketches_of_a_key() -> None:
+    detection, jump = new_detection()
+    sketches = [([100, 110], [90, 4]), ([110, 150], [5, 1])]
+    for place, (bins, counts) in enumerate(sketches):
+        lines = [line(DAWN, model="m", latency_bins=bins, latency_counts=counts), line(DAWN, model="n")]
+        detection.apply(delta(LOGS[place], 0, lines, at_s=59))
+    for log in LOGS[:2]:
+        detection.apply(heartbeat(log, 1, quiet_s=300))
+    [bucket] = jump.seen
+    names = [scope for _, scope in detection.names(bucket.keys)]
+    found = dict(zip(names, bucket.values["latency_p95_us"].tolist(), strict=True))
+    # 95 of 100 are in bins up to 110, so that is where the quantile is.
+    assert found["model=m"] == pytest.approx(2 * 1.1**110 / 2.1)
+    assert found["model=n"] == 0.0
+
+
+def test_what_comes_after_its_minute_is_closed_is_left_out_and_counted() -> None:
+    detection, jump = new_detection()
+    detection.apply(delta(LOGS[0], 0, [line(DAWN, events=2)], at_s=10))
+    detection.apply(delta(LOGS[0], 1, [line(DAWN + 5, events=3)], at_s=310))
+    detection.apply(delta(LOGS[0], 2, [line(DAWN + 1, events=7), line(DAWN + 5)], at_s=311))
+    detection.apply(heartbeat(LOGS[0], 3, quiet_s=900))
+    assert [bucket.start for bucket in jump.seen] == [DAWN, DAWN + 5]
+    assert jump.seen[1].values["events"].tolist() == [4]
+    assert detection.left.late == 7
+
+
+def test_a_clock_that_is_hours_ahead_opens_no_minute() -> None:
+    detection, jump = new_detection()
+    ahead = line(DAWN + 600, events=5)
+    detection.apply(delta(LOGS[0], 0, [line(DAWN), ahead], at_s=30))
+    detection.apply(heartbeat(LOGS[0], 1, quiet_s=90_000))
+    assert [bucket.start for bucket in jump.seen] == [DAWN]
+    assert detection.left.ahead == 5
+
+
+def test_money_in_another_currency_than_the_tenants_is_left_out_and_counted() -> None:
+    detection, jump = new_detection()
+    lines = [line(DAWN, spend=5, currency="EUR"), line(DAWN, spend=1), line(DAWN, events=3)]
+    detection.apply(delta(LOGS[0], 0, lines, at_s=30))
+    detection.apply(heartbeat(LOGS[0], 1, quiet_s=300))
+    [bucket] = jump.seen
+    assert bucket.values["spend"].tolist() == [5.0]
+    assert bucket.values["events"].tolist() == [5]
+    assert detection.left.foreign == 1
+
+
+def test_a_finding_names_who_contributed_and_in_which_currency() -> None:
+    detection, _ = new_detection()
+    found: list[Finding] = []
+    for minute in range(12):
+        keys = {"k1": 1, "k2": 1} if minute < 10 else {"k1": 60, "k2": 1}
+        lines = [
+            line(DAWN + minute, credential_id=name, model="m", events=count, spend=count)
+            for name, count in keys.items()
+        ]
+        found += detection.apply(delta(LOGS[0], minute, lines, at_s=minute * 60 + 30))
+    found += detection.apply(heartbeat(LOGS[0], 12, quiet_s=5_000))
+    of_the_model = [each for each in found if each.scope == "model=m"]
+    assert of_the_model
+    assert of_the_model[0].currency == "USD"
+    assert of_the_model[0].contributors["credential=k1"] > 0.7
+
+
+def test_a_million_names_of_one_tenant_evict_nothing_of_another_and_memory_is_bounded() -> None:
+    """A thousand a minute stand for the million; the bound is smaller likewise."""
+    detection = PartitionDetection([jump := Jump()], keys=KeyTable(most_of_a_tenant=50))
+    number = 0
+    for minute in range(90):
+        flood = [line(DAWN + minute, credential_id=f"r{number + each}") for each in range(100)]
+        number += 100
+        at_s = minute * 60 + 30
+        detection.apply(delta(LOGS[0], minute, [*flood, line(DAWN + minute, credential_id="own")], at_s=at_s))
+        good = [line(DAWN + minute, credential_id="good", events=4)]
+        detection.apply(delta(LOGS[0], minute, good, at_s=at_s, tenant="globex"))
+    detection.apply(heartbeat(LOGS[0], 90, quiet_s=9_000))
+    last = jump.seen[-1]
+    events = dict(zip(detection.names(last.keys), last.values["events"].tolist(), strict=True))
+    assert events["globex", "credential=good"] == 4
+    assert events["acme", "credential=__other__"] > 0
+    assert events["acme", ""] == 101
+    assert detection.key_count < 60
+    assert detection.left.overflowed > 5_000
+    assert detection.left.evicted > 0
+    # What one tenant does leaves the history of the other's key alone.
+    mean = jump.state()["mean"][
+        [place for place, name in zip(last.keys, events, strict=True) if name[0] == "globex"]
+    ]
+    assert mean.tolist() == [4.0, 4.0]
+
+
+def test_a_key_that_is_not_seen_for_a_week_is_forgotten_and_its_number_serves_another() -> None:
+    detection = PartitionDetection([jump := Jump()])
+    detection.apply(delta(LOGS[0], 0, [line(DAWN, credential_id="old", events=9)], at_s=30))
+    week = 8 * 24 * 60
+    for step, minute in enumerate((week, week + 120, week + 121)):
+        name = "new" if step == 2 else "usual"
+        at_s = minute * 60 + 30
+        detection.apply(delta(LOGS[0], step + 1, [line(DAWN + minute, credential_id=name)], at_s=at_s))
+    detection.apply(heartbeat(LOGS[0], 9, quiet_s=(week + 200) * 60))
+    assert Counter(detection.names(jump.seen[-1].keys)) == {("acme", ""): 1, ("acme", "credential=new"): 1}
+    assert detection.key_count == 3
+    assert jump.seen[-1].keys.max() <= 2
+
+
+def test_a_detector_of_another_version_begins_anew_and_the_others_go_on() -> None:
+    detection, _ = new_detection()
+    for minute in range(5):
+        detection.apply(delta(LOGS[0], minute, [line(DAWN + minute, events=4)], at_s=minute * 60))
+    state = detection.state()
+
+    class Later(Jump):
+        version = "2"
+
+    kept, changed = Jump(), Later()
+    again = PartitionDetection([kept, changed])
+    again.restore(state)
+    assert kept.state()["mean"].max() == 4.0
+    assert changed.state()["mean"].tolist() == [0.0]
