@@ -44,6 +44,7 @@ COMMANDS = (
     "budgets",
     "rules",
     "findings",
+    "slos",
     "verify",
     "prove",
     "evidence",

@@ -30,9 +30,10 @@ def coverage(
 ) -> None:
     """Show which share of AI outputs was verified: by a policy check, an evaluation or a human decision.
 
-    A check is of the output that it names (subject_event_id), or, when it names none, of the outputs before it
-    in its trace. A policy's check counts when it judged the output, a review when it came to a decision. The
-    newest outputs without any are named: `auditstream show ID`. Outputs whose time is not over are left out.
+    A check is of the output that it names (subject_event_id), or, when it names none, of the outputs before
+    it in its trace. A policy's check counts when it judged the output, a review when it came to a decision.
+    The newest outputs without any are named: `auditstream show ID`. Outputs whose time for a check is not
+    over are left out.
     """
     from auditstream.cli import running
     from auditstream.cli.printing import print_rows

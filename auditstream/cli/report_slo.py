@@ -30,7 +30,7 @@ def slo(
         str | None, typer.Option("--at", help="As it stood then (ISO 8601), by what is recorded now.")
     ] = None,
 ) -> None:
-    """Show every objective: events that count and are good, what is left of its error budget, how fast it burns.
+    """Show every objective: what counts and is good, what is left of its error budget, how fast it burns.
 
     Burn rates are of windows that end with the last full minute: at 1 the budget lasts its period. ends_at is
     when it is gone at the rate of the last six hours. --output html is one page with pictures.

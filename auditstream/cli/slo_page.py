@@ -25,8 +25,11 @@ def page_of(standings: Sequence[SloStanding]) -> str:
 
 def _objective(standing: SloStanding) -> Iterator[str]:
     objective, total = standing.objective, standing.total
-    yield f"<h2>{escape(objective.slo_id)}: {escape(objective.indicator)}, {escape(scope_of(objective))}</h2>\n"
-    good = "nothing that counts" if standing.good_share is None else f"{percent_text(standing.good_share)} good"
+    heading = f"{objective.slo_id}: {objective.indicator}, {scope_of(objective)}"
+    yield f"<h2>{escape(heading)}</h2>\n"
+    good = (
+        "nothing that counts" if standing.good_share is None else f"{percent_text(standing.good_share)} good"
+    )
     yield (
         f"<p>{good} of {total.valid} in {objective.window_days} days to {standing.at:%Y-%m-%d %H:%MZ}; "
         f"{percent_text(objective.objective)} are the objective.</p>\n"
@@ -40,7 +43,7 @@ def _objective(standing: SloStanding) -> Iterator[str]:
 
 
 def _picture(days: Sequence[LedgerDay], name: str) -> str:
-    """Return a bar a day, of what it spent, and a line of what was left; above the line of 0 there is some."""
+    """Return a bar a day, of what it spent, and a line of what was left; the black line is 0."""
     width = _BAR * len(days)
     most = max((each.spent for each in days), default=0.0) or 1.0
     lowest = min(0.0, min((each.left for each in days), default=0.0))

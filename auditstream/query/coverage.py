@@ -74,7 +74,8 @@ def coverage(
     columns = ", ".join(["tenant_id", *(DIMENSIONS[name] for name in by)])
     kinds = ", ".join(f"countIf(by_{kind}) AS n_{kind}" for kind in KINDS)
     is_verified = " OR ".join(f"by_{kind}" for kind in KINDS)
-    newest = f"groupArraySortedIf({SAMPLES})((-toUnixTimestamp64Micro(event_time), toString(event_id)), NOT ({is_verified}))"
+    sample = "(-toUnixTimestamp64Micro(event_time), toString(event_id))"  # the newest sorts first
+    newest = f"groupArraySortedIf({SAMPLES})({sample}, NOT ({is_verified}))"
     sql = f"""
 SELECT {columns}, count() AS outputs, countIf({is_verified}) AS verified, {kinds}, {newest} AS samples
 FROM ({rows})
