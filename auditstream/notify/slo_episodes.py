@@ -12,11 +12,12 @@ from typing import Literal
 
 from auditstream.detection.burn import HIGH
 from auditstream.detection.detector import COOL
+from auditstream.detection.episodes import QUIET as QUIET_MINUTES
 from auditstream.notify.slo_standing import SloStanding
 
 About = Literal["burn", "budget"]
 
-QUIET = timedelta(minutes=60)
+QUIET = timedelta(minutes=QUIET_MINUTES)
 """How long a burn must have been below `COOL` of every row before it is over: as with other episodes."""
 
 BACK = 0.02
