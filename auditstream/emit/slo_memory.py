@@ -1,6 +1,7 @@
 """What was counted of an objective, so that a look asks the store for the newest hours alone.
 
-Late events are found for two hours at every look, and for the whole period once an hour.
+Late events are found for two hours at every look, for three days once an hour, for the whole period once a
+day.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from auditstream.reference.objectives import Objective
 _MINUTE_S, _DAY_S = 60, 86_400
 _LONGEST_WINDOW = timedelta(days=3)
 _LATE = timedelta(hours=2)
-_WHOLE_EVERY = timedelta(hours=1)
+_WINDOWS_EVERY = timedelta(hours=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Counts(Protocol):
@@ -44,7 +46,8 @@ class SloMemory:
         self._counts = counts
         self._days: dict[date, Counted] = {}
         self._minutes: dict[int, Counted] = {}
-        self._whole_at: datetime | None = None
+        self._whole_on: date | None = None
+        self._windows_at = _NEVER
 
     def standing(self, now: datetime) -> SloStanding:
         """Ask for what is new, and return how the objective stands.
@@ -53,10 +56,13 @@ class SloMemory:
             RetryableError: The store does not answer; the next call asks again.
         """
         minute = now.astimezone(UTC).replace(second=0, microsecond=0)
-        if self._whole_at is None or not timedelta() <= minute - self._whole_at < _WHOLE_EVERY:
+        if self._whole_on != minute.date():
             self._read_whole(minute)
+        elif timedelta() <= minute - self._windows_at < _WINDOWS_EVERY:
+            self._read_since(minute - _LATE, minute)
         else:
-            self._read_newest(minute)
+            self._read_since(minute - _LONGEST_WINDOW, minute)
+            self._windows_at = minute
         return slo_standing(self.objective, self._days, self._minutes, minute)
 
     def _read_whole(self, until: datetime) -> None:
@@ -65,10 +71,11 @@ class SloMemory:
         minutes = self._counts.counts(self.objective, until - _LONGEST_WINDOW, until, _MINUTE_S)
         self._days = {_day(start): Counted(bad, valid) for start, bad, valid in days}
         self._minutes = {start // _MINUTE_S: Counted(bad, valid) for start, bad, valid in minutes}
-        self._whole_at = until
+        self._whole_on = until.date()
+        self._windows_at = until
 
-    def _read_newest(self, until: datetime) -> None:
-        since = until - _LATE
+    def _read_since(self, since: datetime, until: datetime) -> None:
+        """Read minutes again; a day changes by as much as its minutes do."""
         rows = self._counts.counts(self.objective, since, until, _MINUTE_S)
         found = {start // _MINUTE_S: Counted(bad, valid) for start, bad, valid in rows}
         first = int(since.timestamp()) // _MINUTE_S

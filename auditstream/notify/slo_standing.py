@@ -6,9 +6,11 @@ it. The budget is `(1 - objective) x events that count`, in events, of the whole
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 
 import numpy as np
 
@@ -161,10 +163,7 @@ def slo_standing(
     """
     now = int(at.timestamp()) // 60
     rows = burn_rows(objective.window_days * MINUTES_A_DAY)
-    counted = {
-        each: sum((found for minute, found in minutes.items() if now - each <= minute < now), NOTHING)
-        for each in sorted({*windows(rows), PROJECTED_BY})
-    }
+    counted = _in_windows(minutes, sorted({*windows(rows), PROJECTED_BY}), now)
     goal = float(objective.objective)
     rates = {
         each: failure_rate(np.array([float(found.bad)]), np.array([float(found.valid)]), goal)
@@ -179,6 +178,16 @@ def slo_standing(
         counted=counted,
         burns=burns(rows, objective.window_days * MINUTES_A_DAY, rates, valid),
     )
+
+
+def _in_windows(minutes: Mapping[int, Counted], lengths: Sequence[int], now: int) -> dict[int, Counted]:
+    """Return the events of windows that end with a minute, by their lengths; `lengths` ascend."""
+    between = [NOTHING] * len(lengths)
+    for minute, counted in minutes.items():
+        place = bisect_left(lengths, now - minute)  # the shortest window that has it
+        if minute < now and place < len(lengths):
+            between[place] += counted
+    return dict(zip(lengths, accumulate(between), strict=True))
 
 
 def _ledger(objective: Objective, days: Mapping[date, Counted], at: datetime) -> list[LedgerDay]:

@@ -56,16 +56,22 @@ def test_looks_of_the_newest_hours_add_up_to_what_a_look_at_everything_finds() -
         now += timedelta(minutes=dice.randrange(1, 4))
 
 
-def test_the_whole_period_is_asked_for_once_an_hour() -> None:
+def test_the_whole_period_is_asked_for_once_a_day_and_the_windows_once_an_hour() -> None:
     happened = Happened()
     memory = SloMemory(objective(window_days=7), happened)
-    for minute in range(0, 121, 10):
+    for minute in range(0, 721, 10):
         memory.standing(NOON + timedelta(minutes=minute))
 
     whole = [(start, end) for start, end, step_s in happened.asked if step_s == 86_400]
+    midnight = datetime(2026, 11, 29, tzinfo=UTC)
     assert whole == [
-        (datetime(2026, 11, 22, tzinfo=UTC), NOON + timedelta(hours=hours)) for hours in (0, 1, 2)
+        (datetime(2026, 11, 22, tzinfo=UTC), NOON),
+        (datetime(2026, 11, 23, tzinfo=UTC), midnight),
     ]
+    windows = [
+        end for start, end, step_s in happened.asked if step_s == 60 and end - start > timedelta(days=2)
+    ]
+    assert windows == [NOON + timedelta(hours=hours) for hours in range(13)]
     assert min(end - start for start, end, _ in happened.asked) == timedelta(hours=2)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import polars as pl
 import pytest
 
 from auditstream.core.errors import RetryableError
@@ -146,17 +148,29 @@ def test_an_objective_of_another_worker_is_left_alone() -> None:
     assert {slo for slo, _, _ in scene.record.words} == {"answers"}
 
 
-def test_a_retired_objective_is_taken_back_and_looked_at_no_more() -> None:
+@pytest.mark.parametrize("how", [{"active": False}, {"valid_to": NOON - timedelta(days=1)}], ids=repr)
+def test_an_objective_that_holds_no_more_is_taken_back_and_looked_at_no_more(how: dict[str, Any]) -> None:
     scene = Scene(objective(reaction="block"))
     scene.burn()
     scene.watch.look()
-    scene.snapshot = snapshot_of(objective(reaction="block", active=False))
+    scene.snapshot = snapshot_of(objective(reaction="block", **how))
     assert scene.watch.look() == []
     assert scene.record.words[2:] == [("answers", "burn", False), ("answers", "budget", False)]
     assert scene.record.signals[-1].state is SignalState.ALLOW
     asked = len(scene.happened.asked)
     scene.watch.look()
     assert len(scene.happened.asked) == asked
+
+
+def test_an_objective_that_cannot_be_understood_does_not_hide_the_others() -> None:
+    old = snapshot_of(objective(), objective(slo_id="old"))
+    rows = old.rows("slo").with_columns(
+        indicator=pl.when(pl.col("slo_id") == "old").then(pl.lit("happiness")).otherwise("indicator")
+    )
+    scene = Scene()
+    scene.snapshot = Snapshot(1, {"slo": rows})
+
+    assert [each.objective.slo_id for each in scene.watch.look()] == ["answers"]
 
 
 def test_an_objective_that_changed_is_counted_anew() -> None:
