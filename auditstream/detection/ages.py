@@ -35,11 +35,11 @@ class Ages(ArrayBlock):
         tiers = np.where(active >= SPARSE_FROM, Tier.SPARSE, Tier.NEW)
         return np.where((active >= WARM_FROM) & is_old, Tier.WARM, tiers).astype(np.uint8)
 
-    def saw(self, keys: Keys, minute: int) -> None:
-        """Count a minute in which keys were active."""
+    def saw(self, keys: Keys, minute: int, minutes: int = 1) -> None:
+        """Count a minute in which keys were active, or several from that one on."""
         self.first[keys] = np.where(self.first[keys] > 0, self.first[keys], minute)
         self.last[keys] = minute
-        self.active[keys] += 1
+        self.active[keys] += minutes
 
     def rejuvenate(self, keys: Keys) -> None:
         """Take the first steps from keys that were idle for long: they are sparse again, not unknown."""
