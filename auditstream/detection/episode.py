@@ -56,7 +56,7 @@ class Episode:
         told_at: When somebody was called last; None when nobody ever was.
         told_severity: What it was then.
         parent: Finding id of the episode that stands for it; empty without one.
-        children: Finding ids of those that this one stands for, past ones included.
+        children: Keys that this one stands for, as `tenant/scope`, past ones included.
         contributors: Largest contributors and their share.
         events: Sample event ids.
         finding_id: Id of its findings: the same at every replay.

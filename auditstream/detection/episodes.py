@@ -47,6 +47,7 @@ DAY = 24 * 60
 
 _REOPENS_AT = 2.0  # of the accepted level: twice the new normal is news again
 _UNTOLD = Company()
+_Place = tuple[str, str, int]  # detector, metric, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +87,29 @@ class Episodes:
     def __init__(self, surroundings: Surroundings, suppression: Suppression | None = None) -> None:
         self.suppression = suppression or Suppression()
         self._surroundings = surroundings
-        self._open: dict[tuple[str, int], Episode] = {}
+        self._open: dict[_Place, Episode] = {}
         self._parents: dict[Incident, Episode] = {}
-        self._accepted: dict[tuple[str, int], float] = {}
+        self._accepted: dict[_Place, float] = {}
         self._marks: dict[tuple[str, str, str], int] = {}
         self._calling = Calling()
-        self._flags: dict[str, NDArray[np.bool_]] = {}
+        self._flags: dict[tuple[str, str], NDArray[np.bool_]] = {}
         self._now = 0
 
-    def in_episode(self, slug: str, keys: int) -> NDArray[np.bool_]:
+    def in_episode(self, slug: str, keys: int, metric: str | None = None) -> NDArray[np.bool_]:
         """Return by key whether an episode of a detector is open, for `Detector.observe`; not to be written.
 
         Args:
             slug: The detector.
             keys: How many keys there are.
+            metric: What it watches; None for an episode of any metric of the detector.
         """
-        flags = self._flags.get(slug)
-        if flags is None or len(flags) < keys:
-            grown = np.zeros(max(keys, 2 * (0 if flags is None else len(flags))), np.bool_)
-            if flags is not None:
-                grown[: len(flags)] = flags
-            flags = self._flags[slug] = grown
-        return flags[:keys]
+        if metric is not None:
+            return self._flags_of(slug, metric, keys)
+        metrics = sorted(known for of, known in self._flags if of == slug)
+        found = np.zeros(keys, np.bool_)
+        for each in metrics:
+            found |= self._flags_of(slug, each, keys)
+        return found
 
     def note(self, tenant_id: str, scope: str, slug: str, minute: int) -> None:
         """Remember what another part saw of a key, for the pattern of a stolen key; an hour long."""
@@ -139,7 +141,7 @@ class Episodes:
     def forget(self, keys: Keys) -> list[Finding]:
         """Close the episodes of keys that others are about to use, and return their last findings."""
         gone = {int(key) for key in keys}
-        for place in [place for place in self._accepted if place[1] in gone]:
+        for place in [place for place in self._accepted if place[2] in gone]:
             del self._accepted[place]
         found = sorted((each for each in self._open.values() if each.key in gone), key=_rank)
         return [self._close(each, self._now, "its key is no longer followed") for each in found]
@@ -150,7 +152,7 @@ class Episodes:
             "version": STATE_VERSION,
             "now": self._now,
             "episodes": [each.state() for each in sorted(self._all(), key=_rank)],
-            "accepted": [[slug, key, level] for (slug, key), level in sorted(self._accepted.items())],
+            "accepted": [[*place, level] for place, level in sorted(self._accepted.items())],
             "marks": [[*mark, minute] for mark, minute in sorted(self._marks.items())],
             "calling": self._calling.state(),
         }
@@ -167,7 +169,7 @@ class Episodes:
         self._open, self._parents, self._flags = {}, {}, {}
         for each in map(Episode.from_state, state["episodes"]):
             self._keep(each)
-        self._accepted = {(slug, key): level for slug, key, level in state["accepted"]}
+        self._accepted = {(slug, metric, key): level for slug, metric, key, level in state["accepted"]}
         self._marks = {(tenant, scope, slug): minute for tenant, scope, slug, minute in state["marks"]}
         self._calling.restore(state["calling"])
 
@@ -175,6 +177,15 @@ class Episodes:
     def open_count(self) -> int:
         """Episodes that are open, those that stand for others included."""
         return len(self._open) + len(self._parents)
+
+    def _flags_of(self, slug: str, metric: str, keys: int) -> NDArray[np.bool_]:
+        flags = self._flags.get((slug, metric))
+        if flags is None or len(flags) < keys:
+            grown = np.zeros(max(keys, 2 * (0 if flags is None else len(flags))), np.bool_)
+            if flags is not None:
+                grown[: len(flags)] = flags
+            flags = self._flags[slug, metric] = grown
+        return flags[:keys]
 
     def _all(self) -> Iterator[Episode]:
         yield from self._open.values()
@@ -184,8 +195,8 @@ class Episodes:
         if episode.stands_for_others:
             self._parents[incident_of(episode)] = episode
         else:
-            self._open[episode.slug, episode.key] = episode
-            self.in_episode(episode.slug, episode.key + 1)[episode.key] = True
+            self._open[_place(episode)] = episode
+            self._flags_of(episode.slug, episode.metric, episode.key + 1)[episode.key] = True
 
     # Scores to episodes
 
@@ -194,17 +205,19 @@ class Episodes:
         scores = judged.scores
         if not len(scores.keys):
             return
-        flags = self.in_episode(judged.slug, int(scores.keys.max()) + 1)
+        flags = self._flags_of(judged.slug, judged.metric, int(scores.keys.max()) + 1)
         fires = scores.level >= 1
         matters = fires | flags[scores.keys]
         if self._accepted:
-            held = [key for slug, key in self._accepted if slug == judged.slug]
+            about = judged.slug, judged.metric
+            held = [key for *of, key in self._accepted if tuple(of) == about]
             matters |= np.isin(scores.keys, np.array(held, scores.keys.dtype))
         for position in np.flatnonzero(matters):
             key, level = int(scores.keys[position]), float(scores.level[position])
-            episode = self._open.get((judged.slug, key))
+            place = judged.slug, judged.metric, key
+            episode = self._open.get(place)
             if episode is None:
-                if not self._is_news(judged.slug, key, level):
+                if not self._is_news(place, level):
                     continue
                 episode = self._opened(judged, key, end)
                 self._keep(episode)
@@ -214,11 +227,11 @@ class Episodes:
                 episode.add_excess(float(scores.excess[position]) * share)
             _follow(episode, scores, int(position), end)
 
-    def _is_news(self, slug: str, key: int, level: float) -> bool:
+    def _is_news(self, place: _Place, level: float) -> bool:
         """Return whether a level opens an episode; an accepted one does so only when it has grown."""
-        accepted = self._accepted.get((slug, key))
+        accepted = self._accepted.get(place)
         if accepted is not None and (level < COOL or level >= _REOPENS_AT * accepted):
-            del self._accepted[slug, key]
+            del self._accepted[place]
             accepted = None
         return level >= 1 and accepted is None
 
@@ -263,7 +276,9 @@ class Episodes:
                 self._keep(parent)
             for each in children:
                 each.parent, each.changed = parent.finding_id, True
-                parent.children.append(each.finding_id)
+                name = f"{each.tenant_id}/{each.scope}"
+                if name not in parent.children:  # another metric of a key that it stands for already
+                    parent.children.append(name)
         by_id: dict[str, list[Episode]] = {}
         for each in self._open.values():
             if each.parent:
@@ -321,10 +336,11 @@ class Episodes:
         if episode.stands_for_others:
             del self._parents[incident_of(episode)]
         else:
-            del self._open[episode.slug, episode.key]
-            self._flags[episode.slug][episode.key] = False
+            place = _place(episode)
+            del self._open[place]
+            self._flags[episode.slug, episode.metric][episode.key] = False
             if ending.startswith("rebaselined"):
-                self._accepted[episode.slug, episode.key] = max(1.0, episode.level)
+                self._accepted[place] = max(1.0, episode.level)
         self._add_evidence(episode)
         reason = self._calling.of_an_end(episode, self.suppression, now)
         return episode.finding(FindingStatus.RESOLVED, reason or None, ending)
@@ -337,6 +353,10 @@ class Episodes:
         if largest:
             episode.contributors = dict(largest[:MOST_CONTRIBUTORS])
         episode.events = list(dict.fromkeys([*episode.events, *evidence.events]))[:MOST_EVENTS]
+
+
+def _place(episode: Episode) -> _Place:
+    return episode.slug, episode.metric, episode.key
 
 
 def _follow(episode: Episode, scores: Scores, position: int, end: int) -> None:

@@ -74,7 +74,7 @@ def incidents(
     rest = [each for each in fresh if each.finding_id not in taken]
     for incident, candidates in _grouped(rest, _of_tenant):
         together = candidates if incident in parents else _opened_within(candidates, now)
-        if together and (incident in parents or len(together) >= FEWEST_KEYS):
+        if together and (incident in parents or len({each.scope for each in together}) >= FEWEST_KEYS):
             yield incident, together
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -173,6 +174,26 @@ def test_keys_that_open_later_join_the_incident_and_it_ends_with_the_last():
     assert (parent.scope, parent.status, parent.observed) == ("", FindingStatus.RESOLVED, 4.0)
     assert {each.status for each in ended if each.scope} == {FindingStatus.RESOLVED}
     assert episodes.open_count == 0
+
+
+def test_metrics_of_one_detector_are_episodes_of_their_own_and_one_key_of_an_incident():
+    episodes = Episodes(World(KEYS))
+
+    def said(end, keys, metric):
+        one = judged(dict.fromkeys(keys, 1.0), end, slug="rate.shape", family="shape")
+        return replace(one, metric=metric)
+
+    first = episodes.step(START, [said(START, [0, 1], "events"), said(START, [0, 1], "latency")])
+    second = episodes.step(START + 1, [said(START + 1, [2], "latency")])
+
+    assert sorted((each.metric, each.scope) for each in first) == [
+        (metric, f"credential=key-{key}") for metric in ("events", "latency") for key in (0, 1)
+    ]
+    assert {each.confidence for each in first} == {75}  # one family
+    (parent,) = [each for each in second if not each.scope]
+    assert (parent.metric, parent.observed) == ("keys", 3.0)
+    assert episodes.in_episode("rate.shape", 4, "events").tolist() == [True, True, False, False]
+    assert episodes.in_episode("rate.shape", 4).tolist() == [True, True, True, False]
 
 
 def test_keys_that_open_over_more_than_five_minutes_are_no_incident():
