@@ -10,7 +10,6 @@ Time comes in with the buckets, so that a replay gives the same ids, versions an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,11 @@ from numpy.typing import NDArray
 
 from auditstream.core.errors import InvariantError
 from auditstream.detection.calling import Calling
-from auditstream.detection.detector import COOL, Keys, Scores
+from auditstream.detection.detector import Keys
 from auditstream.detection.episode import NO_KEY, Episode
 from auditstream.detection.escalation import TOGETHER, Company, companies, severity_of, with_marks
 from auditstream.detection.money_gate import money_severity
+from auditstream.detection.open_episodes import QUIET, Judged, OpenEpisodes
 from auditstream.detection.roll_up import Incident, incident_of, incidents, parent_of, sum_up
 from auditstream.detection.severities import Severity
 from auditstream.detection.suppression import Suppression
@@ -30,14 +30,13 @@ from auditstream.detection.traits import traits_of
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
 
+__all__ = ["Episodes", "Judged"]
+
 STATE_VERSION = 1
 """Grows when `Episodes.state` changes its form."""
 
-QUIET = 60
-"""Minutes below `COOL` after which an episode is over: from 15 to 60 they halve what is told twice."""
-
 QUIET_OF_INFO = 240
-"""The same for one that nobody is called for."""
+"""Minutes of quiet (`QUIET`) after which an episode that nobody is called for is over."""
 
 UPDATE_AFTER = 15
 """Least minutes between two versions that nobody is called for."""
@@ -45,35 +44,7 @@ UPDATE_AFTER = 15
 DAY = 24 * 60
 """Minutes after which a level is taken for the new one, by detectors that do so (`Traits.rebaselines`)."""
 
-_REOPENS_AT = 2.0  # of the accepted level: twice the new normal is news again
 _UNTOLD = Company()
-_Place = tuple[str, str, int]  # detector, metric, key
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What a detector says of a bucket.
-
-    Attributes:
-        slug: The detector's, as are the next three.
-        metric: What it watches.
-        version: Its version.
-        family: Its family.
-        scores: What it says.
-        start: Start of the bucket, minutes since 1970.
-        minutes: Length of the bucket.
-        excess_minutes: Over how many minutes `scores.excess` is; those of the bucket when 0. Of a window
-            that slides by a bucket each bucket counts its share.
-    """
-
-    slug: str
-    metric: str
-    version: str
-    family: str
-    scores: Scores
-    start: int
-    minutes: int
-    excess_minutes: int = 0
 
 
 class Episodes:
@@ -87,12 +58,10 @@ class Episodes:
     def __init__(self, surroundings: Surroundings, suppression: Suppression | None = None) -> None:
         self.suppression = suppression or Suppression()
         self._surroundings = surroundings
-        self._open: dict[_Place, Episode] = {}
+        self._open = OpenEpisodes(surroundings.subject)
         self._parents: dict[Incident, Episode] = {}
-        self._accepted: dict[_Place, float] = {}
         self._marks: dict[tuple[str, str, str], int] = {}
         self._calling = Calling()
-        self._flags: dict[tuple[str, str], NDArray[np.bool_]] = {}
         self._now = 0
 
     def in_episode(self, slug: str, keys: int, metric: str | None = None) -> NDArray[np.bool_]:
@@ -103,13 +72,7 @@ class Episodes:
             keys: How many keys there are.
             metric: What it watches; None for an episode of any metric of the detector.
         """
-        if metric is not None:
-            return self._flags_of(slug, metric, keys)
-        metrics = sorted(known for of, known in self._flags if of == slug)
-        found = np.zeros(keys, np.bool_)
-        for each in metrics:
-            found |= self._flags_of(slug, each, keys)
-        return found
+        return self._open.flags(slug, keys, metric)
 
     def note(self, tenant_id: str, scope: str, slug: str, minute: int) -> None:
         """Remember what another part saw of a key, for the pattern of a stolen key; an hour long."""
@@ -131,19 +94,17 @@ class Episodes:
         start = min((each.start for each in judged), default=end)
         # Buckets without rows are left out: what was quiet meanwhile is over before these begin.
         found = self._told(start) if start > self._now else []
+        self._open.pass_time(start)
         self._now = end
         for each in judged:
-            self._take(each, end)
+            self._open.take(each, end)
         self._escalate(end)
         self._roll_up(end)
         return found + self._told(end)
 
     def forget(self, keys: Keys) -> list[Finding]:
         """Close the episodes of keys that others are about to use, and return their last findings."""
-        gone = {int(key) for key in keys}
-        for place in [place for place in self._accepted if place[2] in gone]:
-            del self._accepted[place]
-        found = sorted((each for each in self._open.values() if each.key in gone), key=_rank)
+        found = sorted(self._open.forget([int(key) for key in keys]), key=_rank)
         return [self._close(each, self._now, "its key is no longer followed") for each in found]
 
     def state(self) -> dict[str, Any]:
@@ -152,7 +113,7 @@ class Episodes:
             "version": STATE_VERSION,
             "now": self._now,
             "episodes": [each.state() for each in sorted(self._all(), key=_rank)],
-            "accepted": [[*place, level] for place, level in sorted(self._accepted.items())],
+            "accepted": self._open.state(),
             "marks": [[*mark, minute] for mark, minute in sorted(self._marks.items())],
             "calling": self._calling.state(),
         }
@@ -166,10 +127,9 @@ class Episodes:
         if state["version"] != STATE_VERSION:
             raise InvariantError(f"episodes: state of version {state['version']}, not {STATE_VERSION}")
         self._now = state["now"]
-        self._open, self._parents, self._flags = {}, {}, {}
-        for each in map(Episode.from_state, state["episodes"]):
-            self._keep(each)
-        self._accepted = {(slug, metric, key): level for slug, metric, key, level in state["accepted"]}
+        known = [Episode.from_state(each) for each in state["episodes"]]
+        self._parents = {incident_of(each): each for each in known if each.stands_for_others}
+        self._open.restore([each for each in known if not each.stands_for_others], state["accepted"])
         self._marks = {(tenant, scope, slug): minute for tenant, scope, slug, minute in state["marks"]}
         self._calling.restore(state["calling"])
 
@@ -178,79 +138,9 @@ class Episodes:
         """Episodes that are open, those that stand for others included."""
         return len(self._open) + len(self._parents)
 
-    def _flags_of(self, slug: str, metric: str, keys: int) -> NDArray[np.bool_]:
-        flags = self._flags.get((slug, metric))
-        if flags is None or len(flags) < keys:
-            grown = np.zeros(max(keys, 2 * (0 if flags is None else len(flags))), np.bool_)
-            if flags is not None:
-                grown[: len(flags)] = flags
-            flags = self._flags[slug, metric] = grown
-        return flags[:keys]
-
     def _all(self) -> Iterator[Episode]:
-        yield from self._open.values()
+        yield from self._open
         yield from self._parents.values()
-
-    def _keep(self, episode: Episode) -> None:
-        if episode.stands_for_others:
-            self._parents[incident_of(episode)] = episode
-        else:
-            self._open[_place(episode)] = episode
-            self._flags_of(episode.slug, episode.metric, episode.key + 1)[episode.key] = True
-
-    # Scores to episodes
-
-    def _take(self, judged: Judged, end: int) -> None:
-        """Open episodes, and bring open ones up to date."""
-        scores = judged.scores
-        if not len(scores.keys):
-            return
-        flags = self._flags_of(judged.slug, judged.metric, int(scores.keys.max()) + 1)
-        fires = scores.level >= 1
-        matters = fires | flags[scores.keys]
-        if self._accepted:
-            about = judged.slug, judged.metric
-            held = [key for *of, key in self._accepted if tuple(of) == about]
-            matters |= np.isin(scores.keys, np.array(held, scores.keys.dtype))
-        for position in np.flatnonzero(matters):
-            key, level = int(scores.keys[position]), float(scores.level[position])
-            place = judged.slug, judged.metric, key
-            episode = self._open.get(place)
-            if episode is None:
-                if not self._is_news(place, level):
-                    continue
-                episode = self._opened(judged, key, end)
-                self._keep(episode)
-                episode.add_excess(float(scores.excess[position]))
-            elif level >= COOL:
-                share = judged.minutes / (judged.excess_minutes or judged.minutes)
-                episode.add_excess(float(scores.excess[position]) * share)
-            _follow(episode, scores, int(position), end)
-
-    def _is_news(self, place: _Place, level: float) -> bool:
-        """Return whether a level opens an episode; an accepted one does so only when it has grown."""
-        accepted = self._accepted.get(place)
-        if accepted is not None and (level < COOL or level >= _REOPENS_AT * accepted):
-            del self._accepted[place]
-            accepted = None
-        return level >= 1 and accepted is None
-
-    def _opened(self, judged: Judged, key: int, end: int) -> Episode:
-        subject = self._surroundings.subject(key)
-        return Episode(
-            slug=judged.slug,
-            metric=judged.metric,
-            detector_version=judged.version,
-            family=judged.family,
-            key=key,
-            tenant_id=subject.tenant_id,
-            scope=subject.scope,
-            currency=subject.currency,
-            first=judged.start,
-            opened_at=end,
-            warm_at=end,
-            hot_at=end,
-        )
 
     # How grave, and what belongs together
 
@@ -259,9 +149,9 @@ class Episodes:
             del self._marks[mark]
         # Twice: that the money of one passes the gate is what makes the agreement of another count.
         for _ in range(2):
-            known = companies(self._open.values(), now)
+            known = companies(self._open, now)
             with_marks(known, self._marks, now)
-            for each in self._open.values():
+            for each in self._open:
                 company = known.get((each.tenant_id, each.scope), _UNTOLD)
                 stakes = self._surroundings.stakes(each.tenant_id, each.currency)
                 each.agreed |= len(company.families) > 1
@@ -272,15 +162,14 @@ class Episodes:
         for incident, children in found:
             parent = self._parents.get(incident)
             if parent is None:
-                parent = parent_of(incident, children, now)
-                self._keep(parent)
+                parent = self._parents[incident] = parent_of(incident, children, now)
             for each in children:
                 each.parent, each.changed = parent.finding_id, True
                 name = f"{each.tenant_id}/{each.scope}"
                 if name not in parent.children:  # another metric of a key that it stands for already
                     parent.children.append(name)
         by_id: dict[str, list[Episode]] = {}
-        for each in self._open.values():
+        for each in self._open:
             if each.parent:
                 by_id.setdefault(each.parent, []).append(each)
         for parent in self._parents.values():
@@ -316,7 +205,7 @@ class Episodes:
     def _endings(self, now: int) -> Iterator[tuple[str, str]]:
         """Yield why each episode is over, empty when it goes on; a parent is over with its last child."""
         alive: set[str] = set()
-        for each in self._open.values():
+        for each in self._open:
             ending = _ending(each, now)
             if not ending:
                 alive.add(each.parent)
@@ -336,11 +225,7 @@ class Episodes:
         if episode.stands_for_others:
             del self._parents[incident_of(episode)]
         else:
-            place = _place(episode)
-            del self._open[place]
-            self._flags[episode.slug, episode.metric][episode.key] = False
-            if ending.startswith("rebaselined"):
-                self._accepted[place] = max(1.0, episode.level)
+            self._open.drop(episode, accepted=ending.startswith("rebaselined"))
         self._add_evidence(episode)
         reason = self._calling.of_an_end(episode, self.suppression, now)
         return episode.finding(FindingStatus.RESOLVED, reason or None, ending)
@@ -353,25 +238,6 @@ class Episodes:
         if largest:
             episode.contributors = dict(largest[:MOST_CONTRIBUTORS])
         episode.events = list(dict.fromkeys([*episode.events, *evidence.events]))[:MOST_EVENTS]
-
-
-def _place(episode: Episode) -> _Place:
-    return episode.slug, episode.metric, episode.key
-
-
-def _follow(episode: Episode, scores: Scores, position: int, end: int) -> None:
-    """Bring an episode up to date with a score."""
-    level = float(scores.level[position])
-    if level >= COOL:
-        episode.warm_at = end
-    if level >= 1:
-        episode.hot_at, episode.changed = end, True
-    if level > episode.level:
-        episode.level = level
-        episode.score = float(scores.score[position])
-        episode.observed = float(scores.observed[position])
-        episode.expected = float(scores.expected[position])
-        episode.tier = int(scores.tier[position])
 
 
 def _ending(episode: Episode, now: int) -> str:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from auditstream.core.finding_ids import UPDATES_APART
 from auditstream.detection.detector import COOL
-from auditstream.detection.episodes import QUIET, Episodes
+from auditstream.detection.episodes import Episodes
 from auditstream.detection.money_gate import Stakes
+from auditstream.detection.open_episodes import QUIET
 from auditstream.detection.rate_cap import HOUR, MOST
 from auditstream.detection.suppression import Extent, Mute, Suppression, WeeklyWindow
 from auditstream.detection.surroundings import Subject

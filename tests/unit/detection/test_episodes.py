@@ -143,14 +143,23 @@ def test_a_level_that_lasts_for_a_day_is_taken_for_the_new_one():
     assert not episodes.in_episode("spend.surge", 1)[0]
 
 
-@pytest.mark.parametrize("levels", [[0.5, 1.5], [3.0]], ids=["it was cool meanwhile", "it has doubled"])
-def test_an_accepted_level_opens_anew(levels):
+@pytest.mark.parametrize(
+    ("levels", "versions"),
+    [
+        ([*[0.5] * 59, 1.5, *[None] * 59, 1.5, *[0.6] * 70, 1.5], []),
+        ([*[0.5] * 60, 1.5], [0]),
+        ([*[None] * 60, 1.5], [0]),
+        ([3.0], [0]),
+    ],
+    ids=["it came back within the hour", "it was cool for an hour", "it was silent", "it has doubled"],
+)
+def test_an_accepted_level_opens_anew_when_it_was_over_or_grew(levels, versions):
     episodes = Episodes(World([ACME]))
     run(episodes, [1.5] * (24 * 60 + 1), excess=50.0)
 
     again = run(episodes, levels, first=START + 24 * 60 + 2)
 
-    assert [each.version for each in again] == [0]
+    assert [each.version for each in again] == versions
 
 
 def test_refusals_never_become_normal_and_somebody_is_called_every_day():
