@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,9 @@ FINDING = Finding(
     window_start=NOW,
     window_end=NOW,
 )
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "findings.md"
 
 
 @pytest.fixture
@@ -58,6 +63,16 @@ channels:
     assert len(channel.secrets) == 1
     assert channel.least_severity is Severity.HIGH
     assert SECRET[6:] not in repr(channel)
+
+
+def test_the_channels_of_the_page_are_read(read):
+    text = next(
+        each for each in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL) if "url" in each
+    )
+
+    channels = read(text)
+
+    assert [each.shape for each in channels] == ["auditstream", "slack", "alertmanager-api"]
 
 
 def test_a_channel_is_told_of_what_it_names(read):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -93,6 +95,16 @@ def test_a_mute_that_is_wrong_is_refused_with_field_and_reason(fields, reason):
         FindingMute(**{"mute_id": "m", "reason": "r", "valid_from": SATURDAY, **fields})
 
     assert reason in str(refusal.value)
+
+
+def test_the_mute_of_the_page_is_one():
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "findings.md"
+    (text,) = re.findall(r"```yaml\n(kind: mute.*?)```", page.read_text(), re.DOTALL)
+    reading = Reading()
+    reading.add(text, "mutes.yaml", now=SATURDAY)
+
+    assert reading.problems == []
+    assert len(reading.stated) == 1
 
 
 def test_a_document_says_a_mute():
