@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -49,6 +49,7 @@ class FindingsFeed:
         self._readers: dict[SchemaRef, DatumReader] = {}
         self._held: Message | None = None
         self._read: dict[tuple[str, int], int] = {}
+        self._kept: dict[tuple[str, int], int] = {}
         self._consumer = Consumer(
             {
                 **librdkafka_settings(kafka),
@@ -100,20 +101,28 @@ class FindingsFeed:
         """Whether any partition is this member's, so that what is published from now on is read."""
         return bool(self._consumer.assignment())
 
-    def settle(self) -> None:
-        """Keep the place after everything that was returned.
+    def place(self) -> Mapping[tuple[str, int], int]:
+        """Return the next offset of each partition that something was returned of, for a later `settle`."""
+        return dict(self._read)
+
+    def settle(self, place: Mapping[tuple[str, int], int] | None = None) -> None:
+        """Keep a place, by default that after everything that was returned.
+
+        A place that was kept before is not kept again. A partition without one in `place` keeps its own.
 
         Raises:
             RetryableError: Kafka does not answer, or another member has taken over.
         """
-        if not self._read:
+        wanted = self._read if place is None else place
+        new = {of: at for of, at in wanted.items() if self._kept.get(of, -1) != at}
+        if not new:
             return
-        offsets = [TopicPartition(topic, partition, at) for (topic, partition), at in self._read.items()]
+        offsets = [TopicPartition(topic, partition, at) for (topic, partition), at in new.items()]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             raise RetryableError(f"Kafka: {error}") from error
-        self._read.clear()
+        self._kept |= new
 
     def wait(self, within_s: float) -> None:
         """Stay a member of the group for a while without reading on.

@@ -56,7 +56,8 @@ CounterName = Literal[
     "auditstream_slo_events_total",
     # Looks at objectives that store or Kafka did not let come to an end (label: reason, code of the error).
     "auditstream_slo_failures_total",
-    # Notifications by what became of an attempt (label: reason, `delivered`, `again`, `dead` or `muted`).
+    # Notifications by what became of an attempt (label: reason, `delivered`, `again`, `dead`,
+    # `muted`, or `held` for a digest).
     "auditstream_notifications_total",
     # Times that a channel's notifications had to begin anew (label: reason, the code of the error).
     "auditstream_notification_failures_total",

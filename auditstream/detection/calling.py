@@ -79,7 +79,7 @@ class Calling:
                 if each.finding_id in named:
                     each.told_at, each.told_severity = now, int(each.severity)
         return [
-            _digest(tenant, held, suppression.reason(tenant, DIGEST, "", now), now) for tenant, held in due
+            digest_of(tenant, held, suppression.reason(tenant, DIGEST, "", now), now) for tenant, held in due
         ]
 
     def state(self) -> dict[str, Any]:
@@ -102,7 +102,15 @@ def _nothing_new(episode: Episode, now: int) -> str:
     return "" if is_news else TOLD
 
 
-def _digest(tenant: str, held: Held, reason: str, now: int) -> Finding:
+def digest_of(tenant: str, held: Held, reason: str, now: int) -> Finding:
+    """Return the finding that sums up what the cap held back.
+
+    Args:
+        tenant: The tenant.
+        held: What was held back.
+        reason: Why nobody is told of it; empty when somebody is.
+        now: Minute since 1970.
+    """
     rules = Counter(rule for rule, _ in held.findings.values())
     total = sum(rules.values())
     parts = ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))

@@ -38,7 +38,7 @@ _WAIT_S = 0.5  # how soon a thread notices that it is to end
 _AGAIN_S = 5.0
 _END_S = 15.0
 _WITHIN_S = 20.0
-_COUNTED = frozenset({"delivered", "again", "dead", "muted"})
+_COUNTED = frozenset({"delivered", "again", "dead", "muted", "held"})
 
 
 @contextmanager

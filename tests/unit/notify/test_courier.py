@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from auditstream.notify.channels import Channel
 from auditstream.notify.courier import FIRST_PAUSE_S, GIVE_UP_S, LONGEST_PAUSE_S, Courier
 from auditstream.notify.webhook import Attempt, Fate
 from schemas.records.detection import Finding
+from schemas.records.vocabulary import FindingStatus
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 START_S = NOW.timestamp()
@@ -46,10 +49,13 @@ class Topic:
         self.read += 1
         return self.findings[self.read - 1]
 
-    def settle(self):
+    def place(self):
+        return self.read
+
+    def settle(self, place=None):
         if self.is_away:
             raise RetryableError("Kafka is away")
-        self.settled = self.read
+        self.settled = self.read if place is None else place
 
     def restart(self):
         self.read = self.settled
@@ -61,10 +67,12 @@ class Receiver:
 
     answers: list[Attempt] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     dead: list[tuple[str, str, int]] = field(default_factory=list)
 
     def post(self, body, headers, now_s):
         self.ids.append(headers["webhook-id"])
+        self.bodies.append(json.loads(body))
         return self.answers.pop(0) if self.answers else DELIVERED
 
     def mourn(self, channel, finding, reason, attempts):
@@ -197,3 +205,56 @@ def test_headers_are_signed_with_the_time_of_the_attempt():
     timestamp = int(START_S) + 7
     assert headers["webhook-timestamp"] == str(timestamp)
     assert headers["webhook-signature"] == signing.sign(headers["webhook-id"], timestamp, body)
+
+
+def many(count, **fields):
+    return [replace(FINDINGS[0], finding_id=f"{number:064}", **fields) for number in range(count)]
+
+
+def test_a_tenant_is_told_of_ten_findings_an_hour_and_then_of_the_rest_together():
+    topic, receiver = Topic([*many(13), *many(1, tenant_id="other")]), Receiver()
+    courier = courier_of(topic, receiver)
+
+    assert steps(courier) == [*["delivered"] * 10, *["held"] * 3, "delivered", "idle"]
+    assert topic.settled == 10
+    assert steps(courier, START_S + 3_599) == ["idle"]
+    assert steps(courier, START_S + 3_600) == ["delivered", "idle"]
+    assert topic.settled == 14
+
+    (digest,) = receiver.bodies[11:]
+    assert digest["data"]["rule_id"] == "findings.digest"
+    assert digest["data"]["title"].startswith("3 findings of acme")
+
+
+def test_ends_and_digests_of_detectors_pass_and_critical_findings_count_by_themselves():
+    others = [
+        *many(1, status=FindingStatus.RESOLVED),
+        *many(1, rule_id="findings.digest"),
+        *many(1, severity=5),
+    ]
+    topic, receiver = Topic([*many(10), *others]), Receiver()
+
+    assert steps(courier_of(topic, receiver)) == [*["delivered"] * 13, "idle"]
+
+
+def test_what_waits_for_a_digest_outlives_the_process():
+    topic, receiver = Topic([*many(12), *many(1, status=FindingStatus.RESOLVED)]), Receiver()
+    steps(courier_of(topic, receiver))
+    topic.restart()
+
+    assert topic.settled == 10
+    assert steps(courier_of(topic, receiver)) == ["delivered", "delivered", "delivered", "idle"]
+    assert len(receiver.ids) == 11 + 3
+
+
+def test_a_digest_is_tried_again_like_anything_else():
+    topic, receiver = Topic(many(11)), Receiver()
+    courier = courier_of(topic, receiver)
+    steps(courier)
+    receiver.answers = [AGAIN]
+
+    assert steps(courier, START_S + 3_600) == ["again"]
+    assert topic.settled == 10
+    assert steps(courier, START_S + 3_606) == ["delivered", "idle"]
+    assert topic.settled == 11
+    assert receiver.ids[-1] == receiver.ids[-2]
