@@ -1,4 +1,4 @@
-"""What was told of objectives, as the record has it."""
+"""What was told of budgets that burn, as the record has it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sinks.clients import ClientPool
 from sinks.refusals import translated
 
 SLO_EVENTS_SOURCE = "urn:auditstream:slos"
-"""`source` of the events that tell of objectives."""
+"""`source` of the events that tell of error budgets, and of budgets of money that burn."""
 
 _TOLD = """
 SELECT
-    attributes['slo'] AS slo,
+    attributes['rule'] AS rule,
     attributes['about'] AS about,
     argMax(
         attributes,
@@ -23,7 +23,7 @@ SELECT
     ) AS newest
 FROM events
 WHERE event_type = 'ai.finding' AND source = {source:String} AND leaf_kind = 0 AND duplicate_of IS NULL
-GROUP BY slo, about"""
+GROUP BY rule, about"""
 
 
 class SloEvents:
@@ -37,12 +37,12 @@ class SloEvents:
         self._clients = clients
 
     def told(self) -> dict[tuple[str, str], Mapping[str, str]]:
-        """Return the attributes of the newest recorded event by objective and what it is about.
+        """Return the attributes of the newest recorded event by objective or budget, and what it is about.
 
         Raises:
             StoreSchemaError: The tables are not those of this version.
             RetryableError: No answer.
         """
-        with translated("read of what was told of objectives"), self._clients.borrow() as client:
+        with translated("read of what was told of burning budgets"), self._clients.borrow() as client:
             rows = client.query(_TOLD, {"source": SLO_EVENTS_SOURCE}).result_rows
-        return {(str(slo), str(about)): attributes for slo, about, attributes in rows}
+        return {(str(rule), str(about)): attributes for rule, about, attributes in rows}

@@ -52,7 +52,7 @@ CounterName = Literal[
     "auditstream_budget_events_total",
     # Looks at budgets that store or Kafka did not let come to an end (label: reason, the code of the error).
     "auditstream_budget_failures_total",
-    # Events that told of an objective (label: reason, `burn` or `budget`).
+    # Events that told of a budget that burns (label: reason, `burn` or `budget` of an objective, or `spend`).
     "auditstream_slo_events_total",
     # Looks at objectives that store or Kafka did not let come to an end (label: reason, code of the error).
     "auditstream_slo_failures_total",

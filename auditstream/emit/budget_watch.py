@@ -10,6 +10,7 @@ from auditstream.core.clock import Clock
 from auditstream.notify.budget_news import News, Told, news_of
 from auditstream.notify.budget_periods import period_at
 from auditstream.notify.budget_standing import Spent, Standing, standing_of
+from auditstream.reference.known_budgets import known_budgets
 from auditstream.reference.known_rates import KnownRates
 from auditstream.reference.limits import Budget
 from auditstream.reference.snapshot import Snapshot
@@ -87,9 +88,7 @@ class BudgetWatch:
 
 def budgets_at(snapshot: Snapshot, now: datetime) -> list[Budget]:
     """Return the active budgets that hold at a moment, by id."""
-    ids = sorted(set(snapshot.rows("budget")["budget_id"].to_list()))
-    found = (snapshot.find(Budget, each, at=now) for each in ids)
-    return [each for each in found if each is not None and each.active]
+    return [each for each in known_budgets(snapshot, now) if each.active]
 
 
 def standing_now(budget: Budget, spend: Spend, rates: KnownRates, now: datetime) -> Standing:

@@ -1,23 +1,16 @@
-"""What was counted of an objective, so that a look asks the store for the newest hours alone.
-
-Late events are found for two hours at every look, for three days once an hour, for the whole period once a
-day.
-"""
+"""What was counted of an objective: its days, read once each day, and its last minutes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Protocol
 
+from auditstream.emit.recent_minutes import LONGEST_WINDOW, RecentMinutes
 from auditstream.notify.slo_standing import NOTHING, Counted, SloStanding, first_day, slo_standing
 from auditstream.reference.objectives import Objective
 
 _MINUTE_S, _DAY_S = 60, 86_400
-_LONGEST_WINDOW = timedelta(days=3)
-_LATE = timedelta(hours=2)
-_WINDOWS_EVERY = timedelta(hours=1)
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Counts(Protocol):
@@ -45,9 +38,8 @@ class SloMemory:
         self.objective = objective
         self._counts = counts
         self._days: dict[date, Counted] = {}
-        self._minutes: dict[int, Counted] = {}
-        self._whole_on: date | None = None
-        self._windows_at = _NEVER
+        self._read_on: date | None = None
+        self._minutes = RecentMinutes(self._between)
 
     def standing(self, now: datetime) -> SloStanding:
         """Ask for what is new, and return how the objective stands.
@@ -55,38 +47,40 @@ class SloMemory:
         Raises:
             RetryableError: The store does not answer; the next call asks again.
         """
-        minute = now.astimezone(UTC).replace(second=0, microsecond=0)
-        if self._whole_on != minute.date():
-            self._read_whole(minute)
-        elif timedelta() <= minute - self._windows_at < _WINDOWS_EVERY:
-            self._read_since(minute - _LATE, minute)
+        until = now.astimezone(UTC).replace(second=0, microsecond=0)
+        changes = self._minutes.refresh(until)
+        if self._read_on == until.date():
+            for minute, before, after in changes:
+                day = _day(minute * _MINUTE_S)
+                self._days[day] = self._days.get(day, NOTHING) + ((after or NOTHING) - (before or NOTHING))
         else:
-            self._read_since(minute - _LONGEST_WINDOW, minute)
-            self._windows_at = minute
-        return slo_standing(self.objective, self._days, self._minutes, minute)
+            self._days = self._read_days(until)
+            self._read_on = until.date()
+        return slo_standing(self.objective, self._days, self._minutes.amounts, until)
 
-    def _read_whole(self, until: datetime) -> None:
-        first = datetime.combine(first_day(self.objective, until), datetime.min.time(), UTC)
-        days = self._counts.counts(self.objective, first, until, _DAY_S)
-        minutes = self._counts.counts(self.objective, until - _LONGEST_WINDOW, until, _MINUTE_S)
-        self._days = {_day(start): Counted(bad, valid) for start, bad, valid in days}
-        self._minutes = {start // _MINUTE_S: Counted(bad, valid) for start, bad, valid in minutes}
-        self._whole_on = until.date()
-        self._windows_at = until
+    def _read_days(self, until: datetime) -> dict[date, Counted]:
+        """Return the days of the period; of those that the minutes cover whole, what the minutes say.
 
-    def _read_since(self, since: datetime, until: datetime) -> None:
-        """Read minutes again; a day changes by as much as its minutes do."""
-        rows = self._counts.counts(self.objective, since, until, _MINUTE_S)
-        found = {start // _MINUTE_S: Counted(bad, valid) for start, bad, valid in rows}
-        first = int(since.timestamp()) // _MINUTE_S
-        oldest = int((until - _LONGEST_WINDOW).timestamp()) // _MINUTE_S
-        for minute in {*found, *(each for each in self._minutes if each >= first)}:
-            before, after = self._minutes.pop(minute, NOTHING), found.get(minute, NOTHING)
+        What came between both reads would else be counted again with the changes, or not at all.
+        """
+        rows = self._counts.counts(self.objective, _midnight(first_day(self.objective, until)), until, _DAY_S)
+        recent: dict[date, Counted] = {}
+        for minute, counted in self._minutes.amounts.items():
             day = _day(minute * _MINUTE_S)
-            self._days[day] = self._days.get(day, NOTHING) + (after - before)
-            self._minutes[minute] = after
-        for minute in [each for each in self._minutes if each < oldest]:
-            del self._minutes[minute]
+            recent[day] = recent.get(day, NOTHING) + counted
+        covered = until - LONGEST_WINDOW
+        days = {_day(start): Counted(bad, valid) for start, bad, valid in rows}
+        return {day: each for day, each in days.items() if _midnight(day) < covered} | {
+            day: each for day, each in recent.items() if _midnight(day) >= covered
+        }
+
+    def _between(self, since: datetime, until: datetime) -> dict[int, Counted]:
+        rows = self._counts.counts(self.objective, since, until, _MINUTE_S)
+        return {start // _MINUTE_S: Counted(bad, valid) for start, bad, valid in rows}
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time(), UTC)
 
 
 def _day(start_s: int) -> date:

@@ -8,16 +8,17 @@ from typing import Protocol
 
 from auditstream.core.clock import Clock
 from auditstream.emit.slo_memory import Counts, SloMemory
-from auditstream.notify.slo_episodes import SloEpisode, SloTold
+from auditstream.notify.burn_findings import episode_before
+from auditstream.notify.slo_episodes import SloTold
 from auditstream.notify.slo_news import (
     SIGNAL_HOLDS,
     SloNews,
     news_of,
     news_of_retired,
     slo_signal,
-    told_before,
 )
 from auditstream.notify.slo_standing import SloStanding
+from auditstream.notify.told_episodes import ToldEpisode
 from auditstream.reference.known_objectives import objectives_at
 from auditstream.reference.objectives import Objective
 from auditstream.reference.snapshot import Snapshot
@@ -27,7 +28,7 @@ _RENEWED_AFTER = SIGNAL_HOLDS / 2
 
 
 class SloTeller(Protocol):
-    """Makes things known; `auditstream.emit.slo_teller.SloTeller` is one."""
+    """Makes things known; `auditstream.emit.burn_teller.BurnTeller` is one."""
 
     def tell(self, news: SloNews) -> None:
         """Return once it is known; raises `RetryableError` when it may not be."""
@@ -135,9 +136,9 @@ class SloWatch:
 
 
 def _told_of(events: Mapping[tuple[str, str], Mapping[str, str]]) -> dict[str, SloTold]:
-    found: dict[str, dict[str, SloEpisode]] = {}
+    found: dict[str, dict[str, ToldEpisode]] = {}
     for (slo_id, about), attributes in events.items():
-        found.setdefault(slo_id, {})[about] = told_before(attributes)
+        found.setdefault(slo_id, {})[about] = episode_before(attributes)
     return {
         slo_id: SloTold(burn=episodes.get("burn"), budget=episodes.get("budget"))
         for slo_id, episodes in found.items()

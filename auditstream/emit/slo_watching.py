@@ -1,4 +1,4 @@
-"""The watch over objectives beside a running worker."""
+"""The watch over objectives, and over budgets that burn, beside a running worker."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from contextlib import ExitStack, closing, contextmanager
 from auditstream.core.clock import Clock, SystemClock
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import Settings
-from auditstream.emit.slo_teller import SloTeller
+from auditstream.emit.burn_teller import BurnTeller
 from auditstream.emit.slo_watch import SloWatch
+from auditstream.emit.spend_burn_watch import SpendBurnWatch
 from auditstream.emit.usage_watching import Watching, watching_usage
 from auditstream.query.reader import Reader
 from auditstream.query.slo_counts import SloCounts
+from auditstream.reference.snapshot import Snapshot
+from sinks.budget_spend import BudgetSpend
 from sinks.clients import ClientPool, http_client
 from sinks.reference import ReferenceStore
 from sinks.slo_told import SloEvents
 from sinks.snapshot_cache import SnapshotCache
 
-KINDS = ("slo",)
-"""Kinds of facts that objectives are evaluated with."""
+KINDS = ("slo", "budget", "rate")
+"""Kinds of facts that objectives and burning budgets are evaluated with."""
 
 _PAUSE_S = 1.0  # between two looks that changed facts cause
 
@@ -44,10 +47,18 @@ def watching_slos(
     def begin(parts: ExitStack) -> _Objectives:
         clients = parts.enter_context(closing(ClientPool(lambda: http_client(settings.clickhouse))))
         directory = SnapshotCache(ReferenceStore(clients), kinds=KINDS)
-        teller = parts.enter_context(closing(SloTeller(settings, clients, metrics, known)))
+        teller = parts.enter_context(closing(BurnTeller(settings, clients, metrics, known)))
         counts = SloCounts(Reader(clients))
-        watch = SloWatch(counts, SloEvents(clients), lambda: directory.get(newest()), teller, known)
-        return _Objectives(watch, metrics)
+        told = SloEvents(clients)
+
+        def snapshot() -> Snapshot:
+            return directory.get(newest())
+
+        return _Objectives(
+            SloWatch(counts, told, snapshot, teller, known),
+            SpendBurnWatch(BudgetSpend(clients), told, snapshot, teller.tell, known),
+            metrics,
+        )
 
     watching = Watching(
         name="slos",
@@ -63,17 +74,20 @@ def watching_slos(
 
 
 class _Objectives:
-    """Looks at objectives, and counts them."""
+    """Looks at objectives and budgets, and counts objectives."""
 
-    def __init__(self, watch: SloWatch, metrics: Metrics) -> None:
+    def __init__(self, watch: SloWatch, spend: SpendBurnWatch, metrics: Metrics) -> None:
         self._watch = watch
+        self._spend = spend
         self._metrics = metrics
 
     def forget(self) -> None:
         self._watch.forget()
+        self._spend.forget()
 
     def look(self, is_due: Callable[[str], bool], *, is_full: bool) -> None:
         standings = self._watch.look(lambda objective: is_due(objective.tenant_id))
+        self._spend.look(lambda budget: is_due(budget.tenant_id))
         if is_full:
             self._metrics.set("auditstream_slos", len(standings))
             self._metrics.set("auditstream_slos_burning", sum(each.firing is not None for each in standings))

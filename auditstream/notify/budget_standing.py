@@ -103,7 +103,7 @@ def standing_of(budget: Budget, spent: Iterable[Spent], rates: Rates, now: datet
         unpriced += each.unpriced_events
         if not each.amount:
             continue
-        amount = _converted(each, budget.currency, rates)
+        amount = converted(each, budget.currency, rates)
         if amount is None:
             left_out[each.currency] = left_out.get(each.currency, ZERO) + each.amount
         else:
@@ -113,7 +113,7 @@ def standing_of(budget: Budget, spent: Iterable[Spent], rates: Rates, now: datet
     return Standing(budget, period, rounded(total), forecast, left_out, unpriced)
 
 
-def _converted(spent: Spent, currency: str, rates: Rates) -> Decimal | None:
+def converted(spent: Spent, currency: str, rates: Rates) -> Decimal | None:
     """Return an amount in a currency, None when no rate held on its day."""
     if spent.currency == currency:
         return spent.amount

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
-from auditstream.core.finding_ids import UPDATES_APART, finding_id
-from auditstream.core.ids import uuid7
-from auditstream.core.tenants import UNATTRIBUTED
+from auditstream.detection.burn import MINUTES_A_DAY
+from auditstream.notify.burn_findings import burn_finding, event_fields
 from auditstream.notify.reactions import REACTIONS
 from auditstream.notify.scopes import scope_text
-from auditstream.notify.slo_episodes import About, SloEpisode, SloTold, ended, followed
+from auditstream.notify.slo_episodes import About, SloTold, ended, followed
 from auditstream.notify.slo_standing import SloStanding
+from auditstream.notify.told_episodes import ToldEpisode
 from schemas.records.detection import Finding, Signal
-from schemas.records.vocabulary import FindingStatus, SignalKind, SignalState
-
-RULE = "slo.burn"
-DETECTOR_VERSION = "1"
+from schemas.records.vocabulary import SignalKind, SignalState
 
 SIGNAL_HOLDS = timedelta(hours=1)
 """How long gateways do as a spent budget asks without hearing again: a dead watch must not block for ever."""
 
-_INFORMATIONAL = 1
 _SHARE_PLACES = 6  # as objectives have
 _CERTAIN = 100  # counted, not estimated
 _TACTICS: Mapping[str, tuple[str, ...]] = {
@@ -60,7 +54,7 @@ class SloNews:
     told: SloTold
 
     @property
-    def episode(self) -> SloEpisode:
+    def episode(self) -> ToldEpisode:
         """What is told, as a state."""
         episode = self.told.burn if self.about == "burn" else self.told.budget
         assert episode is not None
@@ -88,35 +82,33 @@ class SloNews:
     @property
     def finding(self) -> Finding:
         """The finding, or its update."""
-        standing, episode = self.standing, self.episode
-        objective = standing.objective
-        scope = scope_text("slo", objective.slo_id, "", objective.scope)
-        tenant = objective.tenant_id or UNATTRIBUTED
-        metric = objective.indicator if self.about == "burn" else f"{objective.indicator}_budget"
+        standing, objective = self.standing, self.standing.objective
+        metric: str = objective.indicator
         row = standing.firing
-        window = timedelta(minutes=row.long) if row else timedelta(days=objective.window_days)
-        return Finding(
-            finding_id=finding_id(tenant, scope, metric, RULE, episode.opened.isoformat()),
-            version=episode.update * UPDATES_APART,
-            tenant_id=tenant,
-            rule_id=RULE,
-            detector_version=DETECTOR_VERSION,
-            title=self.title,
-            status=FindingStatus.NEW if episode.is_open else FindingStatus.RESOLVED,
-            severity=episode.severity,
-            confidence=_CERTAIN,
-            scope=scope,
-            metric=metric,
-            tier=row.name if row and self.about == "burn" else "",
-            window_start=min(episode.opened, standing.at - window),
-            window_end=standing.at,
-            observed=standing.rates[row.long] if row and self.about == "burn" else standing.good_share,
-            expected=row.factor(objective.window_days * 1_440)
-            if row and self.about == "burn"
-            else float(objective.objective),
-            score=standing.level if self.about == "burn" else 1 - standing.left,
-            attacks=_TACTICS.get(objective.indicator, ()),
-        )
+        period = objective.window_days * MINUTES_A_DAY
+        common: dict[str, Any] = {
+            "title": self.title,
+            "window_end": standing.at,
+            "attacks": _TACTICS.get(objective.indicator, ()),
+        }
+        if self.about == "burn":
+            window = timedelta(minutes=row.long if row else period)
+            common |= {
+                "tier": row.name if row else "",
+                "observed": standing.rates[row.long] if row else None,
+                "expected": row.factor(period) if row else None,
+                "score": standing.level,
+            }
+        else:
+            metric, window = f"{metric}_budget", timedelta(minutes=period)
+            common |= {
+                "observed": standing.good_share,
+                "expected": float(objective.objective),
+                "score": 1 - standing.left,
+            }
+        scope = scope_text("slo", objective.slo_id, "", objective.scope)
+        start = min(self.episode.opened, standing.at - window)
+        return burn_finding(self.episode, objective.tenant_id, scope, metric, window_start=start, **common)
 
     @property
     def signal(self) -> Signal | None:
@@ -126,46 +118,35 @@ class SloNews:
         return slo_signal(self.standing, self.episode)
 
     @property
-    def event_id(self) -> UUID:
-        """An id that is the same whoever tells of it, however often."""
-        found = self.finding
-        name = f"{found.finding_id}\0{found.version}".encode()
-        return uuid7(int(self.episode.opened.timestamp() * 1_000), hashlib.sha256(name).digest()[:10])
-
-    @property
     def fields(self) -> dict[str, Any]:
         """The fields of the event `ai.finding` that tells of it."""
-        standing, episode, found = self.standing, self.episode, self.finding
-        objective = standing.objective
-        signal = self.signal
-        return {
-            "event_id": self.event_id,
-            "severity": episode.severity if episode.is_open else _INFORMATIONAL,
-            "finding": {
-                "rule_id": RULE,
-                "title": found.title,
-                "status": str(found.status),
-                "confidence": _CERTAIN,
-                "attacks": list(found.attacks),
-            },
-            "attributes": {
-                "slo": objective.slo_id,
-                "about": self.about,
-                "opened": episode.opened.isoformat(),
-                "update": str(episode.update),
-                "severity": str(episode.severity),
-                "open": "yes" if episode.is_open else "no",
-                "scope": scope_text("slo", objective.slo_id, objective.tenant_id, objective.scope),
-                "indicator": objective.indicator,
-                "objective": f"{objective.objective.normalize():f}",
-                "bad": str(standing.total.bad),
-                "valid": str(standing.total.valid),
-                "left_pct": f"{100 * standing.left:.3f}",
-                "finding_id": found.finding_id,
-                **({"owner": objective.owner} if objective.owner else {}),
-                **({"state": str(signal.state)} if signal else {}),
-            },
+        standing, objective, signal = self.standing, self.standing.objective, self.signal
+        attributes = {
+            "scope": scope_text("slo", objective.slo_id, objective.tenant_id, objective.scope),
+            "indicator": objective.indicator,
+            "objective": f"{objective.objective.normalize():f}",
+            "bad": str(standing.total.bad),
+            "valid": str(standing.total.valid),
+            "left_pct": f"{100 * standing.left:.3f}",
+            **({"owner": objective.owner} if objective.owner else {}),
+            **({"state": str(signal.state)} if signal else {}),
         }
+        return event_fields(self.finding, self.episode, objective.slo_id, self.about, attributes)
+
+    @property
+    def rule(self) -> str:
+        """Id of the objective."""
+        return self.standing.objective.slo_id
+
+    @property
+    def tenant_id(self) -> str:
+        """The objective's tenant; empty for all."""
+        return self.standing.objective.tenant_id
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Columns of events that the objective is narrowed by, and their values."""
+        return self.standing.objective.scope
 
 
 def news_of(standing: SloStanding, told: SloTold) -> tuple[list[SloNews], SloTold]:
@@ -178,17 +159,7 @@ def news_of_retired(standing: SloStanding, told: SloTold) -> tuple[list[SloNews]
     return _between(standing, told, ended(told))
 
 
-def told_before(attributes: Mapping[str, str]) -> SloEpisode:
-    """Return what an event told of an objective; see `SloNews.fields`."""
-    return SloEpisode(
-        opened=datetime.fromisoformat(attributes["opened"]),
-        update=int(attributes["update"]),
-        severity=int(attributes["severity"]),
-        is_open=attributes["open"] == "yes",
-    )
-
-
-def slo_signal(standing: SloStanding, episode: SloEpisode) -> Signal:
+def slo_signal(standing: SloStanding, episode: ToldEpisode) -> Signal:
     """Return what gateways are told of an error budget: what to do with the scope's requests for an hour."""
     objective, at = standing.objective, standing.at
     state = REACTIONS[objective.reaction] if episode.is_open else SignalState.ALLOW

@@ -6,25 +6,22 @@ it. The budget is `(1 - objective) x events that count`, in events, of the whole
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import accumulate
 
 import numpy as np
 
 from auditstream.detection.burn import (
     FEWEST_EVENTS,
     MINUTES_A_DAY,
-    BurnRow,
-    Burns,
     burn_rows,
     burns,
     failure_rate,
     minutes_left,
     windows,
 )
+from auditstream.notify.burning import Burning, in_windows
 from auditstream.notify.reactions import REACTIONS
 from auditstream.reference.objectives import Objective
 from schemas.records.vocabulary import SignalState
@@ -79,25 +76,19 @@ class LedgerDay:
     left: float
 
 
-@dataclass(frozen=True, slots=True)
-class SloStanding:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SloStanding(Burning):
     """How an objective stands at a moment.
 
     Attributes:
         objective: The objective.
-        at: The moment, at a full minute: what happened before it counts.
         ledger: The days of the period, the last one first.
-        rates: Burn rate by minutes of the window.
         counted: Events by minutes of the window.
-        burns: What the rows of the burn table say, for this one objective.
     """
 
     objective: Objective
-    at: datetime
     ledger: Sequence[LedgerDay]
-    rates: Mapping[int, float]
     counted: Mapping[int, Counted]
-    burns: Burns
 
     @property
     def total(self) -> Counted:
@@ -126,17 +117,6 @@ class SloStanding:
         return REACTIONS[self.objective.reaction] if self.is_spent else SignalState.ALLOW
 
     @property
-    def firing(self) -> BurnRow | None:
-        """The most severe row of the burn table that fires, of equal ones the fastest."""
-        fired = [row for row, fires in zip(self.burns.rows, self.burns.fires[:, 0], strict=True) if fires]
-        return max(fired, key=lambda row: (row.severity, -row.long), default=None)
-
-    @property
-    def level(self) -> float:
-        """How near the burn table is to firing: from 1 on it does."""
-        return float(self.burns.levels[:, 0].max(initial=0.0))
-
-    @property
     def ends_at(self) -> datetime | None:
         """When the budget is gone at the rate of the last `PROJECTED_BY` minutes; None if not in a period."""
         period = self.objective.window_days * MINUTES_A_DAY
@@ -163,7 +143,7 @@ def slo_standing(
     """
     now = int(at.timestamp()) // 60
     rows = burn_rows(objective.window_days * MINUTES_A_DAY)
-    counted = _in_windows(minutes, sorted({*windows(rows), PROJECTED_BY}), now)
+    counted = in_windows(minutes, sorted({*windows(rows), PROJECTED_BY}), now, NOTHING)
     goal = float(objective.objective)
     rates = {
         each: failure_rate(np.array([float(found.bad)]), np.array([float(found.valid)]), goal)
@@ -178,16 +158,6 @@ def slo_standing(
         counted=counted,
         burns=burns(rows, objective.window_days * MINUTES_A_DAY, rates, valid),
     )
-
-
-def _in_windows(minutes: Mapping[int, Counted], lengths: Sequence[int], now: int) -> dict[int, Counted]:
-    """Return the events of windows that end with a minute, by their lengths; `lengths` ascend."""
-    between = [NOTHING] * len(lengths)
-    for minute, counted in minutes.items():
-        place = bisect_left(lengths, now - minute)  # the shortest window that has it
-        if minute < now and place < len(lengths):
-            between[place] += counted
-    return dict(zip(lengths, accumulate(between), strict=True))
 
 
 def _ledger(objective: Objective, days: Mapping[date, Counted], at: datetime) -> list[LedgerDay]:

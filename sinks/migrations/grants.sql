@@ -37,6 +37,7 @@ GRANT SELECT(duration_us, `duration_us.null`, inference_ttft_us, `inference_ttft
     `source_seq.null`, heartbeat_last_seq, `heartbeat_last_seq.null`)
     ON ${database}.events TO audit_writer;
 GRANT SELECT ON ${database}.outcomes_1m TO audit_writer;
+GRANT SELECT ON ${database}.usage_1m TO audit_writer;
 GRANT SELECT ON ${database}.slos TO audit_writer;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_writer;
 GRANT SELECT ON ${database}.closures TO audit_writer;
@@ -129,7 +130,7 @@ GRANT INSERT ON ${database}.findings TO audit_watcher;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.events USING 1
     TO audit_writer, audit_sealer, audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1m USING 1
-    TO audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1h USING 1
     TO audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.outcomes_1m USING 1

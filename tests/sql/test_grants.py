@@ -25,11 +25,13 @@ from auditstream.query.recorded import recorded
 from auditstream.query.slo_counts import SloCounts
 from auditstream.reference.closed_months import ClosedMonths
 from auditstream.reference.kinds import ENRICHING, KINDS
+from auditstream.reference.limits import BUDGET_SCOPE, Budget
 from auditstream.reference.objectives import INDICATORS, SCOPES, Objective
 from auditstream.rerating.booking_run import BookingRun, Books, Order
 from auditstream.rerating.call_settling import CallSettler
 from auditstream.rerating.rating import Rater
 from sinks.adjustments import AdjustmentTable
+from sinks.budget_spend import BudgetSpend
 from sinks.checkpoint_rows import ClickHouseCheckpoints
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool
@@ -123,6 +125,17 @@ def test_a_worker_counts_what_objectives_are_about(open_as: OpenAs, indicator: s
     for scope in scopes:
         counts.counts(Objective.model_validate(stated | {"scope": scope}), at, at + timedelta(days=1), 60)
     SloEvents(clients).told()
+    clients.close()
+
+
+@pytest.mark.parametrize("scope", [{}, dict.fromkeys(BUDGET_SCOPE, "x")], ids=["rollup", "events"])
+def test_a_worker_reads_how_budgets_burn(open_as: OpenAs, scope: dict[str, str]) -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    stated = {"budget_id": "b", "period": "month", "amount": "1", "currency": "USD", "valid_from": at}
+    clients = ClientPool(lambda: open_as("audit_writer"))
+
+    budget = Budget.model_validate(stated | {"scope": scope})
+    BudgetSpend(clients).spent_by_minute(budget, at, at + timedelta(days=1))
     clients.close()
 
 

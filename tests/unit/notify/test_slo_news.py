@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from auditstream.core.finding_ids import UPDATES_APART
+from auditstream.notify.burn_findings import episode_before
 from auditstream.notify.slo_episodes import SloTold
-from auditstream.notify.slo_news import SloNews, news_of, news_of_retired, told_before
+from auditstream.notify.slo_news import SloNews, news_of, news_of_retired
 from auditstream.notify.slo_standing import Counted, SloStanding
 from schemas.records.vocabulary import FindingStatus, SignalState
 from tests.unit.notify.slos import NOON, days_before, standing
@@ -90,7 +91,7 @@ def test_who_takes_over_tells_the_same_under_the_same_ids() -> None:
     first, _ = one(paging(), UNTOLD)
     later, _ = one(paging(at=NOON + timedelta(minutes=3)), UNTOLD)
 
-    assert first.event_id == later.event_id
+    assert first.fields["event_id"] == later.fields["event_id"]
     assert (first.finding.finding_id, first.finding.version) == (
         later.finding.finding_id,
         later.finding.version,
@@ -100,7 +101,7 @@ def test_who_takes_over_tells_the_same_under_the_same_ids() -> None:
 def test_what_an_event_tells_is_what_was_told() -> None:
     for news in (one(paging(), UNTOLD)[0], one(spent(reaction="block"), UNTOLD)[0]):
         attributes = news.fields["attributes"]
-        assert told_before(attributes) == news.episode
+        assert episode_before(attributes) == news.episode
         assert all(isinstance(value, str) for value in attributes.values())
 
 
@@ -138,7 +139,7 @@ def test_a_budget_that_is_gone_again_within_the_hour_is_the_same_finding() -> No
 
     assert {each.finding.finding_id for each in (gone, back, again)} == {gone.finding.finding_id}
     assert [each.finding.version for each in (gone, back, again)] == [0, UPDATES_APART, 2 * UPDATES_APART]
-    assert len({each.event_id for each in (gone, back, again)}) == 3
+    assert len({each.fields["event_id"] for each in (gone, back, again)}) == 3
 
 
 def test_a_fast_burn_that_takes_the_last_of_the_budget_is_told_as_both() -> None:

@@ -1,8 +1,10 @@
-"""Tells what is new of objectives: a signal to gateways, a finding, an event to the record."""
+"""Tells what is new of budgets that burn: a signal to gateways, a finding, an event to the record."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from auditstream.core.clock import Clock
 from auditstream.core.logs import get_logger
@@ -12,8 +14,8 @@ from auditstream.emit.announcements import Said, announcement
 from auditstream.emit.findings import publish_findings
 from auditstream.emit.owner_fields import owner_fields
 from auditstream.emit.signal_teller import SignalTeller
-from auditstream.notify.slo_news import SloNews
-from schemas.records.detection import Signal
+from auditstream.notify.told_episodes import ToldEpisode
+from schemas.records.detection import Finding, Signal
 from sinks.clients import ClientPool
 
 log = get_logger(__name__)
@@ -22,7 +24,51 @@ EVENT_TYPE = "ai.finding"
 _BY = "slos"
 
 
-class SloTeller:
+class BurnNews(Protocol):
+    """What is to be told; `SloNews` and `SpendNews` are such."""
+
+    @property
+    def rule(self) -> str:
+        """Id of the objective or budget."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What of it is told."""
+        ...
+
+    @property
+    def tenant_id(self) -> str:
+        """Its tenant; empty for all."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Columns of events that it is narrowed by, and their values."""
+        ...
+
+    @property
+    def episode(self) -> ToldEpisode:
+        """What is told, as a state."""
+        ...
+
+    @property
+    def finding(self) -> Finding:
+        """The finding, or its update."""
+        ...
+
+    @property
+    def signal(self) -> Signal | None:
+        """For gateways; None when they are asked for nothing else."""
+        ...
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Fields of the event."""
+        ...
+
+
+class BurnTeller:
     """Tells news, the event last: what it does not tell is told again.
 
     Args:
@@ -39,7 +85,7 @@ class SloTeller:
         self._metrics = metrics
         self._clock = clock
 
-    def tell(self, news: SloNews) -> None:
+    def tell(self, news: BurnNews) -> None:
         """Return once signal, finding and event are acknowledged.
 
         Raises:
@@ -49,10 +95,10 @@ class SloTeller:
         publish_findings(self._settings, self._clients, [news.finding])
         self._teller.tell(None, self._event(news))
         self._metrics.count("auditstream_slo_events_total", reason=news.about)
-        objective, episode = news.standing.objective, news.episode
+        episode = news.episode
         log.info(
-            "slo_told",
-            slo=objective.slo_id,
+            "burn_told",
+            rule=news.rule,
             about=news.about,
             severity=episode.severity,
             is_open=episode.is_open,
@@ -70,13 +116,12 @@ class SloTeller:
         """Give up what is still waiting: it is told again."""
         self._teller.close()
 
-    def _event(self, news: SloNews) -> dict[str, object]:
-        objective = news.standing.objective
+    def _event(self, news: BurnNews) -> dict[str, object]:
         said = Said(
             by=_BY,
             actor="auditstream",
             at=datetime.fromtimestamp(self._clock.now_s(), UTC),
-            tenant_id=objective.tenant_id,
+            tenant_id=news.tenant_id,
             actor_type="SYSTEM",
         )
-        return announcement(EVENT_TYPE, said, **news.fields, **owner_fields(objective.scope))
+        return announcement(EVENT_TYPE, said, **news.fields, **owner_fields(news.columns))
