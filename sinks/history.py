@@ -12,6 +12,7 @@ from auditstream.core.ids import CALL_KEY_BYTES, call_key
 from auditstream.core.ports import LogId
 from schemas.flatten import FRAME_SCHEMA
 from sinks.clients import ClientPool
+from sinks.expressions import ANSWERED_MODEL
 from sinks.refusals import translated
 
 _FIRST_IDS = """
@@ -56,7 +57,6 @@ WHERE log_id = {log:String} AND leaf_index < {to:UInt64} AND leaf_kind = 0 AND d
     AND (tenant_id, inference_provider, inference_request_model, inference_response_model)
         IN {keys:Array(Tuple(String, String, String, String))}
 GROUP BY ALL"""
-_MODEL = "if(inference_response_model != '', inference_response_model, inference_request_model)"
 _FIRST_UNPRICED = """
 SELECT tenant_id, inference_provider, MODEL AS model, min(leaf_index)
 FROM events
@@ -64,7 +64,7 @@ WHERE ingest_day = {day:Date} AND log_id = {log:String} AND leaf_index < {to:UIn
     AND duplicate_of IS NULL AND same_call_as IS NULL AND cost_status = 'unpriced'
     AND tenant_id IN {tenants:Array(String)}
     AND (tenant_id, inference_provider, model) IN {keys:Array(Tuple(String, String, String))}
-GROUP BY ALL""".replace("MODEL", _MODEL)
+GROUP BY ALL""".replace("MODEL", ANSWERED_MODEL)
 
 
 class ClickHouseHistory:

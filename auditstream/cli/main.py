@@ -30,6 +30,7 @@ COMMANDS = (
     "migrate",
     "apply",
     "keys",
+    "assets",
     "emit",
     "schema",
     "price",

@@ -6,6 +6,7 @@ import typer
 
 from auditstream.cli.report_cost import cost
 from auditstream.cli.report_coverage import coverage
+from auditstream.cli.report_discovery import discovery
 from auditstream.cli.report_showback import showback
 from auditstream.cli.report_slo import slo
 from auditstream.cli.report_units import pilot, units
@@ -24,4 +25,5 @@ def register(app: typer.Typer) -> None:
     group.command("whatif")(whatif)
     group.command("slo")(slo)
     group.command("coverage")(coverage)
+    group.command("discovery")(discovery)
     app.add_typer(group)

@@ -26,6 +26,7 @@ def worker(context: typer.Context) -> None:
     from auditstream.cli.wiring import load_settings
     from auditstream.core import logs
     from auditstream.core.metrics import process_metrics
+    from auditstream.emit.asset_watching import watching_assets
     from auditstream.emit.budget_watching import watching_budgets
     from auditstream.emit.notifying import notifying
     from auditstream.emit.slo_watching import watching_slos
@@ -63,6 +64,7 @@ def worker(context: typer.Context) -> None:
         watching_budgets(settings, metrics, directory.newest),
         watching_slos(settings, metrics, directory.newest),
         notifying(settings, metrics, schemas, directory.newest),
+        watching_assets(settings, metrics, directory.newest),
         settling_calls(settings, metrics, is_turn=has_first_partition),
     ):
         run_until_stopped(app)

@@ -61,6 +61,10 @@ CounterName = Literal[
     "auditstream_notifications_total",
     # Times that a channel's notifications had to begin anew (label: reason, the code of the error).
     "auditstream_notification_failures_total",
+    # Findings about assets (label: rule).
+    "auditstream_discovery_findings_total",
+    # Looks at assets that store or Kafka did not let come to an end (label: reason, code of the error).
+    "auditstream_discovery_failures_total",
     # Leaves that came under a published checkpoint.
     "auditstream_sealed_leaves_total",
     # Checkpoints that were published, those that only have fresh cosignatures included.
@@ -135,6 +139,8 @@ HistogramName = Literal[
     "auditstream_budget_look_seconds",
     # Time of one look at the objectives.
     "auditstream_slo_look_seconds",
+    # Time of one look at what is used.
+    "auditstream_discovery_look_seconds",
     # Time to turn one segment into a block.
     "auditstream_build_seconds",
     # Time from handing a request's events to Kafka to the acknowledgement of all.
@@ -163,6 +169,9 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_slos_burning": (),
     "auditstream_slos_spent": (),
     "auditstream_slo_look_seconds": (),
+    "auditstream_discovery_findings_total": ("rule",),
+    "auditstream_discovery_failures_total": ("reason",),
+    "auditstream_discovery_look_seconds": (),
     "auditstream_seal_rounds_total": (),
     "auditstream_seal_failures_total": ("reason",),
     "auditstream_witness_answers_total": ("witness", "reason"),

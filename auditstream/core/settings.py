@@ -140,6 +140,13 @@ class NotifySettings(_Group):
     timeout_s: Annotated[float, Field(gt=0, le=60, description="How long a receiver may take.")] = 10.0
 
 
+class DiscoverySettings(_Group):
+    """How it is watched what is used, and whether it is registered."""
+
+    watch: bool = Field(True, description="Whether workers hold what is used against the register.")
+    every_s: Annotated[float, Field(gt=0, description="Time between looks.")] = 60.0
+
+
 class EvidenceSettings(_Group):
     """Where the signed logs are kept, who signs them, and who must have witnessed them."""
 
@@ -285,6 +292,7 @@ class Settings(BaseSettings):
     budgets: BudgetSettings = BudgetSettings()
     slos: SloSettings = SloSettings()
     notify: NotifySettings = NotifySettings()
+    discovery: DiscoverySettings = DiscoverySettings()
     evidence: EvidenceSettings = EvidenceSettings()
     access: AccessSettings = AccessSettings()
     gateway: GatewaySettings = GatewaySettings()

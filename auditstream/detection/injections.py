@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from auditstream.detection.acts import Acts, Mark, is_among
-from auditstream.detection.sighting import CRITICAL, HIGH, Sighting, named, samples
+from auditstream.detection.severities import Severity
+from auditstream.detection.sighting import Sighting, named, samples
 from auditstream.detection.window import Moment
 
 RULE = "injection.to_action"
@@ -65,7 +66,7 @@ def _sighting(moment: Moment, signal: Acts, action: Acts) -> Sighting:
         metric="seconds_to_action",
         title=f"an injection {said}, and {seconds} s later its conversation called"
         f" {who.tool or 'a tool that changes something'}",
-        severity=HIGH if blocked else CRITICAL,
+        severity=Severity.HIGH if blocked else Severity.CRITICAL,
         anchor=samples(signal.ids())[0],
         first_us=int(signal.time[0]),
         last_us=int(action.time[0]),

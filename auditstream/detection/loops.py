@@ -13,7 +13,8 @@ import polars as pl
 
 from auditstream.detection.acts import Acts, Hashes, Kind, is_among
 from auditstream.detection.bursts import bursts
-from auditstream.detection.sighting import HIGH, Sighting, named, samples
+from auditstream.detection.severities import Severity
+from auditstream.detection.sighting import Sighting, named, samples
 from auditstream.detection.window import Moment
 
 RULE = "agent.loop"
@@ -75,7 +76,7 @@ def _loops(moment: Moment, acts: Acts, keys: Hashes, count: int, metric: str) ->
             scope=named(agent=who.agent, run=who.run),
             metric=metric,
             title=f"{who.agent or 'an agent'} makes {what}: {count} within 10 minutes in one run",
-            severity=HIGH,
+            severity=Severity.HIGH,
             anchor=samples(event_ids[-1:])[0],
             first_us=int(min(acts.time[first], acts.time[last])),
             last_us=int(acts.time[last]),
@@ -109,7 +110,7 @@ def _runaways(moment: Moment) -> Iterator[Sighting]:
             scope=named(agent=who.agent, run=who.run),
             metric="output_tokens",
             title=f"an answer of {who.agent} has {tokens} tokens; 95 of 100 have {usual:.0f} at most",
-            severity=HIGH,
+            severity=Severity.HIGH,
             anchor=event[0],
             first_us=time,
             last_us=time,

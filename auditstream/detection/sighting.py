@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-INFORMATIONAL, LOW, MEDIUM, HIGH, CRITICAL = range(1, 6)
-"""OCSF severities."""
+from auditstream.detection.severities import Severity
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _SAMPLES = 5
@@ -25,7 +24,7 @@ class Sighting:
         scope: What it is about within the tenant.
         metric: What was counted.
         title: One line for people.
-        severity: OCSF severity.
+        severity: How bad it is.
         anchor: What tells it from others of the same rule, scope and metric: it is told once under this.
         first_us: Time of the first event that belongs to it, in microseconds.
         last_us: Time of the last one.
@@ -40,7 +39,7 @@ class Sighting:
     scope: str
     metric: str
     title: str
-    severity: int
+    severity: Severity
     anchor: str
     first_us: int
     last_us: int

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import polars as pl
 
 from auditstream.core.event_types import CALL_TYPES
-from auditstream.detection.sighting import LOW, Sighting, named, samples
+from auditstream.detection.severities import Severity
+from auditstream.detection.sighting import Sighting, named, samples
 
 RULE = "model.silent_swap"
 ATTACKS = ("AML.T0109", "LLM03", "ASI04")
@@ -73,7 +74,7 @@ def sightings(pairs: pl.DataFrame) -> Iterator[Sighting]:
             scope=named(provider=provider, asked=asked, answered=answered),
             metric="first_seen_pair",
             title=f"{provider} answered with {answered} where {asked} was asked for, the first time",
-            severity=LOW,
+            severity=Severity.LOW,
             anchor="",
             first_us=pair["event_time"],
             last_us=pair["event_time"],

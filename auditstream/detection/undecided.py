@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from auditstream.detection.acts import Acts, Kind, Mark, hash_of, is_among
-from auditstream.detection.sighting import CRITICAL, Sighting, named, samples
+from auditstream.detection.severities import Severity
+from auditstream.detection.sighting import Sighting, named, samples
 from auditstream.detection.window import Moment
 
 RULE = "policy.decision_missing"
@@ -132,7 +133,7 @@ def overruled(events: pl.DataFrame) -> Iterator[Sighting]:
             scope=named(policy=policy, rule=group["policy_rule_id"]),
             metric="denied_and_allowed",
             title=f"policy {policy} said no {group['count']} times, and the action was allowed",
-            severity=CRITICAL,
+            severity=Severity.CRITICAL,
             anchor=events_of[0],
             first_us=group["first"],
             last_us=group["last"],
@@ -162,7 +163,7 @@ def _sighting(tenant: str, project: str, policy: str, calls: Acts) -> Sighting:
         scope=named(project=project, policy=policy),
         metric="undecided_calls",
         title=f"{who} judged {count} calls of models, which must be judged",
-        severity=CRITICAL,
+        severity=Severity.CRITICAL,
         anchor=event_ids[0],
         first_us=first,
         last_us=last,

@@ -10,7 +10,8 @@ from datetime import date
 
 import polars as pl
 
-from auditstream.detection.sighting import MEDIUM, Sighting, named, samples
+from auditstream.detection.severities import Severity
+from auditstream.detection.sighting import Sighting, named, samples
 
 RULE = "cost.unpriced"
 
@@ -64,7 +65,7 @@ def sightings(groups: pl.DataFrame, day: date) -> Iterator[Sighting]:
             scope=named(provider=provider, model=model),
             metric="unpriced_events",
             title=f"{what} has no price ({group['reason']}): what it costs is missing from every amount",
-            severity=MEDIUM,
+            severity=Severity.MEDIUM,
             anchor=day.isoformat(),
             first_us=group["first"],
             last_us=group["last"],

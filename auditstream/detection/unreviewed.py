@@ -13,7 +13,8 @@ import numpy as np
 
 from auditstream.detection.acts import Acts, Mark, is_among
 from auditstream.detection.bursts import bursts
-from auditstream.detection.sighting import CRITICAL, HIGH, Sighting, named, samples
+from auditstream.detection.severities import Severity
+from auditstream.detection.sighting import Sighting, named, samples
 from auditstream.detection.window import Moment
 
 RULE = "tool.destructive_unreviewed"
@@ -50,7 +51,7 @@ def _sighting(moment: Moment, call: Acts) -> Sighting:
         scope=named(agent=who.agent, conversation=who.conversation, tool=who.tool),
         metric="unreviewed_calls",
         title=f"{who.tool or 'a tool'} destroyed something, and no review had approved it",
-        severity=CRITICAL,
+        severity=Severity.CRITICAL,
         anchor=event[0],
         first_us=int(call.time[0]),
         last_us=int(call.time[0]),
@@ -80,7 +81,7 @@ def _in_a_row(moment: Moment) -> Iterator[Sighting]:
             scope=named(agent=who.agent, run=who.run),
             metric="destructive_calls_5m",
             title=f"{who.agent or 'a run'} made {BURST} destructive calls within 5 minutes",
-            severity=HIGH,
+            severity=Severity.HIGH,
             anchor=samples(event_ids[-1:])[0],
             first_us=int(min(calls.time[first], calls.time[last])),
             last_us=int(calls.time[last]),

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from auditstream.reference.allocations import AllocationRule
+from auditstream.reference.assets import Asset
 from auditstream.reference.closures import Closure
 from auditstream.reference.fact import Fact
 from auditstream.reference.limits import Budget, Hold, Retention
@@ -124,6 +125,7 @@ KINDS: Mapping[str, Kind] = {
         ("closure", "closures", Closure),
         ("allocation", "allocation_rules", AllocationRule),
         ("mute", "mutes", FindingMute),
+        ("asset", "assets", Asset),
     )
 }
 """Every kind by name."""

@@ -38,6 +38,12 @@ GRANT SELECT(duration_us, `duration_us.null`, inference_ttft_us, `inference_ttft
     ON ${database}.events TO audit_writer;
 GRANT SELECT ON ${database}.outcomes_1m TO audit_writer;
 GRANT SELECT ON ${database}.usage_1m TO audit_writer;
+-- Rules about sequences look back at what happened in a conversation; discovery, at what was used and told of.
+GRANT SELECT(conversation_id, causation_id, agent_instance_id, tool_mcp_server, tool_args_hmac, tool_side_effect,
+    policy_id, policy_action, policy_risk_category, policy_risk_score, `policy_risk_score.null`,
+    inference_server_host) ON ${database}.events TO audit_writer;
+GRANT SELECT(finding_id, rule_id, recorded_at) ON ${database}.findings TO audit_writer;
+GRANT SELECT ON ${database}.assets TO audit_writer;
 GRANT SELECT ON ${database}.slos TO audit_writer;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_writer;
 GRANT SELECT ON ${database}.closures TO audit_writer;
@@ -98,6 +104,7 @@ GRANT INSERT ON ${database}.closures TO audit_operator;
 GRANT INSERT ON ${database}.allocation_rules TO audit_operator;
 GRANT INSERT ON ${database}.mutes TO audit_operator;
 GRANT INSERT ON ${database}.findings TO audit_operator;
+GRANT INSERT ON ${database}.assets TO audit_operator;
 GRANT INSERT ON ${database}.reference_revisions TO audit_operator;
 GRANT SYSTEM SYNC REPLICA ON ${database}.reference_revisions TO audit_operator;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_operator;
@@ -132,7 +139,7 @@ CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.events USING 1
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1m USING 1
     TO audit_writer, audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1h USING 1
-    TO audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.outcomes_1m USING 1
     TO audit_writer, audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.latency_1m USING 1
