@@ -14,7 +14,7 @@ from auditstream.cli.report_options import PeriodOption, TenantOption, reference
 from auditstream.core.errors import RequestError
 
 if TYPE_CHECKING:
-    from auditstream.query.assets import Used
+    from auditstream.detection.assets import Used
     from auditstream.reference.register import Register
 
 _COLUMNS = (
@@ -46,8 +46,8 @@ def discovery(
     """
     from auditstream.cli import running
     from auditstream.cli.printing import print_rows
+    from auditstream.core.asset_types import ASSET_TYPES
     from auditstream.query.assets import READ_FROM, used_assets
-    from auditstream.reference.assets import ASSET_TYPES
     from auditstream.reference.register import KINDS, Register
 
     statuses, types = _chosen("--status", status, _ORDER), _chosen("--type", asset_type, ASSET_TYPES)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from auditstream.core.clock import Clock, SystemClock
-from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import Settings
 from auditstream.emit.findings import publish_findings
-from auditstream.emit.usage_watching import Watching, watching_usage
+from auditstream.emit.source_watch import SourceWatch
+from auditstream.emit.told_findings import Publish, ToldFindings
+from auditstream.emit.usage_watching import Look, Watching, watching_usage
 from auditstream.notify.asset_news import RULES, KnownAssets, asset_news
 from auditstream.query.assets import ever_used, sample_events, tenants_since, used_assets
 from auditstream.query.reader import Reader
@@ -20,11 +21,8 @@ from auditstream.reference.register import KINDS, Register
 from auditstream.reference.snapshot import Snapshot
 from schemas.records.detection import Finding
 from sinks.clients import ClientPool, http_client
-from sinks.findings_told import told_findings
 from sinks.reference import ReferenceStore
 from sinks.snapshot_cache import SnapshotCache
-
-log = get_logger(__name__)
 
 LOOKS_BACK = timedelta(hours=26)
 """Event time that is looked at: a day, for events that come late, and hours that have begun."""
@@ -52,14 +50,17 @@ def watching_assets(
         yield
         return
 
-    def begin(parts: ExitStack) -> AssetWatch:
+    known = clock or SystemClock()
+
+    def begin(parts: ExitStack) -> Look:
         clients = parts.enter_context(closing(ClientPool(lambda: http_client(settings.clickhouse))))
         directory = SnapshotCache(ReferenceStore(clients), kinds=KINDS)
 
         def publish(findings: list[Finding]) -> None:
             publish_findings(settings, clients, findings)
 
-        return AssetWatch(clients, lambda: directory.get(newest()), publish, metrics, clock or SystemClock())
+        assets = AssetWatch(clients, lambda: directory.get(newest()), publish, metrics, known)
+        return _Both(assets, SourceWatch(clients, publish, metrics, known))
 
     watching = Watching(
         name="discovery",
@@ -89,22 +90,20 @@ class AssetWatch:
         self,
         clients: ClientPool,
         snapshot: Callable[[], Snapshot],
-        publish: Callable[[list[Finding]], None],
+        publish: Publish,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._clients = clients
         self._reader = Reader(clients)
         self._snapshot = snapshot
-        self._publish = publish
-        self._metrics = metrics
+        self._told = ToldFindings(clients, RULES, publish, metrics, remembers=LOOKS_BACK)
         self._clock = clock
         self.forget()
 
     def forget(self) -> None:
         """Read again what is known and what was told: others may have told more."""
+        self._told.forget()
         self._known: KnownAssets | None = None
-        self._told: set[str] = set()
         self._day = datetime.min.date()
         self._looked: datetime | None = None
 
@@ -119,9 +118,9 @@ class AssetWatch:
         if self._known is None:
             self._known = KnownAssets.of(ever_used(self._reader), tenants_since(self._reader))
         if self._day != now.date():
-            self._told = told_findings(self._clients, RULES, start)
             self._known.tenants = tenants_since(self._reader)
             self._day = now.date()
+        self._told.begin(now)
         inserted_from = None if self._looked is None else self._looked - _OVERLAP
         used = used_assets(self._reader, start, now + LOOKS_BACK, inserted_from=inserted_from)
         for each in used:
@@ -129,11 +128,21 @@ class AssetWatch:
         ours = [each for each in used if is_due(each.tenant)]
         register = Register(self._snapshot(), now)
         found = asset_news(ours, register, self._known, new_since=now - _NEW_FOR)
-        fresh = [(each, finding) for each, finding in found if finding.finding_id not in self._told]
-        if fresh:
-            self._publish([replace(new, related_events=sample_events(self._reader, of)) for of, new in fresh])
-            self._told |= {finding.finding_id for _, finding in fresh}
-            for _, finding in fresh:
-                self._metrics.count("auditstream_discovery_findings_total", rule=finding.rule_id)
-                log.info("asset_told", rule=finding.rule_id, tenant=finding.tenant_id, scope=finding.scope)
+        fresh = [(of, new) for of, new in found if not self._told.is_told(new)]
+        self._told.tell([replace(new, related_events=sample_events(self._reader, of)) for of, new in fresh])
         self._looked = now
+
+
+class _Both:
+    """Looks at assets and at the sources that tell of them."""
+
+    def __init__(self, assets: AssetWatch, sources: SourceWatch) -> None:
+        self._looks: tuple[Look, ...] = (assets, sources)
+
+    def forget(self) -> None:
+        for each in self._looks:
+            each.forget()
+
+    def look(self, is_due: Callable[[str], bool], *, is_full: bool) -> None:
+        for each in self._looks:
+            each.look(is_due, is_full=is_full)

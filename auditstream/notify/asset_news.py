@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from auditstream.core.asset_types import AssetType
 from auditstream.core.finding_ids import finding_id
+from auditstream.detection.assets import Used
 from auditstream.detection.severities import Severity
-from auditstream.query.assets import Used
-from auditstream.reference.assets import AssetType
 from auditstream.reference.register import Entry, Register
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus

@@ -6,14 +6,14 @@ and hosts from the events themselves. What is taken off the books later stays co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import cast
 
+from auditstream.core.asset_types import AssetType
+from auditstream.detection.assets import Used
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
-from auditstream.reference.assets import AssetType
 from sinks.expressions import ANSWERED_MODEL, time_text
 
 READ_FROM = ("usage_1h", "events")
@@ -66,36 +66,6 @@ _COLUMNS: dict[AssetType, str] = {
     "credential": "credential_id",
     "host": "inference_server_host",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What a tenant used in a period, in one currency.
-
-    Attributes:
-        tenant: The tenant.
-        asset_type: Type of the asset.
-        asset_id: Its id.
-        currency: ISO 4217 code of the cost; empty where nothing had a price.
-        events: Events that name it.
-        first: When the first one was; to the hour, where it comes from the rollup.
-        last: When the last one was; likewise.
-        cost: What the events cost.
-    """
-
-    tenant: str
-    asset_type: AssetType
-    asset_id: str
-    currency: str
-    events: int
-    first: datetime
-    last: datetime
-    cost: Decimal
-
-    @property
-    def key(self) -> tuple[str, AssetType, str]:
-        """What is used, and by whom."""
-        return self.tenant, self.asset_type, self.asset_id
 
 
 def used_assets(

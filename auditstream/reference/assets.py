@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from auditstream.core.asset_types import AssetType
 from auditstream.reference.fact import AnyTenantId, Fact, Id
-
-AssetType = Literal["agent", "model", "tool", "mcp_server", "credential", "host"]
-
-ASSET_TYPES: tuple[AssetType, ...] = ("agent", "model", "tool", "mcp_server", "credential", "host")
-"""Every type, in the order that reports show them in."""
 
 
 class Asset(Fact):

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import polars as pl
 
+from auditstream.core.asset_types import AssetType
 from auditstream.core.tenants import UNATTRIBUTED
-from auditstream.reference.assets import AssetType
 from auditstream.reference.snapshot import Snapshot
 
 KINDS = ("agent", "tool", "credential", "asset")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from auditstream.detection.assets import Used
 from auditstream.notify.asset_news import (
     BANNED,
     FIRST_SEEN,
@@ -17,7 +18,6 @@ from auditstream.notify.asset_news import (
     KnownAssets,
     asset_news,
 )
-from auditstream.query.assets import Used
 from auditstream.reference.assets import Asset
 from auditstream.reference.register import Register
 from schemas.records.detection import Finding

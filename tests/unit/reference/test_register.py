@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from auditstream.core.asset_types import AssetType
 from auditstream.core.tenants import UNATTRIBUTED
-from auditstream.reference.assets import Asset, AssetType
+from auditstream.reference.assets import Asset
 from auditstream.reference.fact import Fact
 from auditstream.reference.owners import Agent, Credential, Tool
 from auditstream.reference.register import Entry, Register

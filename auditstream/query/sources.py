@@ -1,0 +1,90 @@
+"""Sources that number their events and send heartbeats: numbers that never came, heartbeats that stopped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from auditstream.detection.sources import Gap, Silence
+from auditstream.query.reader import Reader
+from sinks.expressions import time_text
+
+_TIME = "DateTime64(6, 'UTC')"
+
+# A number that is missing is told by the next one that came, or by a heartbeat that names it as sent.
+_GAPS = """
+SELECT tenant, from_source, instance, before + 1 AS first, number - seen AS last, noticed
+FROM
+(
+    SELECT tenant, from_source, instance, number, seen, noticed,
+        lagInFrame(number, 1, number - seen) OVER (PARTITION BY from_source, instance ORDER BY number
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before
+    FROM
+    (
+        SELECT source AS from_source, source_instance AS instance, of.1 AS number, max(of.2) AS seen,
+            argMax(tenant_id, of.2) AS tenant, min(inserted_at) AS noticed
+        FROM events
+        ARRAY JOIN arrayFilter(of -> of.1 > 0, [
+            (ifNull(source_seq, 0), 1), (ifNull(heartbeat_last_seq, 0), 0)
+        ]) AS of
+        WHERE leaf_kind = 0 AND duplicate_of IS NULL
+            AND event_time >= {start:DateTime64(6, 'UTC')} AND event_time < {end:DateTime64(6, 'UTC')}
+        GROUP BY from_source, instance, number
+    )
+)
+WHERE first <= last AND noticed <= {settled:DateTime64(6, 'UTC')}
+ORDER BY from_source, instance, first
+LIMIT 1000"""
+
+# Instances come and go; a source is silent when none of its instances beats. What our own pipeline has not
+# recorded yet is no silence: time goes as far as the newest record.
+_BEATS = """
+SELECT argMax(tenant_id, kafka_timestamp) AS tenant, source, max(kafka_timestamp) AS last,
+    argMax(heartbeat_interval_us, kafka_timestamp) AS every,
+    (SELECT max(kafka_timestamp) FROM events WHERE event_time >= {start:DateTime64(6, 'UTC')}) AS newest
+FROM events
+WHERE event_type = 'ai.source.heartbeat' AND leaf_kind = 0 AND heartbeat_interval_us > 0
+    AND event_time >= {start:DateTime64(6, 'UTC')}
+GROUP BY source
+HAVING last + toIntervalMicrosecond(every * {missed:UInt32}) < newest
+ORDER BY source"""
+
+
+def gaps(reader: Reader, start: datetime, end: datetime, *, settled: datetime) -> list[Gap]:
+    """Return the numbers that are missing between those that came, of events between two moments.
+
+    Args:
+        reader: The store.
+        start: First moment of event time.
+        end: First moment after.
+        settled: The next number must have been recorded by then: until it has waited, a number is only late.
+
+    Raises:
+        StoreSchemaError: The tables are not those of this version.
+        RetryableError: No answer.
+    """
+    parameters = {"start": time_text(start), "end": time_text(end), "settled": time_text(settled)}
+    rows = reader.table(_GAPS, parameters, doing="look for missing numbers").rows
+    return [
+        Gap(str(tenant), str(source), str(instance), int(first), int(last), _utc(noticed))
+        for tenant, source, instance, first, last, noticed in rows
+    ]
+
+
+def silences(reader: Reader, start: datetime, *, missed: int) -> list[Silence]:
+    """Return the sources that missed so many heartbeats in a row, and have sent some since a moment.
+
+    Raises:
+        StoreSchemaError: The tables are not those of this version.
+        RetryableError: No answer.
+    """
+    parameters = {"start": time_text(start), "missed": missed}
+    rows = reader.table(_BEATS, parameters, doing="look for silent sources").rows
+    return [
+        Silence(str(tenant), str(source), _utc(last), timedelta(microseconds=int(every)), _utc(newest))
+        for tenant, source, last, every, newest in rows
+    ]
+
+
+def _utc(at: datetime) -> datetime:
+    """Return a time of the store; the driver leaves the zone out where it is that of the server."""
+    return at.replace(tzinfo=UTC)
