@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
@@ -10,6 +11,10 @@ from schemas.records.detection import Finding
 from sinks.refusals import translated
 
 _COLUMNS = Finding.field_names()
+_KNOWN = """
+    SELECT finding_id, version FROM findings
+    WHERE tenant_id IN {tenants: Array(String)} AND finding_id IN {ids: Array(String)}
+"""
 
 
 def add_findings(client: Client, findings: Sequence[Finding]) -> None:
@@ -22,6 +27,21 @@ def add_findings(client: Client, findings: Sequence[Finding]) -> None:
     rows = [[_value(name, getattr(each, name)) for name in _COLUMNS] for each in findings]
     with translated(f"insert of {len(rows)} findings"):
         client.insert("findings", rows, column_names=list(_COLUMNS))
+
+
+def unknown_findings(client: Client, findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings whose id and version are not in the table, each once.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    tenants = sorted({each.tenant_id for each in findings})
+    ids = sorted({each.finding_id for each in findings})
+    with translated(f"look for {len(findings)} findings"):
+        rows = client.query(_KNOWN, parameters={"tenants": tenants, "ids": ids}).result_rows
+    known: set[tuple[Any, ...]] = {tuple(row) for row in rows}
+    by_version = {(each.finding_id, each.version): each for each in findings}
+    return [each for name, each in by_version.items() if name not in known]
 
 
 def _value(name: str, value: object) -> object:

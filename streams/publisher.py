@@ -52,6 +52,20 @@ class KafkaPublisher:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  jitter
                 pause = min(_MAX_PAUSE_S, pause * 2)
 
+    async def tell_all(self, messages: list[Outbound]) -> None:
+        """Send messages to every partition of their topics, once: what is lost is followed by another one."""
+        producer = await self._started()
+        waiting: list[Any] = []
+        for message in messages:
+            for partition in await producer.partitions_for(message.topic):
+                sent = await producer.send(
+                    message.topic, message.value, key=message.key or None, partition=partition
+                )
+                waiting.append(sent)
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        if failed := [each for each in outcomes if isinstance(each, BaseException)]:
+            log.warning("heartbeats_not_published", messages=len(failed), error=repr(failed[0])[:300])
+
     async def stop(self) -> None:
         """Send what is buffered and close the connection."""
         if self._producer is not None:

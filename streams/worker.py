@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 
 import aiokafka
+from aiokafka.errors import KafkaError
 from confluent_kafka.admin import AdminClient
 from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from auditstream.core.clock import Clock, SystemClock
-from auditstream.core.errors import FatalError
+from auditstream.core.errors import ConfigError, FatalError, RetryableError
+from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.ports import Recorder, Sink
 from auditstream.core.settings import KafkaSettings, Settings
@@ -22,12 +27,16 @@ from streams.agents.record import add_record_agent
 from streams.lane import Lane
 from streams.lane_services import LaneServices, no_checkpoint, no_reference_data
 from streams.lanes import Lanes
+from streams.log_heartbeats import LOOK_S, Heartbeat, LogHeartbeats
 from streams.pacing import Pacing
 from streams.producer_start import paced
 from streams.publisher import KafkaPublisher
 from streams.transport.app import ConsumerLink, LaneApp
 from streams.transport.epochs import topic_epochs
+from streams.transport.lane_consumer import LaneConsumer
 from streams.watchdog import Watchdog
+
+log = get_logger(__name__)
 
 # An insert runs for a while and waits for most of it; more lanes than this share the threads.
 _INSERT_THREADS = 8
@@ -45,6 +54,7 @@ class WorkerParts:
         clock: Dates leases and ingest days.
         checkpoint: Called with the name of each step of a segment; fault runs kill here.
         reference_revision: Revision of the reference data that new plans name; must not block.
+        heartbeat: Makes the heartbeats of logs; None for a worker that tells none.
     """
 
     sink: Sink
@@ -53,6 +63,7 @@ class WorkerParts:
     clock: Clock = field(default_factory=SystemClock)
     checkpoint: Callable[[str], None] = no_checkpoint
     reference_revision: Callable[[], int] = no_reference_data
+    heartbeat: Heartbeat | None = None
 
 
 def new_worker_app(settings: Settings, parts: WorkerParts) -> LaneApp:
@@ -83,16 +94,18 @@ def new_worker_app(settings: Settings, parts: WorkerParts) -> LaneApp:
         table_standby_replicas=0,
         web_enabled=False,
     )
-    app.lanes = Lanes(_lane_services(settings, parts, app), drain_s=worker.drain_s)
+    publisher = _publisher(settings, parts, app)
+    app.lanes = Lanes(_lane_services(settings, parts, app, publisher), drain_s=worker.drain_s)
     app.epochs = _epochs(kafka)
     app.quiet_s = _quiet_s(settings)
     add_record_agent(app, *topics)
     _add_watchdog(app, Watchdog(stall_s=worker.stall_s, metrics=parts.metrics))
+    if parts.heartbeat is not None:
+        _add_heartbeats(app, publisher, LogHeartbeats(parts.heartbeat, partial(_fetched, app)))
     return app
 
 
-def _lane_services(settings: Settings, parts: WorkerParts, app: LaneApp) -> LaneServices:
-    worker, link = settings.worker, ConsumerLink(app)
+def _publisher(settings: Settings, parts: WorkerParts, app: LaneApp) -> KafkaPublisher:
     publisher = KafkaPublisher(
         lambda: paced(
             aiokafka.AIOKafkaProducer(
@@ -107,6 +120,13 @@ def _lane_services(settings: Settings, parts: WorkerParts, app: LaneApp) -> Lane
         parts.metrics,
     )
     app.on_before_shutdown.connect(_stopper(publisher), weak=False)
+    return publisher
+
+
+def _lane_services(
+    settings: Settings, parts: WorkerParts, app: LaneApp, publisher: KafkaPublisher
+) -> LaneServices:
+    worker, link = settings.worker, ConsumerLink(app)
     return LaneServices(
         sink=parts.sink,
         recorder=parts.recorder,
@@ -168,6 +188,25 @@ def _add_watchdog(app: LaneApp, watchdog: Watchdog) -> None:
                 return
 
     app.task(watch)
+
+
+def _add_heartbeats(app: LaneApp, publisher: KafkaPublisher, heartbeats: LogHeartbeats) -> None:
+    async def tell() -> None:
+        while not app.should_stop:
+            await asyncio.sleep(LOOK_S)
+            try:
+                messages = await asyncio.to_thread(heartbeats.due, list(app.lanes), time.monotonic())
+                await publisher.tell_all(messages)
+            except (RetryableError, ConfigError, KafkaError) as error:
+                log.warning("heartbeats_not_told", error=repr(error)[:300])
+            except Exception as error:  # a fault of ours must not end the worker, and must be seen
+                log.exception("heartbeats_not_told", error=repr(error)[:300])
+
+    app.task(tell)
+
+
+def _fetched(app: LaneApp, lane: Lane) -> tuple[int, int] | None:
+    return cast("LaneConsumer", app.consumer).last_fetch(lane.log)
 
 
 def _end_offset(app: LaneApp, lane: Lane) -> int | None:

@@ -48,11 +48,13 @@ def worker(context: typer.Context) -> None:
     directory = SnapshotCache(connect_reference(settings.clickhouse))
     directory.start()
     sink = connect(settings.clickhouse)
+    recorder = new_recorder(schemas, sink.history(), directory, settings.kafka, rules=rules)
     parts = WorkerParts(
         sink=sink,
-        recorder=new_recorder(schemas, sink.history(), directory, settings.kafka, rules=rules),
+        recorder=recorder,
         metrics=metrics,
         reference_revision=directory.newest,
+        heartbeat=recorder.heartbeat,
     )
     app = new_worker_app(settings, parts)
 

@@ -65,6 +65,13 @@ CounterName = Literal[
     "auditstream_discovery_findings_total",
     # Looks at assets that store or Kafka did not let come to an end (label: reason, code of the error).
     "auditstream_discovery_failures_total",
+    # Versions of findings that detectors made known.
+    "auditstream_detected_findings_total",
+    # What detection left out (label: reason; `late` and `ahead` in events, `foreign` in lines, `evicted` and
+    # `overflowed` in keys, `forced` in minutes, `unreadable` in messages).
+    "auditstream_detection_left_out_total",
+    # Times that detection began anew (label: reason, the code of the error).
+    "auditstream_detection_failures_total",
     # Leaves that came under a published checkpoint.
     "auditstream_sealed_leaves_total",
     # Checkpoints that were published, those that only have fresh cosignatures included.
@@ -105,6 +112,10 @@ GaugeName = Literal[
     "auditstream_slos_burning",
     # Those of them whose error budget is gone.
     "auditstream_slos_spent",
+    # Keys that detection follows, over all partitions of this worker.
+    "auditstream_detection_keys",
+    # Unix time up to which usage was judged, the partition that is furthest behind.
+    "auditstream_detection_time_seconds",
     # Leaves under the published checkpoint of the partition's newest log.
     "auditstream_sealed_size",
     # Unix time that the log's own cosigner states under the published checkpoint; 0 before the first.
@@ -141,6 +152,10 @@ HistogramName = Literal[
     "auditstream_slo_look_seconds",
     # Time of one look at what is used.
     "auditstream_discovery_look_seconds",
+    # Time from the message that lets a minute close to the findings' acknowledgement.
+    "auditstream_detection_seconds",
+    # Time of one snapshot of all partitions of this worker.
+    "auditstream_detection_snapshot_seconds",
     # Time to turn one segment into a block.
     "auditstream_build_seconds",
     # Time from handing a request's events to Kafka to the acknowledgement of all.
@@ -172,6 +187,13 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_discovery_findings_total": ("rule",),
     "auditstream_discovery_failures_total": ("reason",),
     "auditstream_discovery_look_seconds": (),
+    "auditstream_detected_findings_total": (),
+    "auditstream_detection_left_out_total": ("reason",),
+    "auditstream_detection_failures_total": ("reason",),
+    "auditstream_detection_keys": (),
+    "auditstream_detection_time_seconds": (),
+    "auditstream_detection_seconds": (),
+    "auditstream_detection_snapshot_seconds": (),
     "auditstream_seal_rounds_total": (),
     "auditstream_seal_failures_total": ("reason",),
     "auditstream_witness_answers_total": ("witness", "reason"),

@@ -147,6 +147,16 @@ class DiscoverySettings(_Group):
     every_s: Annotated[float, Field(gt=0, description="Time between looks.")] = 60.0
 
 
+class DetectionSettings(_Group):
+    """How usage is watched for what is unusual."""
+
+    watch: bool = Field(True, description="Whether workers run the detectors.")
+    folder: Path | None = Field(
+        None, description="Folder of snapshots, the same for all workers; DATA_DIR/detection when unset."
+    )
+    snapshot_s: Annotated[float, Field(gt=0, description="Time between snapshots.")] = 30.0
+
+
 class EvidenceSettings(_Group):
     """Where the signed logs are kept, who signs them, and who must have witnessed them."""
 
@@ -293,6 +303,7 @@ class Settings(BaseSettings):
     slos: SloSettings = SloSettings()
     notify: NotifySettings = NotifySettings()
     discovery: DiscoverySettings = DiscoverySettings()
+    detection: DetectionSettings = DetectionSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     access: AccessSettings = AccessSettings()
     gateway: GatewaySettings = GatewaySettings()

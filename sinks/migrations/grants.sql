@@ -14,6 +14,7 @@ ALTER TABLE ${database}.latency_1m_feed MODIFY SQL SECURITY DEFINER DEFINER = CU
 CREATE ROLE IF NOT EXISTS audit_writer;
 GRANT INSERT ON ${database}.events TO audit_writer;
 GRANT INSERT ON ${database}.findings TO audit_writer;
+GRANT SELECT(tenant_id, finding_id, version) ON ${database}.findings TO audit_writer;
 -- `duplicate_of.null` is what `duplicate_of IS NULL` reads, and so on. Which calls were recorded before is told by
 -- tenant, provider and response id.
 GRANT SELECT(log_id, segment_id, leaf_index, leaf_kind, duplicate_of, event_id, kafka_offset, kafka_timestamp,

@@ -29,6 +29,9 @@ _SILENT_US = 60 * MINUTE_US
 """After how long without a message a log is not waited for: heartbeats come every few seconds, and a worker's
 partitions go to another one within a minute; a topic that was deleted is silent for ever."""
 
+_BEGIN_US = 10_000_000
+"""How long nothing is closed where nothing is known: every log tells within seconds that it is there."""
+
 _STEP_US = 1_000_000
 """Marks of the first log's way are at least so far apart."""
 
@@ -50,7 +53,7 @@ class EventTime:
         # When, by the broker's clock, the first log came how far; both ascend.
         self._marks_us: list[int] = []
         self._when_us: list[int] = []
-        self._heard_us = NEVER
+        self._began_us = self._heard_us = NEVER
 
     def watermark_of(self, log_id: str) -> int:
         """Return the watermark of a log; `NEVER` of one without a finished segment."""
@@ -63,6 +66,8 @@ class EventTime:
         if log is None:
             log = self._logs[log_id] = self._begun(log_id)
         log.heard_us = max(log.heard_us, written_us)
+        if self._began_us == NEVER:
+            self._began_us = written_us
         self._heard_us = max(self._heard_us, written_us)
 
     def advance(self, log_id: str, watermark_us: int, recorded_until_us: int) -> None:
@@ -80,7 +85,7 @@ class EventTime:
 
     def now_us(self) -> int:
         """Return how far event time is; `NEVER` before anything is known."""
-        if not self._marks_us:
+        if not self._marks_us or self._heard_us < self._began_us + _BEGIN_US:
             return NEVER
         first_us = self._marks_us[-1]
         waited_for = [each for each in self._logs.values() if each.heard_us > self._heard_us - _SILENT_US]
@@ -98,14 +103,14 @@ class EventTime:
             },
             "marks": list(self._marks_us),
             "when": list(self._when_us),
-            "heard": self._heard_us,
+            "heard": [self._began_us, self._heard_us],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self._logs = {name: _Log(*each) for name, each in state["logs"].items()}
         self._marks_us, self._when_us = list(state["marks"]), list(state["when"])
-        self._heard_us = state["heard"]
+        self._began_us, self._heard_us = state["heard"]
 
     @property
     def logs(self) -> int:

@@ -25,7 +25,7 @@ from streams.recording.provenance import provenance
 from streams.recording.rule_findings import RuleStage
 from streams.recording.same_calls import SameCallMarker, settled
 from streams.recording.sequences import SequenceRules
-from streams.recording.usage_deltas import usage_deltas
+from streams.recording.usage_deltas import usage_deltas, usage_heartbeat
 
 
 class Decoder(Protocol):
@@ -142,6 +142,17 @@ class SegmentRecorder:
             RetryableError: The registry does not answer.
         """
         return self._outlets.finding(pause_of(log, trip))
+
+    def heartbeat(self, log: LogId, next_index: int, quiet_until_us: int) -> Outbound:
+        """Return the message that says how far a log is recorded. Blocks, as `build` does.
+
+        Raises:
+            RegistryDownError: The registry does not answer.
+        """
+        outlets = self._outlets
+        return usage_heartbeat(
+            log, next_index, quiet_until_us, topic=outlets.usage, prefix=outlets.usage_prefix()
+        )
 
     def _outbound(self, segment: Segment, decoded: Decoded) -> Iterator[Outbound]:
         """Yield what is published once the rows are durable, in the order of the steps."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from auditstream.core.ports import Outbound, Segment
+from auditstream.core.ports import LogId, Outbound, Segment
 from schemas.codec import encode_prepared
 from streams.recording.decoded import Decoded
 from streams.recording.usage_entities import entities_of
@@ -70,6 +70,29 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
                 value=prefix + encode_prepared(datum, "usage_delta"),
                 headers=[("usage_delta_id", f"{segment.id}/{part}/{tenant}".encode())],
             )
+
+
+def usage_heartbeat(
+    log: LogId, next_index: int, quiet_until_us: int, *, topic: str, prefix: bytes
+) -> Outbound:
+    """Return the heartbeat of a log, which goes to every partition.
+
+    Args:
+        log: The log.
+        next_index: Leaf index that its next segment begins with: what is below it has been published.
+        quiet_until_us: Broker time until when nothing more came; 0 where something may be left.
+        topic: Topic of usage deltas.
+        prefix: What goes before a datum.
+    """
+    datum = {
+        "log_id": str(log),
+        "segment_id": "",
+        "segment_index": next_index,
+        "tenant_id": "",
+        "watermark": 0,
+        "recorded_until": quiet_until_us,
+    }
+    return Outbound(topic=topic, key=b"", value=prefix + encode_prepared(datum, "usage_delta"))
 
 
 def _counted(events: pl.DataFrame) -> pl.DataFrame:

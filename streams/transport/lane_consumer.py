@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
+from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from auditstream.core.errors import RetryableError
@@ -135,6 +136,20 @@ class LaneConsumer(BatchConsumer):
         begun = self.lanes.begin(membership, states, {logs[tp]: begins[tp] for tp in tps})
         # So that the next assignment need not wait again.
         await asyncio.gather(*(self.commit_lane(lane) for lane in begun if lane.log in fresh))
+
+    def last_fetch(self, log_id: LogId) -> tuple[int, int] | None:
+        """Return when a log was fetched last, in milliseconds since 1970, and where it ended then.
+
+        None while that is not known. May be called from any thread.
+        """
+        partition = TopicPartition(log_id.topic, log_id.partition)
+        try:
+            consumer = self._thread._ensure_consumer()
+            at_ms = consumer.last_poll_timestamp(partition)  # first: an end that is newer says no less
+            end = consumer.highwater(partition)
+        except (AssertionError, AttributeError, ConsumerNotStarted):
+            return None  # aiokafka asserts that the partition is assigned: a rebalance is under way
+        return None if at_ms is None or end is None else (at_ms, end)
 
     async def _states_without_commit(self, logs: dict[LogId, int]) -> dict[LogId, State]:
         """Return where logs without committed metadata begin.

@@ -13,8 +13,10 @@ A, B = "t/0/e", "t/1/e"
 
 
 def heard(*logs: str, at_s: int = 0) -> EventTime:
+    """Return event time that began long enough ago for all logs to have told that they are there."""
     time = EventTime()
     for each in logs:
+        time.hear(each, (at_s - 10) * S)
         time.hear(each, at_s * S)
     return time
 
@@ -22,6 +24,18 @@ def heard(*logs: str, at_s: int = 0) -> EventTime:
 def test_nothing_is_known_before_the_first_segment() -> None:
     assert EventTime().now_us() == NEVER
     assert heard(A, B).now_us() == NEVER
+
+
+def test_nothing_is_closed_before_every_log_had_the_time_to_tell_that_it_is_there() -> None:
+    time = EventTime()
+    time.hear(A, 0)
+    time.advance(A, 100 * S, 100 * S)
+    time.hear(A, 9 * S)
+    assert time.now_us() == NEVER
+    time.hear(B, 10 * S)
+    assert time.now_us() < 0
+    time.advance(B, 50 * S, 100 * S)
+    assert time.now_us() == 50 * S
 
 
 def test_the_log_that_is_furthest_behind_holds_the_others() -> None:

@@ -1,0 +1,116 @@
+"""Detection beside a running worker: a thread that follows the usage topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from threading import Event
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from auditstream.core.beside import beside
+from auditstream.core.errors import AuditStreamError, RetryableError
+from auditstream.core.logs import get_logger
+from auditstream.core.metrics import Metrics
+from auditstream.core.settings import Settings
+from auditstream.detection.detector import Detector
+from auditstream.emit.finding_teller import FindingTeller
+from schemas.schema_store import SchemaStore
+from sinks.clients import ClientPool, http_client
+from streams.agents.detect import DetectAgent, DetectServices
+from streams.detecting.delta import DeltaReader
+from streams.detecting.partition import PartitionDetection
+from streams.detecting.snapshots import SnapshotFolder
+from streams.kafka_security import librdkafka_settings
+from streams.transport.epochs import topic_epochs
+
+log = get_logger(__name__)
+
+_AGAIN_S = 5.0
+_END_S = 15.0
+
+Detectors = Callable[[], Sequence[Detector]]
+"""Returns the detectors of one partition, without history."""
+
+
+@contextmanager
+def detecting(
+    settings: Settings, metrics: Metrics, schemas: SchemaStore, detectors: Detectors
+) -> Iterator[None]:
+    """Run detectors for the length of the block, when the settings say so.
+
+    Workers of one app id share the partitions of the usage topic. What fails is logged and begun anew from
+    the newest snapshots: detection never ends the worker that it runs beside.
+
+    Args:
+        settings: Where Kafka and the store are, and where snapshots go.
+        metrics: Where it is counted.
+        schemas: Schemas of the registry.
+        detectors: The detectors.
+    """
+    if not settings.detection.watch:
+        yield
+        return
+    with beside(
+        "detection",
+        lambda stopping: _detect_until(stopping, settings, metrics, schemas, detectors),
+        end_s=_END_S,
+    ):
+        yield
+
+
+def _detect_until(
+    stopping: Event, settings: Settings, metrics: Metrics, schemas: SchemaStore, detectors: Detectors
+) -> None:
+    """Detect, and begin anew after a failure, until told to stop."""
+    clients = ClientPool(lambda: http_client(settings.clickhouse))
+    with closing(clients), closing(FindingTeller(settings.kafka, clients, schemas)) as teller:
+        while not stopping.is_set():
+            try:
+                agent = _begun(settings, metrics, schemas, detectors, teller)
+                try:
+                    agent.run(stopping)
+                except BaseException:
+                    agent.abandon()
+                    raise
+                agent.close()
+            except AuditStreamError as error:
+                metrics.count("auditstream_detection_failures_total", reason=error.code)
+                log.warning("detection_broken_off", code=error.code, reason=error.message, hint=error.hint)
+            except Exception as error:  # a fault of ours must not end the worker, and must be seen
+                metrics.count("auditstream_detection_failures_total", reason="bug")
+                log.exception("detection_broken_off", error=repr(error)[:300])
+            stopping.wait(_AGAIN_S)
+
+
+def _begun(
+    settings: Settings, metrics: Metrics, schemas: SchemaStore, detectors: Detectors, teller: FindingTeller
+) -> DetectAgent:
+    kafka, detection = settings.kafka, settings.detection
+    folder = detection.folder or settings.data_dir / "detection"
+    services = DetectServices(
+        new_detection=lambda: PartitionDetection(detectors()),
+        reader=DeltaReader(schemas.get),
+        tell=teller,
+        snapshots=SnapshotFolder(folder, kafka.usage_topic, _epoch(settings)),
+        metrics=metrics,
+        snapshot_s=detection.snapshot_s,
+    )
+    try:
+        return DetectAgent(
+            kafka,
+            f"{settings.worker.app_id}-detection",
+            services,
+            session_timeout_s=settings.worker.session_timeout_s,
+        )
+    except KafkaException as error:
+        raise RetryableError(f"Kafka: {error}") from error
+
+
+def _epoch(settings: Settings) -> str:
+    """Return which incarnation of the usage topic this is."""
+    topic = settings.kafka.usage_topic
+    if settings.kafka.epoch:
+        return settings.kafka.epoch
+    return topic_epochs(AdminClient(librdkafka_settings(settings.kafka)), [topic])[topic]
