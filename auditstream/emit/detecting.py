@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from threading import Event
+from typing import Protocol
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -16,13 +17,15 @@ from auditstream.core.metrics import Metrics
 from auditstream.core.settings import Settings
 from auditstream.detection.detector import Detector
 from auditstream.emit.finding_teller import FindingTeller
-from schemas.schema_store import SchemaStore
+from schemas.framing import SchemaRef
+from schemas.packaged import AvroSchema
 from sinks.clients import ClientPool, http_client
 from streams.agents.detect import DetectAgent, DetectServices
 from streams.detecting.delta import DeltaReader
 from streams.detecting.partition import PartitionDetection
 from streams.detecting.snapshots import SnapshotFolder
 from streams.kafka_security import librdkafka_settings
+from streams.recording.outlets import OwnSchemas
 from streams.transport.epochs import topic_epochs
 
 log = get_logger(__name__)
@@ -30,14 +33,21 @@ log = get_logger(__name__)
 _AGAIN_S = 5.0
 _END_S = 15.0
 
+
+class Schemas(OwnSchemas, Protocol):
+    """Schemas of the registry; `schemas.schema_store.SchemaStore` is one."""
+
+    def get(self, ref: SchemaRef) -> AvroSchema:
+        """Return a schema; blocks. Raises `SchemaError` or `RegistryDownError`."""
+        ...
+
+
 Detectors = Callable[[], Sequence[Detector]]
 """Returns the detectors of one partition, without history."""
 
 
 @contextmanager
-def detecting(
-    settings: Settings, metrics: Metrics, schemas: SchemaStore, detectors: Detectors
-) -> Iterator[None]:
+def detecting(settings: Settings, metrics: Metrics, schemas: Schemas, detectors: Detectors) -> Iterator[None]:
     """Run detectors for the length of the block, when the settings say so.
 
     Workers of one app id share the partitions of the usage topic. What fails is logged and begun anew from
@@ -61,7 +71,7 @@ def detecting(
 
 
 def _detect_until(
-    stopping: Event, settings: Settings, metrics: Metrics, schemas: SchemaStore, detectors: Detectors
+    stopping: Event, settings: Settings, metrics: Metrics, schemas: Schemas, detectors: Detectors
 ) -> None:
     """Detect, and begin anew after a failure, until told to stop."""
     clients = ClientPool(lambda: http_client(settings.clickhouse))
@@ -85,7 +95,7 @@ def _detect_until(
 
 
 def _begun(
-    settings: Settings, metrics: Metrics, schemas: SchemaStore, detectors: Detectors, teller: FindingTeller
+    settings: Settings, metrics: Metrics, schemas: Schemas, detectors: Detectors, teller: FindingTeller
 ) -> DetectAgent:
     kafka, detection = settings.kafka, settings.detection
     folder = detection.folder or settings.data_dir / "detection"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditstream.detection.detector import Bucket, Keys, Scores
+from schemas.codec import encode_prepared
+from schemas.framing import prefix
+from schemas.subjects import USAGE
 from streams.detecting.delta import MINUTE_US, Delta, delta_of
+from tests.support.fault_worker import OWN_SCHEMA_IDS
 
 DAWN = 29_000_000
 """A minute since 1970 that days of tests begin with."""
@@ -54,49 +59,78 @@ def line(minute: int, **fields: Any) -> dict[str, Any]:
     found = {**LINE, "minute": minute * MINUTE_US, **fields}
     if spend is not None:
         unscaled = round(spend * 10**12)
-        found["costs"] = [{"currency": currency, "effective": unscaled.to_bytes(16, "big", signed=True)}]
+        amounts = dict.fromkeys(
+            ("list", "contracted", "effective", "billed"), unscaled.to_bytes(16, "big", signed=True)
+        )
+        found["costs"] = [{"currency": currency, **amounts}]
     return found
 
 
-def delta(
+@dataclass(frozen=True)
+class Sent:
+    """A message of the usage topic.
+
+    Attributes:
+        datum: What it says.
+        at_us: When it is written.
+    """
+
+    datum: dict[str, Any]
+    at_us: int
+
+    @property
+    def delta(self) -> Delta:
+        """What detection reads."""
+        return delta_of(self.datum, self.at_us)
+
+    @property
+    def value(self) -> bytes:
+        """The message's value, framed as the worker of fault runs frames it."""
+        return prefix(OWN_SCHEMA_IDS[USAGE.name]) + encode_prepared(self.datum, "usage_delta")
+
+
+def segment(
     log: str,
     index: int,
     lines: Sequence[Mapping[str, Any]],
     *,
     at_s: float,
-    watermark_s: float | None = None,
     tenant: str = "acme",
     part: int = 0,
-) -> Delta:
+) -> Sent:
     """Return what a segment of a log adds; seconds are since `DAWN`."""
-    seen_s = at_s if watermark_s is None else watermark_s
-    datum = {
-        "log_id": log,
-        "segment_id": f"{log}/{index}",
-        "segment_index": index,
-        "part": part,
-        "tenant_id": tenant,
-        "watermark": _us(seen_s),
-        "recorded_until": _us(at_s),
-        "lines": lines,
-    }
-    return delta_of(datum, _us(at_s))
+    return _sent(log, index, at_s, segment_id=f"{log}/{index}", lines=lines, tenant_id=tenant, part=part)
 
 
-def heartbeat(log: str, index: int, *, quiet_s: float | None = None, at_s: float | None = None) -> Delta:
+def beat(log: str, index: int, *, quiet_s: float | None = None, at_s: float | None = None) -> Sent:
     """Return a heartbeat of a log whose next segment begins at an index."""
-    until_us = 0 if quiet_s is None else _us(quiet_s)
+    written_s = (quiet_s or 0) if at_s is None else at_s
+    return _sent(log, index, written_s, recorded_until=0 if quiet_s is None else _us(quiet_s))
+
+
+def delta(log: str, index: int, lines: Sequence[Mapping[str, Any]], **fields: Any) -> Delta:
+    """Return `segment` as detection reads it."""
+    return segment(log, index, lines, **fields).delta
+
+
+def heartbeat(log: str, index: int, **fields: Any) -> Delta:
+    """Return `beat` as detection reads it."""
+    return beat(log, index, **fields).delta
+
+
+def _sent(log: str, index: int, at_s: float, **fields: Any) -> Sent:
     datum = {
         "log_id": log,
         "segment_id": "",
         "segment_index": index,
         "part": 0,
         "tenant_id": "",
-        "watermark": 0,
-        "recorded_until": until_us,
+        "watermark": _us(at_s),
+        "recorded_until": _us(at_s),
         "lines": [],
+        **fields,
     }
-    return delta_of(datum, until_us if at_s is None else _us(at_s))
+    return Sent(datum, _us(at_s))
 
 
 def _us(seconds: float) -> int:
