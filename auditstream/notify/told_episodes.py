@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from auditstream.detection.detector import COOL
-from auditstream.detection.episodes import QUIET as QUIET_MINUTES
+from auditstream.detection.open_episodes import QUIET as QUIET_MINUTES
 from auditstream.notify.burning import Burning
 
 QUIET = timedelta(minutes=QUIET_MINUTES)
