@@ -1,4 +1,4 @@
-"""`python -m benchmarks.detection`: what `rate.shape` scores on public sets; with `--tries`, what else did."""
+"""`python -m benchmarks.detection`: what `rate.shape` scores on public sets; with `--tries`, others too."""
 
 from __future__ import annotations
 

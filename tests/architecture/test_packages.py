@@ -75,8 +75,10 @@ def test_commands_import_nothing_of_streams_but_how_to_reach_kafka():
     # The other makes the messages that carry findings, as the worker does.
     allowed = {"streams.kafka_security", "streams.recording.outlets"}
     # The worker is one, the gateway another; who makes rows anew, to compare them, records as it does,
-    # and who prices them anew prices as it does. Watches over usage run beside the worker.
-    recording = {"worker.py", "gateway.py", "rerecording.py", "reprice.py", "usage_watching.py"}
+    # and who prices them anew prices as it does. Watches over usage, detection and notices run beside the
+    # worker.
+    beside = {"usage_watching.py", "detecting.py", "notifying.py"}
+    recording = {"worker.py", "gateway.py", "rerecording.py", "reprice.py", *beside}
     named = {
         (path.name, module)
         for path in folder.rglob("*.py")
