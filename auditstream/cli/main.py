@@ -43,6 +43,7 @@ COMMANDS = (
     "sql",
     "status",
     "budgets",
+    "detectors",
     "rules",
     "findings",
     "slos",

@@ -121,7 +121,7 @@ class RateShape(Blocks):
         self._ages.saw(bucket.keys, bucket.start, bucket.minutes)
         judged = [self._judge(each, in_episode) for each in self._gathering.put(bucket, self._names)]
         told, episodes = self._told, np.flatnonzero(in_episode)
-        if judged:  # what has no value any more does not go on
+        if judged and len(episodes):  # what has no value any more does not go on
             told.level[np.setdiff1d(episodes, np.concatenate(judged))] = 0.0
         keys = np.unique(np.concatenate([episodes, *judged])).astype(np.int32)
         scores = Scores(

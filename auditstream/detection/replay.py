@@ -1,4 +1,4 @@
-"""Series played through `rate.shape` as it runs in production, with the alerts that it would have made.
+"""Series played through a detector as it runs in production, with the alerts that it would have made.
 
 A series is a key by itself. While it waits for its next alert it counts as in an episode, so that it teaches
 as it would there.
@@ -6,17 +6,19 @@ as it would there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditstream.detection.detector import Bucket, Column
+from auditstream.detection.detector import Bucket, Column, Detector, Keys, Scores
 from auditstream.detection.even_ticks import even_ticks
 from auditstream.detection.pace import Pace
 from auditstream.detection.rate_shape import RateShape
 from auditstream.detection.rearm import Rearm
+from auditstream.detection.spend_surge import SpendSurge
 
 _DAY = 1_440
 
@@ -45,7 +47,30 @@ class Played(NamedTuple):
     alerts: NDArray[np.bool_]
 
 
-def played(series: Sequence[Series], step: int) -> list[Played]:
+class Probe(NamedTuple):
+    """How a detector takes a series that is a key by itself.
+
+    Attributes:
+        make: Returns a new one, for buckets of so many minutes.
+        value: Which value of a bucket the series is.
+        takes_minutes: Whether it takes buckets of one minute only: a longer one's value came in its first.
+    """
+
+    make: Callable[[int], Detector]
+    value: str
+    takes_minutes: bool = False
+
+
+PROBES: Mapping[str, Probe] = MappingProxyType(
+    {
+        RateShape.slug: Probe(lambda step: RateShape("value", minutes=step, promoted_at=0), "value"),
+        SpendSurge.slug: Probe(lambda _: SpendSurge(), "spend", takes_minutes=True),
+    }
+)
+"""Detectors of one number, by slug; the others weigh several against each other."""
+
+
+def played(series: Sequence[Series], step: int, probe: Probe = PROBES[RateShape.slug]) -> list[Played]:
     """Return what is made of each series; several at once take hardly longer than one.
 
     Keys know nothing of each other, so they may be moved by whole days to begin on the same one.
@@ -53,8 +78,10 @@ def played(series: Sequence[Series], step: int) -> list[Played]:
     Args:
         series: At least one.
         step: Minutes of a bucket.
+        probe: The detector.
     """
-    detector, rearm = RateShape("value", minutes=step, promoted_at=0), Rearm(Pace(step))
+    detector, rearm = probe.make(step), Rearm(Pace(step))
+    length = 1 if probe.takes_minutes else step
     detector.reserve(len(series))
     rearm.reserve(len(series))
     found = [Played(np.zeros(len(each.values)), np.zeros(len(each.values), np.bool_)) for each in series]
@@ -63,8 +90,8 @@ def played(series: Sequence[Series], step: int) -> list[Played]:
     every = np.arange(len(series), dtype=np.int32)
     for tick, keys, rows in by_tick(series, step):
         values = np.array([series[key].values[row] for key, row in zip(keys, rows, strict=True)])
-        detector.observe(Bucket(tick * step, step, keys, {"value": values}), in_episode)
-        levels = detector.levels(keys)
+        scores = detector.observe(Bucket(tick * step, length, keys, {probe.value: values}), in_episode)
+        levels = detector.levels(keys) if isinstance(detector, RateShape) else _levels(scores, keys)
         elapsed = np.where(last[keys] > 0, tick - last[keys], 1).astype(np.float64)
         alerts = rearm.alerts(keys, levels, elapsed)
         last[keys] = tick
@@ -73,6 +100,14 @@ def played(series: Sequence[Series], step: int) -> list[Played]:
             found[key].levels[row] = level
             found[key].alerts[row] = alert
     return found
+
+
+def _levels(scores: Scores, keys: Keys) -> Column:
+    """Return the levels of keys; 0 where the detector says nothing, as of what is far from its threshold."""
+    levels = np.zeros(len(keys))
+    _, places, told = np.intersect1d(keys, scores.keys, assume_unique=True, return_indices=True)
+    levels[places] = scores.level[told]
+    return levels
 
 
 def by_tick(series: Sequence[Series], step: int) -> list[tuple[int, NDArray[np.int32], NDArray[np.int64]]]:

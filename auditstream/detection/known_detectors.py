@@ -1,0 +1,40 @@
+"""Every detector of the product, in one list: what runs in production, and what commands name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from auditstream.detection.burst import deny_burst, error_burst
+from auditstream.detection.detector import Detector
+from auditstream.detection.rate_shape import RateShape
+from auditstream.detection.spend_surge import SpendSurge
+from auditstream.detection.unit_drift import OUTPUT_TOKENS, TOKEN_TIME, UNCACHED_SHARE, UNIT_COST, UnitDrift
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A detector.
+
+    Attributes:
+        make: Returns a new one, without keys.
+        finds: What it finds, for people.
+    """
+
+    make: Callable[[], Detector]
+    finds: str
+
+
+KNOWN: tuple[Known, ...] = (
+    Known(SpendSurge, "A key spends far more than it ever does."),
+    Known(lambda: UnitDrift(UNIT_COST), "An event of a key costs more than it used to."),
+    Known(lambda: UnitDrift(OUTPUT_TOKENS), "An event of a key writes more tokens than it used to."),
+    Known(lambda: UnitDrift(TOKEN_TIME), "A token takes a key longer than it used to."),
+    Known(lambda: UnitDrift(UNCACHED_SHARE), "A key reads more of its input outside the cache."),
+    Known(deny_burst, "Guardrails refuse many more of a key's events than they use to."),
+    Known(error_burst, "Many more of a key's events fail than use to."),
+    Known(lambda: RateShape("events"), "The rate of a dense key takes a shape that it never has."),
+    Known(lambda: RateShape("latency_us_per_token"), "So does the latency of a dense key, by output token."),
+    Known(lambda: RateShape("failure_share"), "So does the share of a dense key's events that fail."),
+)
+"""All of them; those of one slug differ in their metric."""
