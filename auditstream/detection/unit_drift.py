@@ -29,7 +29,7 @@ _DECAY = 0.85
 _HALF_LIFE = 69.0
 """Active minutes after which what was learnt weighs half: alpha = .01."""
 
-_Z = 5.0
+_Z = 4.5
 """Deviations from which on it fires. Measured on ServeGen's clients: 4 with a higher gate of money finds less
 at as many wrong alerts."""
 
@@ -48,7 +48,7 @@ _PARENT_WEIGHT = 200.0
 _UNKNOWN_DEVIATION = 0.2
 """Deviation of the logarithm of a key without a parent: the median of ServeGen's clients is .16."""
 
-_TOLD_FROM = 0.30
+_TOLD_FROM = 0.50
 """Excess within 15 minutes from which on a drift of cost is told of, in the key's currency. Measured: a third
 of the wrong alerts are about less, and one found in forty. Whom to call for, the money gate says."""
 
