@@ -20,7 +20,7 @@ from auditstream.detection.calling import Calling
 from auditstream.detection.detector import Keys
 from auditstream.detection.episode import NO_KEY, Episode
 from auditstream.detection.escalation import TOGETHER, Company, companies, severity_of, with_marks
-from auditstream.detection.money_gate import money_severity
+from auditstream.detection.money_gate import Stakes, money_severity
 from auditstream.detection.open_episodes import QUIET, Judged, OpenEpisodes
 from auditstream.detection.roll_up import Incident, incident_of, incidents, parent_of, sum_up
 from auditstream.detection.severities import Severity
@@ -53,10 +53,16 @@ class Episodes:
     Args:
         surroundings: Says what keys stand for, and what money means.
         suppression: Mutes and windows; may be set anew at any time.
+
+    Attributes:
+        suppression: Likewise.
+        stated: What reference data says that money means, by tenant and currency; may be set anew too. It
+            comes before what the surroundings say.
     """
 
     def __init__(self, surroundings: Surroundings, suppression: Suppression | None = None) -> None:
         self.suppression = suppression or Suppression()
+        self.stated: Mapping[tuple[str, str], Stakes] = {}
         self._surroundings = surroundings
         self._open = OpenEpisodes(surroundings.subject)
         self._parents: dict[Incident, Episode] = {}
@@ -153,9 +159,20 @@ class Episodes:
             with_marks(known, self._marks, now)
             for each in self._open:
                 company = known.get((each.tenant_id, each.scope), _UNTOLD)
-                stakes = self._surroundings.stakes(each.tenant_id, each.currency)
+                stakes = self._stakes(each.tenant_id, each.currency)
                 each.agreed |= len(company.families) > 1
                 each.severity = severity_of(each, company, stakes)
+
+    def _stakes(self, tenant_id: str, currency: str) -> Stakes:
+        learnt = self._surroundings.stakes(tenant_id, currency)
+        stated = self.stated.get((tenant_id, currency))
+        if stated is None:
+            return learnt
+        return Stakes(
+            median_daily_spend=learnt.median_daily_spend,
+            daily_budget=learnt.daily_budget if stated.daily_budget is None else stated.daily_budget,
+            gate=learnt.gate if stated.gate is None else stated.gate,
+        )
 
     def _roll_up(self, now: int) -> None:
         found = list(incidents(self._all(), now, self._surroundings.tenants_with))
@@ -182,7 +199,7 @@ class Episodes:
         gravest = max((each.severity for each in children), default=Severity.INFORMATIONAL)
         if not parent.excess:
             return max(gravest, Severity.MEDIUM)
-        stakes = self._surroundings.stakes(parent.tenant_id, parent.currency)
+        stakes = self._stakes(parent.tenant_id, parent.currency)
         return max(gravest, money_severity(parent.excess, parent.warm_at - parent.first, stakes))
 
     # Findings

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from auditstream.reference.fact import AnyTenantId, Currency, Fact, Id, Labels, Names, TenantId
+
+FINDING_GATE = "finding_gate"
+"""Label of a tenant: least money above what was expected, in its currency, that it is called for."""
+
+
+def _gate(labels: dict[str, str]) -> dict[str, str]:
+    """Refuse a gate that is no amount; other labels are free."""
+    try:
+        amount = Decimal(labels.get(FINDING_GATE, "0"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not (amount.is_finite() and amount >= 0):
+        raise ValueError(f"{FINDING_GATE}: must be an amount, 0 or more")
+    return labels
 
 
 class Tenant(Fact):
@@ -22,7 +37,7 @@ class Tenant(Fact):
     readable_ids: Literal["none", "sealed"] = "none"
     contents: Literal["none", "sealed"] = "none"
     addresses: Literal["truncated", "clear", "sealed"] = "truncated"
-    labels: Labels = Field(default_factory=dict)
+    labels: Annotated[Labels, AfterValidator(_gate)] = Field(default_factory=dict)
     active: bool = True
 
 

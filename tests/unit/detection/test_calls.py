@@ -79,6 +79,18 @@ def test_two_families_that_agree_are_high_and_one_detector_is_not():
     assert {each.confidence for each in other} == {85}
 
 
+def test_what_a_tenant_states_comes_before_what_is_learnt():
+    world = World(KEYS, Stakes(median_daily_spend=Decimal(10_000)))
+    (quiet,) = Episodes(world).step(START, [judged({0: 1.5}, START, excess=50.0)])
+    episodes = Episodes(world)
+    episodes.stated = {("acme", "USD"): Stakes(gate=Decimal(5))}
+    (called_for,) = episodes.step(START, [judged({0: 1.5}, START, excess=50.0)])
+    episodes.stated = {("acme", "USD"): Stakes(gate=Decimal(5), daily_budget=Decimal(1_000))}
+    (graver,) = episodes.step(START + 1, [])
+
+    assert [each.severity for each in (quiet, called_for, graver)] == [1, 3, 4]
+
+
 def test_a_short_episode_is_taken_to_last_an_hour():
     assert money_severity(Decimal(20), 5, Stakes(daily_budget=Decimal(481))) is Severity.MEDIUM
     assert money_severity(Decimal(20), 5, Stakes(daily_budget=Decimal(480))) is Severity.HIGH
