@@ -250,7 +250,7 @@ INSERTS = {
     "audit_writer": {"events", "findings", "cost_adjustments"},
     "audit_sealer": {"checkpoints", "findings"},
     "audit_operator": {kind.table for kind in KINDS.values()}
-    | {"reference_revisions", "cost_adjustments", "exports"},
+    | {"reference_revisions", "cost_adjustments", "exports", "findings"},
     "audit_analyst": set(),
     "audit_security": set(),
     "audit_watcher": {"findings"},
