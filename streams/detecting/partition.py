@@ -232,7 +232,7 @@ class PartitionDetection:
         self._money.spend(tenants.select("tenant", "spend").iter_rows(), minute)
         judged: list[Judged] = []
         for detector in self._detectors:
-            in_episode = self.episodes.in_episode(detector.slug, self._keys.capacity)
+            in_episode = self.episodes.in_episode(detector.slug, self._keys.capacity, detector.metric)
             scores = detector.observe(bucket, in_episode)
             named = detector.slug, detector.metric, detector.version, detector.family
             judged.append(Judged(*named, scores, minute, bucket.minutes))
