@@ -28,6 +28,7 @@ def worker(context: typer.Context) -> None:
     from auditstream.core.metrics import process_metrics
     from auditstream.emit.asset_watching import watching_assets
     from auditstream.emit.budget_watching import watching_budgets
+    from auditstream.emit.detecting import detecting
     from auditstream.emit.notifying import notifying
     from auditstream.emit.slo_watching import watching_slos
     from schemas.schema_thread import start_schema_store
@@ -65,6 +66,7 @@ def worker(context: typer.Context) -> None:
     with (
         watching_budgets(settings, metrics, directory.newest),
         watching_slos(settings, metrics, directory.newest),
+        detecting(settings, metrics, schemas, directory.newest),
         notifying(settings, metrics, schemas, directory.newest),
         watching_assets(settings, metrics, directory.newest),
         settling_calls(settings, metrics, is_turn=has_first_partition),

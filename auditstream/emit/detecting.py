@@ -16,10 +16,14 @@ from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import Settings
 from auditstream.detection.detector import Detector
+from auditstream.detection.watched import watched_detectors
 from auditstream.emit.finding_teller import FindingTeller
+from auditstream.reference.known_mutes import suppression_of
 from schemas.framing import SchemaRef
 from schemas.packaged import AvroSchema
 from sinks.clients import ClientPool, http_client
+from sinks.reference import ReferenceStore
+from sinks.snapshot_cache import SnapshotCache
 from streams.agents.detect import DetectAgent, DetectServices
 from streams.detecting.delta import DeltaReader
 from streams.detecting.partition import PartitionDetection
@@ -29,6 +33,9 @@ from streams.recording.outlets import OwnSchemas
 from streams.transport.epochs import topic_epochs
 
 log = get_logger(__name__)
+
+KINDS = ("mute",)
+"""Kinds of facts that detection looks at."""
 
 _AGAIN_S = 5.0
 _END_S = 15.0
@@ -47,7 +54,13 @@ Detectors = Callable[[], Sequence[Detector]]
 
 
 @contextmanager
-def detecting(settings: Settings, metrics: Metrics, schemas: Schemas, detectors: Detectors) -> Iterator[None]:
+def detecting(
+    settings: Settings,
+    metrics: Metrics,
+    schemas: Schemas,
+    newest: Callable[[], int],
+    detectors: Detectors = watched_detectors,
+) -> Iterator[None]:
     """Run detectors for the length of the block, when the settings say so.
 
     Workers of one app id share the partitions of the usage topic. What fails is logged and begun anew from
@@ -57,61 +70,61 @@ def detecting(settings: Settings, metrics: Metrics, schemas: Schemas, detectors:
         settings: Where Kafka and the store are, and where snapshots go.
         metrics: Where it is counted.
         schemas: Schemas of the registry.
+        newest: Gives the newest revision of the reference data, as the worker knows it already.
         detectors: The detectors.
     """
     if not settings.detection.watch:
         yield
         return
-    with beside(
-        "detection",
-        lambda stopping: _detect_until(stopping, settings, metrics, schemas, detectors),
-        end_s=_END_S,
-    ):
+
+    def detect(stopping: Event) -> None:
+        clients = ClientPool(lambda: http_client(settings.clickhouse))
+        directory = SnapshotCache(ReferenceStore(clients), kinds=KINDS)
+        with closing(clients), closing(FindingTeller(settings.kafka, clients, schemas)) as teller:
+            services = DetectServices(
+                new_detection=lambda: PartitionDetection(detectors()),
+                reader=DeltaReader(schemas.get),
+                tell=teller,
+                metrics=metrics,
+                snapshot_s=settings.detection.snapshot_s,
+                suppression=lambda: suppression_of(directory.get(newest())),
+            )
+            _detect_until(stopping, settings, services)
+
+    with beside("detection", detect, end_s=_END_S):
         yield
 
 
-def _detect_until(
-    stopping: Event, settings: Settings, metrics: Metrics, schemas: Schemas, detectors: Detectors
-) -> None:
+def _detect_until(stopping: Event, settings: Settings, services: DetectServices) -> None:
     """Detect, and begin anew after a failure, until told to stop."""
-    clients = ClientPool(lambda: http_client(settings.clickhouse))
-    with closing(clients), closing(FindingTeller(settings.kafka, clients, schemas)) as teller:
-        while not stopping.is_set():
+    while not stopping.is_set():
+        try:
+            agent = _begun(settings, services)
             try:
-                agent = _begun(settings, metrics, schemas, detectors, teller)
-                try:
-                    agent.run(stopping)
-                except BaseException:
-                    agent.abandon()
-                    raise
-                agent.close()
-            except AuditStreamError as error:
-                metrics.count("auditstream_detection_failures_total", reason=error.code)
-                log.warning("detection_broken_off", code=error.code, reason=error.message, hint=error.hint)
-            except Exception as error:  # a fault of ours must not end the worker, and must be seen
-                metrics.count("auditstream_detection_failures_total", reason="bug")
-                log.exception("detection_broken_off", error=repr(error)[:300])
-            stopping.wait(_AGAIN_S)
+                agent.run(stopping)
+            except BaseException:
+                agent.abandon()
+                raise
+            agent.close()
+        except AuditStreamError as error:
+            services.metrics.count("auditstream_detection_failures_total", reason=error.code)
+            log.warning("detection_broken_off", code=error.code, reason=error.message, hint=error.hint)
+        except Exception as error:  # a fault of ours must not end the worker, and must be seen
+            services.metrics.count("auditstream_detection_failures_total", reason="bug")
+            log.exception("detection_broken_off", error=repr(error)[:300])
+        stopping.wait(_AGAIN_S)
 
 
-def _begun(
-    settings: Settings, metrics: Metrics, schemas: Schemas, detectors: Detectors, teller: FindingTeller
-) -> DetectAgent:
-    kafka, detection = settings.kafka, settings.detection
-    folder = detection.folder or settings.data_dir / "detection"
-    services = DetectServices(
-        new_detection=lambda: PartitionDetection(detectors()),
-        reader=DeltaReader(schemas.get),
-        tell=teller,
-        snapshots=SnapshotFolder(folder, kafka.usage_topic, _epoch(settings)),
-        metrics=metrics,
-        snapshot_s=detection.snapshot_s,
-    )
+def _begun(settings: Settings, services: DetectServices) -> DetectAgent:
+    """Return an agent that has joined its group."""
+    kafka = settings.kafka
+    folder = settings.detection.folder or settings.data_dir / "detection"
     try:
         return DetectAgent(
             kafka,
             f"{settings.worker.app_id}-detection",
             services,
+            SnapshotFolder(folder, kafka.usage_topic, _epoch(settings)),
             session_timeout_s=settings.worker.session_timeout_s,
         )
     except KafkaException as error:

@@ -20,6 +20,7 @@ from auditstream.core.errors import DecodeError, RetryableError, SchemaError
 from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import KafkaSettings
+from auditstream.detection.suppression import Suppression
 from schemas.records.detection import Finding
 from streams.detecting.delta import DeltaReader
 from streams.detecting.event_time import NEVER
@@ -32,6 +33,7 @@ log = get_logger(__name__)
 _MOST_AT_ONCE = 500
 _WAIT_S = 0.2  # how soon the agent notices that it is to end
 _ANSWER_S = 10.0
+_MUTES_S = 1.0  # how soon a mute holds
 _MOST_QUEUED_KBYTES = 16 * 1024
 """Messages that librdkafka fetches ahead, of a partition's backlog."""
 
@@ -55,17 +57,17 @@ class DetectServices:
         reader: Reads messages.
         tell: Makes findings known, and returns when they are; raises `RetryableError` when they may not be.
             The same finding may come again after a restart.
-        snapshots: Where snapshots are.
         metrics: Where it is counted.
         snapshot_s: Time between snapshots.
+        suppression: Gives the mutes of now; may block, and raise `RetryableError`.
     """
 
     new_detection: Callable[[], PartitionDetection]
     reader: DeltaReader
     tell: Callable[[Sequence[Finding]], object]
-    snapshots: SnapshotFolder
     metrics: Metrics
     snapshot_s: float
+    suppression: Callable[[], Suppression] = Suppression
 
 
 class DetectAgent:
@@ -79,15 +81,24 @@ class DetectAgent:
         group: Group whose members share the partitions.
         session_timeout_s: After how long without a heartbeat a member's partitions go to others.
         services: What it is given.
+        snapshots: Where snapshots are.
     """
 
     def __init__(
-        self, kafka: KafkaSettings, group: str, services: DetectServices, *, session_timeout_s: float
+        self,
+        kafka: KafkaSettings,
+        group: str,
+        services: DetectServices,
+        snapshots: SnapshotFolder,
+        *,
+        session_timeout_s: float,
     ) -> None:
         self._services = services
+        self._snapshots = snapshots
         self._topic = kafka.usage_topic
         self._parts: dict[int, _Part] = {}
         self._snapshot_at_s = time.monotonic() + services.snapshot_s
+        self._mutes_at_s = 0.0
         self._consumer = Consumer(
             {
                 **librdkafka_settings(kafka),
@@ -122,6 +133,8 @@ class DetectAgent:
         begun_s = time.monotonic()
         messages = self._consumer.consume(_MOST_AT_ONCE, _WAIT_S)
         came_s = time.monotonic()
+        if came_s >= self._mutes_at_s:
+            self._set_mutes()
         findings = [finding for message in messages for finding in self._taken(message)]
         if findings:
             self._services.tell(findings)
@@ -163,6 +176,12 @@ class DetectAgent:
             return []
         return part.detection.apply(delta)
 
+    def _set_mutes(self) -> None:
+        suppression = self._services.suppression()
+        for part in self._parts.values():
+            part.detection.episodes.suppression = suppression
+        self._mutes_at_s = time.monotonic() + _MUTES_S
+
     def _keep(self, partitions: Iterable[int]) -> None:
         """Keep snapshots of what moved, and tell the group how far that is, for those who look at its lag."""
         begun_s = time.monotonic()
@@ -170,7 +189,7 @@ class DetectAgent:
         for partition in partitions:
             part = self._parts.get(partition)
             if part is not None and part.next_offset > part.saved_offset:
-                self._services.snapshots.save(partition, part.next_offset, part.detection.state())
+                self._snapshots.save(partition, part.next_offset, part.detection.state())
                 part.saved_offset = part.next_offset
                 kept.append(TopicPartition(self._topic, partition, part.next_offset))
         if kept:
@@ -203,6 +222,7 @@ class DetectAgent:
             low, high = consumer.get_watermark_offsets(each, timeout=_ANSWER_S)
             part = self._begun(each.partition, low, high)
             self._parts[each.partition] = part
+            self._mutes_at_s = 0.0  # before anything of it is judged
             each.offset = part.next_offset if part.next_offset > 0 else OFFSET_BEGINNING
         consumer.assign(partitions)
         begins = {each.partition: self._parts[each.partition].next_offset for each in partitions}
@@ -211,7 +231,7 @@ class DetectAgent:
     def _begun(self, partition: int, low: int, high: int) -> _Part:
         """Return a partition as its newest snapshot has it, else without history."""
         detection = self._services.new_detection()
-        found = self._services.snapshots.newest(partition, until=high)
+        found = self._snapshots.newest(partition, until=high)
         if found is None:
             return _Part(detection, low, -1)
         detection.restore(found.state)

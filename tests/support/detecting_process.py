@@ -18,7 +18,7 @@ def main() -> None:
     logs.configure(style="json")
     ended = Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    with detecting(settings, Metrics(), PackagedSchemas(), lambda: [Jump()]):
+    with detecting(settings, Metrics(), PackagedSchemas(), lambda: 0, lambda: [Jump()]):
         ended.wait()
 
 

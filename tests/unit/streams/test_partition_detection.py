@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
+from auditstream.detection.watched import watched_detectors
 from schemas.records.detection import Finding
 from streams.detecting.delta import Delta
 from streams.detecting.keys import KeyTable
@@ -173,6 +175,28 @@ def test_a_process_that_dies_anywhere_and_goes_on_from_its_last_snapshot_finds_t
         if position in snapshots:
             kept, kept_at = detection.state(), position
     assert facts(found) == facts(undisturbed)
+
+
+def test_the_shipped_detectors_know_the_same_to_the_bit_after_a_death_and_in_any_order() -> None:
+    logs, random = day(3), Random(3)
+    messages = shuffled(logs, random, lagging=1)
+    undisturbed, dying = (PartitionDetection(watched_detectors()) for _ in range(2))
+    for message in in_order(logs):
+        undisturbed.apply(message)
+    half = len(messages) // 2
+    for message in messages[:half]:
+        dying.apply(message)
+    kept = through_json(dying.state())
+    for message in messages[half : half + 20]:
+        dying.apply(message)
+    again = PartitionDetection(watched_detectors())
+    again.restore(kept)
+    for message in messages[half:]:
+        again.apply(message)
+    expected, found = undisturbed.state().arrays, again.state().arrays
+    assert found.keys() == expected.keys()
+    differing = [name for name in expected if not np.array_equal(found[name], expected[name], equal_nan=True)]
+    assert differing == []
 
 
 def through_json(state: PartitionState) -> PartitionState:
