@@ -29,7 +29,7 @@ MOST_KNOWN = 50_000
 
 VERSION = "1"
 _CERTAIN = 100
-_ATTACKS = {
+ATTACKS = {
     UNREGISTERED: ("AML.T0103", "ASI10", "MCP09"),
     BANNED: ("AML.T0103", "ASI10", "MCP09"),
     FIRST_SEEN: ("AML.T0010.003", "LLM03", "ASI04"),
@@ -146,5 +146,5 @@ def _finding(used: Used, rule: str, severity: Severity, *, anchor: str) -> Findi
         window_end=used.last + timedelta(microseconds=1),
         observed=float(used.events),
         expected=0.0,
-        attacks=_ATTACKS[rule],
+        attacks=ATTACKS[rule],
     )

@@ -24,7 +24,7 @@ MISSED = 3
 
 VERSION = "1"
 _CERTAIN = 100
-_ATTACKS = ("AML.T0107", "MCP08")
+ATTACKS = ("AML.T0107", "MCP08")
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -50,7 +50,7 @@ def source_news(gaps: Iterable[Gap], silences: Iterable[Silence]) -> Iterator[Fi
             window_end=gap.noticed + FILLED_WITHIN,
             observed=float(count),
             expected=0.0,
-            attacks=_ATTACKS,
+            attacks=ATTACKS,
         )
     for silence in silences:
         every_s = silence.every.total_seconds()
@@ -72,5 +72,5 @@ def source_news(gaps: Iterable[Gap], silences: Iterable[Silence]) -> Iterator[Fi
             window_end=silence.until + _MICROSECOND,
             observed=(silence.until - silence.last).total_seconds(),
             expected=every_s,
-            attacks=_ATTACKS,
+            attacks=ATTACKS,
         )
