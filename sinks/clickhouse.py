@@ -20,6 +20,7 @@ from auditstream.core.settings import ClickHouseSettings
 from sinks.clients import ClientPool, embedded_client, http_client, is_local
 from sinks.columns import GAP, ingest_day_of
 from sinks.feeds import feeds_lacking
+from sinks.finding_rows import add_finding_rows
 from sinks.history import ClickHouseHistory
 from sinks.payload import Compression, encode
 from sinks.refusals import translated
@@ -110,6 +111,8 @@ class ClickHouseSink:
                 settings=settings,
                 fmt="ArrowStream",
             )
+            if block.findings:
+                add_finding_rows(client, block.findings, token=block.segment_id)
 
     def stored(self, log: LogId, from_offset: int) -> StoredRange:
         """Return what the table holds of `log` at or above `from_offset`; see the port.

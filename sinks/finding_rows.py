@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -24,9 +24,21 @@ def add_findings(client: Client, findings: Sequence[Finding]) -> None:
         StoreSchemaError: There is no such table.
         RetryableError: No answer; they may be there.
     """
-    rows = [[_value(name, getattr(each, name)) for name in _COLUMNS] for each in findings]
+    add_finding_rows(client, [{name: getattr(each, name) for name in _COLUMNS} for each in findings])
+
+
+def add_finding_rows(client: Client, findings: Sequence[Mapping[str, object]], *, token: str = "") -> None:
+    """Insert findings as values by column; raises as `add_findings` does.
+
+    Args:
+        client: Client of the store.
+        findings: Values by column.
+        token: Under it, the same rows are inserted once, however often they are sent.
+    """
+    rows = [[_value(name, each[name]) for name in _COLUMNS] for each in findings]
+    settings = {"insert_deduplication_token": token} if token else {}
     with translated(f"insert of {len(rows)} findings"):
-        client.insert("findings", rows, column_names=list(_COLUMNS))
+        client.insert("findings", rows, column_names=list(_COLUMNS), settings=settings)
 
 
 def unknown_findings(client: Client, findings: Sequence[Finding]) -> list[Finding]:

@@ -198,6 +198,7 @@ class Block:
         frame: One row a leaf, in log order; columns are a subset of table `events` (what is missing takes the
             table's default); UUID columns hold 16 bytes as printed (big-endian).
         outbound: What to publish once the rows are durable.
+        findings: Rows of table `findings` that go with the rows: values by column.
         dead_letters: How many rows are leaves of kind 1.
         duplicates: How many rows repeat an event that was recorded before.
         same_calls: How many rows report a model call that an earlier one reports.
@@ -209,6 +210,7 @@ class Block:
     segment_id: str
     frame: pl.DataFrame
     outbound: Sequence[Outbound] = ()
+    findings: Sequence[Mapping[str, object]] = ()
     dead_letters: int = 0
     duplicates: int = 0
     same_calls: int = 0
@@ -270,8 +272,9 @@ class Sink(Protocol):
     def insert(self, block: Block, *, insert_by_s: float, timeout_s: float) -> None:
         """Make the block durable, at most once under its segment id, or raise.
 
-        The block is written atomically: all rows or none, and views see it once. A block whose token the
-        store remembers is dropped silently; views that missed it the first time are healed.
+        The block is written atomically: all rows or none, and views see it once; then its findings, under the
+        same id, so that an attempt that was cut off in between is completed by the next one. A block whose
+        token the store remembers is dropped silently; views that missed it the first time are healed.
 
         Args:
             block: What to write.

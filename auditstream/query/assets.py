@@ -22,7 +22,13 @@ READ_FROM = ("usage_1h", "events")
 _SAMPLES = 3
 _TIME = "DateTime64(6, 'UTC')"
 
-_FROM_USAGE = """
+# What the product tells of itself: its own users are no assets of a tenant.
+_OWN = (
+    "'ai.data_access', 'ai.config.change', 'ai.key.lifecycle', 'ai.access.grant', 'ai.budget', 'ai.finding', "
+    "'ai.incident', 'ai.discovery', 'ai.source.heartbeat', 'ai.cost.operational'"
+)
+
+_FROM_USAGE = f"""
 SELECT tenant_id, asset.1 AS asset_type, asset.2 AS asset_id, cost_currency, sum(events) AS total,
     toDateTime64(min(hour), 6, 'UTC') AS first, toDateTime64(max(hour), 6, 'UTC') AS last,
     sum(cost_effective) AS cost
@@ -30,8 +36,8 @@ FROM usage_1h
 ARRAY JOIN [
     ('agent', toString(agent_id)), ('model', toString(model)), ('credential', toString(credential_id))
 ] AS asset
-WHERE asset.2 != '' AND {conditions}
-GROUP BY tenant_id, asset_type, asset_id, cost_currency"""
+WHERE asset.2 != '' AND event_type NOT IN ({_OWN}) AND {{conditions}}
+GROUP BY tenant_id, asset_type, asset_id, cost_currency"""  # noqa: S608  built from constants
 _FROM_EVENTS = """
 SELECT tenant_id, asset.1 AS asset_type, asset.2 AS asset_id, cost_currency, count() AS total,
     min(event_time) AS first, max(event_time) AS last, sum(ifNull(cost_effective, 0)) AS cost

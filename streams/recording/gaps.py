@@ -15,7 +15,7 @@ from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
 from streams.lost_offsets import lost_batch
 from streams.recording.decoded import Decoded
-from streams.recording.outlets import Outlets
+from streams.recording.outlets import Outlets, finding_row
 from streams.recording.provenance import provenance
 
 RULE = "offsets.lost"
@@ -41,7 +41,8 @@ def gap_block(segment: Segment, outlets: Outlets) -> Block:
         reject_reason=pl.lit(plan.lost.reason),
         reject_detail=pl.lit(f"Kafka lost offsets {plan.lo} to {plan.hi} before they were recorded"),
     )
-    return Block(segment.id, frame, outbound=[outlets.finding(loss_of(segment))])
+    lost = loss_of(segment)
+    return Block(segment.id, frame, outbound=[outlets.finding(lost)], findings=[finding_row(lost)])
 
 
 def loss_of(segment: Segment) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,11 @@ from schemas.codec import encode
 from schemas.framing import prefix
 from schemas.records.detection import Finding
 from schemas.subjects import FINDINGS, USAGE, Subject
+
+
+def finding_row(finding: Finding) -> Mapping[str, object]:
+    """Return a finding as a row of table `findings`: values by column."""
+    return {name: getattr(finding, name) for name in finding.field_names()}
 
 
 class OwnSchemas(Protocol):

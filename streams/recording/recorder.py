@@ -19,7 +19,7 @@ from streams.recording.decoded import Decoded
 from streams.recording.disputes import disputes
 from streams.recording.duplicates import DuplicateMarker
 from streams.recording.gaps import gap_block
-from streams.recording.outlets import Outlets
+from streams.recording.outlets import Outlets, finding_row
 from streams.recording.pauses import pause_of
 from streams.recording.provenance import provenance
 from streams.recording.rule_findings import RuleStage
@@ -115,9 +115,11 @@ class SegmentRecorder:
         calls = stages.calls.mark(segment, events, list(decoded.positions))
         events = settled(events.with_columns(calls))
         decoded = replace(decoded, events=events)
-        seen: list[Finding] = []
+        seen = list(self._noticed(segment, decoded))
+        by_rules: list[Finding] = []
         if stages.rules is not None:
-            seen += stages.rules.findings(segment, events, list(decoded.positions))
+            by_rules += stages.rules.findings(segment, events, list(decoded.positions))
+        seen += by_rules
         outbound = [*self._outbound(segment, decoded), *map(self._outlets.finding, seen)]
         decoded = replace(decoded, events=decoded.events.drop(DISPUTE))
         columns = [_spread(decoded, len(segment)), provenance(segment, decoded)]
@@ -127,12 +129,13 @@ class SegmentRecorder:
             segment_id=segment.id,
             frame=pl.concat(columns, how="horizontal"),
             outbound=outbound,
+            findings=[finding_row(each) for each in seen],
             dead_letters=len(decoded.rejections),
             duplicates=len(marks) - marks.null_count(),
             same_calls=len(calls) - calls.null_count(),
             unpriced=_count(events, "cost_status", "unpriced"),
             unattributed=_count(events, "tenant_id", UNATTRIBUTED),
-            rule_findings=Counter(each.rule_id for each in seen),
+            rule_findings=Counter(each.rule_id for each in by_rules),
         )
 
     def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
@@ -160,10 +163,15 @@ class SegmentRecorder:
         yield from dead_letters(segment, decoded, outlets.dead_letters)
         if events.get_column("duplicate_of").null_count():
             yield from usage_deltas(segment, decoded, topic=outlets.usage, prefix=outlets.usage_prefix())
-            yield from map(outlets.finding, disputes(segment, events))
-            if self._stages.sequences is not None:
-                found = self._stages.sequences.findings(segment, events, decoded.positions)
-                yield from map(outlets.finding, found)
+
+    def _noticed(self, segment: Segment, decoded: Decoded) -> Iterator[Finding]:
+        """Yield what attribution and rules about sequences found; repeats alone are nothing new."""
+        events = decoded.events
+        if not events.get_column("duplicate_of").null_count():
+            return
+        yield from disputes(segment, events)
+        if self._stages.sequences is not None:
+            yield from self._stages.sequences.findings(segment, events, decoded.positions)
 
     def worn_out(self) -> str | None:
         """Return why the process should be replaced: decodes that were abandoned keep cores busy."""

@@ -51,7 +51,9 @@ def test_a_restart_in_the_middle_of_every_sequence_loses_nothing(
     undisturbed = recorder_of()
     first, second = undisturbed.build(before), undisturbed.build(after)
     assert (first.dead_letters, second.dead_letters) == (0, 0)
+    store.client.command("TRUNCATE TABLE findings")
     store.insert(first)
+    assert recorded(store) == ids(first)
     clients = ClientPool(lambda: engine(str(store.client.database)))
     history = ClickHouseHistory(clients)
 
@@ -64,12 +66,23 @@ def test_a_restart_in_the_middle_of_every_sequence_loses_nothing(
     store.insert(second)  # a replay finds the segment in the store
     replayed = new_recorder(PackagedSchemas(), history, NOBODY, KAFKA).build(after)
     assert findings(replayed) == findings(second)
+    store.insert(replayed)
+    assert recorded(store) == sorted(ids(first) + ids(second))
     mine = history.recent(LOG, COLUMNS, 3, len(before))
     kept = KeptHistory(first).recent(LOG, COLUMNS, 3, len(before))
     assert mine.schema == kept.schema
     assert all(mine.schema[name] == FRAME_SCHEMA[name] for name in COLUMNS)
     assert mine.equals(kept)
     clients.close()
+
+
+def ids(block: Block) -> list[str]:
+    return sorted(str(each["finding_id"]) for each in findings(block))
+
+
+def recorded(store: ClickHouseStore) -> list[str]:
+    """Return the ids of the findings in the store, a repeat as often as it is there."""
+    return [finding_id for (finding_id,) in store.ask("SELECT finding_id FROM findings ORDER BY finding_id")]
 
 
 def findings(block: Block) -> list[dict[str, object]]:

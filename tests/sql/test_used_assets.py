@@ -56,6 +56,7 @@ def test_every_type_of_asset_is_found_with_calls_times_and_spend(
 ) -> None:
     insert(store)
     insert(store, lo=4, duplicate_of=0)
+    store.insert(block_of(lo=8, rows=1, event_type="ai.data_access", credential_id="analyst", event_time=NOW))
 
     found = used_assets(Reader(clients), NOW - 2 * HOUR, NOW + HOUR)
 
