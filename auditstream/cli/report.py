@@ -7,6 +7,8 @@ import typer
 from auditstream.cli.report_cost import cost
 from auditstream.cli.report_coverage import coverage
 from auditstream.cli.report_discovery import discovery
+from auditstream.cli.report_oversight import oversight
+from auditstream.cli.report_prompts import prompts
 from auditstream.cli.report_showback import showback
 from auditstream.cli.report_slo import slo
 from auditstream.cli.report_units import pilot, units
@@ -26,4 +28,6 @@ def register(app: typer.Typer) -> None:
     group.command("slo")(slo)
     group.command("coverage")(coverage)
     group.command("discovery")(discovery)
+    group.command("oversight")(oversight)
+    group.command("prompts")(prompts)
     app.add_typer(group)
