@@ -12,7 +12,7 @@ from auditstream.core.ports import LogId
 from auditstream.detection.rules.fields import added_columns
 from auditstream.detection.rules.matching import Matcher, Rows
 from auditstream.detection.rules.rule import Correlation, Rule, RuleSet
-from auditstream.detection.rules.windows import MOST_HITS, Crossing, Hits, crossings, hits_of
+from auditstream.detection.rules.windows import MOST_HITS, Crossing, Hits, columns_of, crossings, hits_of
 
 WINDOW_LEAVES = 200_000
 """How many of a log's newest leaves are looked back at: an hour at 55 events a second and partition. A span
@@ -20,8 +20,6 @@ that is longer is cut there, so that a worker that starts sees the same as one t
 
 _CHUNK_LEAVES = 50_000
 """Leaves that are read at a time."""
-
-_ALWAYS = frozenset({"event_id", "event_time", "tenant_id", "event_type", "source"})
 
 
 class RecentEvents(Protocol):
@@ -50,7 +48,7 @@ class CorrelationWindows:
         counted = {name for each in rules.correlations for name in each.rules}
         self._counted = [rules.rules[name] for name in sorted(counted)]
         self._matcher = Matcher(self._counted)
-        self._columns = sorted(_columns_of(self._counted, rules.correlations))
+        self._columns = sorted(_columns_of(self._matcher, rules.correlations))
         self._history = history
         self._window = window_leaves
         self._kept: dict[LogId, tuple[int, Hits]] = {}
@@ -119,8 +117,7 @@ def _joined(old: Hits, new: Hits) -> Hits:
     return {name: hits.tail(MOST_HITS) for name, hits in {**old, **both}.items()}
 
 
-def _columns_of(rules: Sequence[Rule], correlations: Sequence[Correlation]) -> set[str]:
+def _columns_of(matcher: Matcher, correlations: Sequence[Correlation]) -> set[str]:
     """Return the columns that are read back; what is added while recording is not among them."""
-    columns = _ALWAYS.union(*(rule.condition.columns for rule in rules))
-    fields = [field for each in correlations for field in (*each.keys, each.value) if field is not None]
-    return {*columns, *(field.column for field in fields)} - added_columns().keys()
+    read = matcher.columns.union(*map(columns_of, correlations))
+    return {*read} - added_columns().keys() - {"duplicate_of", "index", "stamp"}

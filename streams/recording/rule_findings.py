@@ -22,7 +22,7 @@ from auditstream.core.ports import LogId, Segment
 from auditstream.core.tenants import UNATTRIBUTED
 from auditstream.detection.rules.matching import Matcher, Rows
 from auditstream.detection.rules.rule import About, Rule, RuleSet
-from auditstream.detection.rules.windows import Crossing
+from auditstream.detection.rules.windows import Crossing, columns_of
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
 from streams.recording.correlation_windows import CorrelationWindows, RecentEvents
@@ -44,6 +44,9 @@ _BUCKET_US = 3_600_000_000
 
 _REMEMBERED = 20_000
 """Ids that a worker remembers to have published; one that is forgotten is published again, the same."""
+
+_ALWAYS = frozenset({"event_id", "event_time", "tenant_id", "same_call_as"})
+"""Columns that every finding is made of."""
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _SCOPES = {
@@ -112,6 +115,9 @@ class RuleStage:
 
     def __init__(self, rules: RuleSet, history: RecentEvents) -> None:
         self._matcher = Matcher(rules.rules.values())
+        scopes = {about.scope for about in rules.abouts() if about.scope}
+        counted = set().union(*map(columns_of, rules.correlations)) - {"index", "stamp"}
+        self._columns = sorted(self._matcher.columns | scopes | counted | _ALWAYS)
         self._windows = CorrelationWindows(rules, history)
         self._told = Told()
 
@@ -128,9 +134,12 @@ class RuleStage:
         """
         plan = segment.plan
         stamps = np.fromiter(segment.timestamps_ms, np.int64, len(segment))[np.asarray(positions, np.intp)]
-        placed = events.with_columns(
-            pl.Series("index", np.asarray(positions, np.int64) + plan.first_index),
-            pl.Series("stamp", stamps * 1_000),
+        placed = pl.DataFrame(
+            [
+                *map(events.get_column, self._columns),
+                pl.Series("index", np.asarray(positions, np.int64) + plan.first_index),
+                pl.Series("stamp", stamps * 1_000),
+            ]
         )
         matched = {rule.about.name: (rule, rows) for rule, rows in self._matcher.matches(placed)}
         crossed = self._windows.crossings(

@@ -11,7 +11,7 @@ Source: Sigma specification 2.1.0, "Sigma Rules" and "Modifiers".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
@@ -63,12 +63,14 @@ class Compiled:
         inputs: What the expression reads, by name, over the columns of events.
         columns: Columns of events that the inputs read.
         needs: Columns of which an event that matches has all.
+        necessary: By input, what it must keep where an event matches: cheaper to ask than the whole.
     """
 
     expression: pl.Expr
     inputs: dict[str, pl.Expr]
     columns: frozenset[str]
     needs: frozenset[str]
+    necessary: Mapping[str, pl.Expr]
 
 
 def compiled(condition: Any, source: LogSource) -> Compiled:
@@ -83,8 +85,9 @@ def compiled(condition: Any, source: LogSource) -> Compiled:
             do not take.
     """
     inputs = Inputs(source)
-    expression, needs = _node(condition, inputs)
-    return Compiled(expression, inputs.expressions, frozenset(inputs.columns), needs)
+    node = _node(condition, inputs)
+    columns = frozenset(inputs.columns)
+    return Compiled(node.expression, inputs.expressions, columns, node.needs, node.necessary)
 
 
 class Inputs:
@@ -119,24 +122,24 @@ class Inputs:
         return pl.col(name)
 
 
-_Node = tuple[pl.Expr, frozenset[str]]
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A part of a condition, with what follows from it; as of `Compiled`."""
+
+    expression: pl.Expr
+    needs: frozenset[str]
+    necessary: Mapping[str, pl.Expr]
 
 
 def _node(node: Any, inputs: Inputs) -> _Node:
     match node:
         case ConditionAND():
-            parts = [_node(each, inputs) for each in node.args]
-            return reduce(and_, (each for each, _ in parts)), frozenset().union(
-                *(needs for _, needs in parts)
-            )
+            return _all_of([_node(each, inputs) for each in node.args])
         case ConditionOR():
-            parts = [_node(each, inputs) for each in _joined(node.args)]
-            needed = [needs for _, needs in parts]
-            return reduce(or_, (each for each, _ in parts)), needed[0].intersection(*needed[1:])
+            return _any_of([_node(each, inputs) for each in _joined(node.args)])
         case ConditionNOT():
             (inner,) = node.args
-            expression, _ = _node(inner, inputs)
-            return ~expression, frozenset()
+            return _Node(~_node(inner, inputs).expression, frozenset(), {})
         case _OneOf():
             return _one_of(node, inputs)
         case ConditionFieldEqualsValueExpression():
@@ -146,6 +149,30 @@ def _node(node: Any, inputs: Inputs) -> _Node:
                 "detection", f"keyword {str(node.value)[:40]!r} names no field", hint="Write FIELD|contains."
             )
     raise RuleFaultError("detection", f"{type(node).__name__} is nothing that can be compiled")
+
+
+def _all_of(parts: list[_Node]) -> _Node:
+    necessary: dict[str, pl.Expr] = {}
+    for part in parts:
+        for name, kept in part.necessary.items():
+            necessary[name] = necessary[name] & kept if name in necessary else kept
+    expression = reduce(and_, (part.expression for part in parts))
+    return _Node(expression, frozenset().union(*(part.needs for part in parts)), necessary)
+
+
+def _any_of(parts: list[_Node]) -> _Node:
+    names = set(parts[0].necessary).intersection(*(part.necessary for part in parts[1:]))
+    return _Node(
+        reduce(or_, (part.expression for part in parts)),
+        parts[0].needs.intersection(*(part.needs for part in parts[1:])),
+        {name: reduce(or_, (part.necessary[name] for part in parts)) for name in names},
+    )
+
+
+def _comparing(expression: pl.Expr, column: str) -> _Node:
+    """Return a comparison that nothing without a value in a column keeps."""
+    read = set(expression.meta.root_names())
+    return _Node(expression, frozenset({column}), {read.pop(): expression} if len(read) == 1 else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +212,9 @@ def _one_of(node: _OneOf, inputs: Inputs) -> _Node:
         _check_symbol(field, value)
     if field.symbols:
         found = pl.col(field.input).is_in([value.upper() for value in node.values])
-        return found.fill_null(value=False), frozenset({field.column})
+        return _comparing(found.fill_null(value=False), field.column)
     wanted = [value.lower() for value in node.values]
-    return _any(field, inputs.lower(field), lambda text: text.is_in(wanted)), frozenset({field.column})
+    return _comparing(_any(field, inputs.lower(field), lambda text: text.is_in(wanted)), field.column)
 
 
 def _leaf(name: str, value: SigmaType, inputs: Inputs) -> _Node:
@@ -196,15 +223,14 @@ def _leaf(name: str, value: SigmaType, inputs: Inputs) -> _Node:
     has = _has(field)
     match value:
         case SigmaNull() | SigmaExists(exists=False):
-            return ~has, frozenset()
+            return _Node(~has, frozenset(), {})
         case SigmaString() if not str(value):
-            return ~has, frozenset()
+            return _Node(~has, frozenset(), {})
         case SigmaExists():
-            return has, frozenset({field.column})
+            return _comparing(has, field.column)
         case SigmaExpansion():
-            parts = [_leaf(name, each, inputs)[0] for each in value.values]
-            return reduce(or_, parts), frozenset({field.column})
-    return _comparison(field, value, inputs).fill_null(value=False), frozenset({field.column})
+            return _any_of([_leaf(name, each, inputs) for each in value.values])
+    return _comparing(_comparison(field, value, inputs).fill_null(value=False), field.column)
 
 
 def _has(field: Field) -> pl.Expr:

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from auditstream.core.event_types import CLOUDTRAIL_SOURCE
 from auditstream.detection.rules.fault import RuleFaultError
@@ -96,14 +98,16 @@ class LogSource:
         """Whether the fields are those of CloudTrail's records."""
         return self.source == CLOUDTRAIL_SOURCE
 
-    def rows(self) -> pl.Expr:
-        """Return whether an event is one of them; a repeat of an event never is."""
-        new = pl.col("duplicate_of").is_null()
+    def rows(self, events: pl.DataFrame) -> NDArray[np.int64]:
+        """Return the numbers of the events that are of it, ascending; a repeat of an event never is."""
+        repeats, mask = events.get_column("duplicate_of"), np.ones(events.height, np.bool_)
+        if repeats.null_count() < events.height:
+            mask &= repeats.is_null().to_numpy()
         if self.source:
-            return new & pl.col("source").str.starts_with(self.source)
+            mask &= events.get_column("source").str.starts_with(self.source).to_numpy()
         if self.event_type:
-            return new & (pl.col("event_type") == self.event_type)
-        return new
+            mask &= (events.get_column("event_type") == self.event_type).to_numpy()
+        return np.flatnonzero(mask)
 
 
 def added_columns() -> dict[str, pl.DataType]:

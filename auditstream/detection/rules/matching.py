@@ -21,15 +21,20 @@ from auditstream.detection.rules.rule import Rule
 Rows = NDArray[np.int64]
 """Row numbers, ascending."""
 
-_ROW = "row number"
-
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The rules of one log source."""
+    """The rules of one log source.
+
+    Attributes:
+        source: The log source.
+        rules: Its rules.
+        first: An input, and what it keeps in every event that one of many rules matches; None for few rules.
+    """
 
     source: LogSource
     rules: tuple[Rule, ...]
+    first: tuple[str, pl.Expr] | None
 
 
 class Matcher:
@@ -44,15 +49,23 @@ class Matcher:
             rules, key=lambda each: (each.source.source, each.source.event_type, each.about.name)
         )
         self._groups = [
-            _Group(source, tuple(group)) for source, group in groupby(ordered, key=lambda each: each.source)
+            _Group(source, group, _first(group))
+            for source, grouped in groupby(ordered, key=lambda each: each.source)
+            for group in [tuple(grouped)]
         ]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns of events that are read."""
+        read = (rule.condition.columns for group in self._groups for rule in group.rules)
+        return frozenset({"event_type", "source", "duplicate_of"}).union(*read)
 
     def matches(self, events: pl.DataFrame) -> Iterator[tuple[Rule, Rows]]:
         """Yield each rule that matches, with the rows that it matches.
 
         Args:
             events: Events as `schemas.flatten.FRAME_SCHEMA` has them, attributed, priced, and marked with
-                `duplicate_of`.
+                `duplicate_of`; `columns` are enough, and polars takes its time for each further one.
         """
         if events.is_empty():
             return
@@ -66,20 +79,48 @@ class Matcher:
         for group in self._groups:
             asked = [rule for rule in group.rules if all(map(has, rule.condition.needs))]
             if asked:
-                yield from _matches(events, group.source, asked)
+                yield from _matches(events, group, asked)
 
 
-def _matches(events: pl.DataFrame, source: LogSource, rules: list[Rule]) -> Iterator[tuple[Rule, Rows]]:
-    rows = events.select(source.rows().arg_true().cast(pl.Int64)).to_series().to_numpy()
+_MANY = 8
+"""Rules of a log source from which on it pays to ask first what all of them need."""
+
+
+def _first(rules: tuple[Rule, ...]) -> tuple[str, pl.Expr] | None:
+    """Return what to ask first: of the inputs that all rules look at, the one they ask most things of."""
+    if len(rules) < _MANY:
+        return None
+    names = set(rules[0].condition.necessary).intersection(*(rule.condition.necessary for rule in rules))
+    if not names:
+        return None
+    asked = {name: [rule.condition.necessary[name] for rule in rules] for name in sorted(names)}
+    name = max(asked, key=lambda each: len({str(kept) for kept in asked[each]}))
+    return name, pl.any_horizontal(asked[name])
+
+
+def _matches(events: pl.DataFrame, group: _Group, rules: list[Rule]) -> Iterator[tuple[Rule, Rows]]:
+    rows = group.source.rows(events)
+    if group.first is not None and len(rows):
+        name, kept = group.first
+        value = next(rule.condition.inputs[name] for rule in group.rules)
+        asked = _part(events, value.meta.root_names(), rows).lazy().select(value.alias(name)).select(kept)
+        rows = rows[asked.collect().to_series().to_numpy()]
     if not len(rows):
         return
     columns = sorted(set().union(*(rule.condition.columns for rule in rules)))
-    asked = events.select(columns)
-    if len(rows) < events.height:
-        asked = asked[rows]
     inputs = {name: value for rule in rules for name, value in rule.condition.inputs.items()}
-    read = asked.select(**inputs)
-    found = read.select(**{str(number): rule.condition.expression for number, rule in enumerate(rules)})
+    found = (
+        _part(events, columns, rows)
+        .lazy()
+        .select(**inputs)
+        .select(**{str(number): rule.condition.expression for number, rule in enumerate(rules)})
+        .collect()
+    )
     for rule, mask in zip(rules, found.iter_columns(), strict=True):
         if mask.any():
             yield rule, rows[np.flatnonzero(mask.to_numpy())]
+
+
+def _part(events: pl.DataFrame, columns: Iterable[str], rows: Rows) -> pl.DataFrame:
+    part = pl.DataFrame([events.get_column(name) for name in columns])
+    return part if len(rows) == events.height else part[rows]

@@ -93,13 +93,14 @@ def hits_of(
     for each in correlations:
         steps = [(step, name) for step, name in enumerate(each.rules) if name in matches]
         if steps:
-            read = events.select(sorted(_columns(each)))
+            read = pl.DataFrame([events.get_column(name) for name in sorted(columns_of(each))])
             hits = pl.concat([_hits(each, step, read[matches[name][1]]) for step, name in steps])
             found[each.about.name] = hits.sort("index", maintain_order=True) if len(steps) > 1 else hits
     return {name: hits for name, hits in found.items() if hits.height}
 
 
-def _columns(correlation: Correlation) -> set[str]:
+def columns_of(correlation: Correlation) -> set[str]:
+    """Return the columns of events that its hits are made of."""
     fields = (*correlation.keys, *([correlation.value] if correlation.value else []))
     return {"event_id", "event_time", "tenant_id", "stamp", "index", *(field.column for field in fields)}
 
@@ -148,11 +149,24 @@ def crossings(correlations: Iterable[Correlation], old: Hits, new: Hits) -> Iter
     nothing = pl.DataFrame(schema=HITS)
     for correlation in correlations:
         name = correlation.about.name
-        if name in new:
+        if name in new and _may_match(correlation, old.get(name, nothing), new[name]):
             hits = _candidates(correlation, old.get(name, nothing), new[name])
             for (tenant, key), group in hits.group_by("tenant", "key", maintain_order=True):
                 values = tuple(str(key).split(_JOINT))
                 yield from _of_key(correlation, str(tenant), values, group.sort("time", "index"))
+
+
+def _may_match(correlation: Correlation, old: pl.DataFrame, new: pl.DataFrame) -> bool:
+    """Return whether all hits together, of whatever key, are enough: most segments end here."""
+    match correlation.kind:
+        case "event_count":
+            return old.height + new.height >= correlation.least
+        case "value_count":
+            return pl.concat([old["text"], new["text"]]).n_unique() >= correlation.least
+        case "value_sum":
+            return float(old["amount"].sum()) + float(new["amount"].sum()) >= correlation.least
+        case "temporal_ordered":
+            return len({*old["step"].unique(), *new["step"].unique()}) == len(correlation.rules)
 
 
 _NAMES = ["tenant", "key"]

@@ -5,15 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
 from auditstream.core.ports import Block
+from auditstream.detection.rules.cases import case_frame
+from auditstream.detection.rules.matching import Matcher
 from auditstream.detection.rules.packaged import shipped_rules
 from auditstream.detection.rules.reading import read_rules
 from auditstream.detection.rules.rule import RuleSet
+from schemas.intake import datum_of
+from streams.recording.correlation_windows import CorrelationWindows
 from streams.recording.rule_findings import Told
 from tests.support.bad_messages import datum, framed
-from tests.support.recorders import LOG, messages_to, record_in, recorder_of, segment_of
+from tests.support.events import event
+from tests.support.recorders import LOG, KeptHistory, messages_to, record_in, recorder_of, segment_of
 
 FINDINGS = "audit.findings.v1"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -206,3 +212,18 @@ def test_ids_are_forgotten_when_there_are_too_many() -> None:
     told = Told(most=2)
     told.tell(["a", "b", "c"], (LOG, 0))
     assert [told.is_new(each, (LOG, 1)) for each in "abc"] == [True, False, False]
+
+
+def test_what_is_further_back_in_the_log_than_the_window_does_not_count() -> None:
+    many = [call("search", number, conversation_id="c") for number in range(2)]
+    blocks = [recorder_of(rules=RULES).build(segment_of([*many, {}]))]
+    matcher, history = Matcher(RULES.rules.values()), KeptHistory(*blocks)
+    events = case_frame([datum_of(event(**call("search", 3, conversation_id="c")), "audit_event")])
+    events = events.with_columns(index=3, same_call_as=pl.lit(None, dtype=pl.UInt64))
+    matches = {rule.about.name: (rule, rows) for rule, rows in matcher.matches(events)}
+
+    def found(leaves: int) -> int:
+        windows = CorrelationWindows(RULES, history, window_leaves=leaves)
+        return len(list(windows.crossings(LOG, 3, 4, events, matches)))
+
+    assert [found(leaves) for leaves in (2, 3)] == [0, 1]
