@@ -112,6 +112,8 @@ def test_modifiers_do_what_sigma_says_of_them(detection: str, matched: list[int]
         ("a: {http_status|exists: false}", [2]),
         ("a: {policy_action: ''}", [0, 1, 2]),
         ("a: {source: ''}", []),
+        ("a: {policy_action|exists: true}", []),
+        ("a: {policy_verdict|exists: true}", [2]),
         ("a: {data_classes: PII}", [1]),
         ("a: {data_classes|contains: p}", [1, 2]),
         ("a: {outcome: failure}", [1]),
@@ -133,7 +135,10 @@ def test_a_field_is_compared_as_what_it_is(detection: str, matched: list[int]) -
             http_status=504, data_classes=["secret", "pii"], outcome="FAILURE", src_ip="203.0.113.9",
             attributes={"size": "10"}, inference=same,
         ),
-        event(data_classes=["phi"], src_ip="203.0.114.9", event_time="2026-03-01T13:00:00Z"),
+        event(
+            data_classes=["phi"], src_ip="203.0.114.9", event_time="2026-03-01T13:00:00Z",
+            policy={"id": "g", "verdict": "deny"},
+        ),
     ]  # fmt: skip
     assert rows(rule(detection), *events) == matched
 

@@ -214,16 +214,31 @@ def test_ids_are_forgotten_when_there_are_too_many() -> None:
     assert [told.is_new(each, (LOG, 1)) for each in "abc"] == [True, False, False]
 
 
-def test_what_is_further_back_in_the_log_than_the_window_does_not_count() -> None:
-    many = [call("search", number, conversation_id="c") for number in range(2)]
-    blocks = [recorder_of(rules=RULES).build(segment_of([*many, {}]))]
-    matcher, history = Matcher(RULES.rules.values()), KeptHistory(*blocks)
-    events = case_frame([datum_of(event(**call("search", 3, conversation_id="c")), "audit_event")])
-    events = events.with_columns(index=3, same_call_as=pl.lit(None, dtype=pl.UInt64))
-    matches = {rule.about.name: (rule, rows) for rule, rows in matcher.matches(events)}
+def crossings(windows: CorrelationWindows, first: int, count: int, same_call_as: int | None = None) -> int:
+    """Return how many there are once some calls of one conversation come next in the log."""
+    calls = [event(**call("search", first + number, conversation_id="c")) for number in range(count)]
+    events = case_frame([datum_of(each, "audit_event") for each in calls]).with_columns(
+        index=pl.col("index") + first, same_call_as=pl.lit(same_call_as, dtype=pl.UInt64)
+    )
+    matches = {rule.about.name: (rule, rows) for rule, rows in Matcher(RULES.rules.values()).matches(events)}
+    return len(list(windows.crossings(LOG, first, first + count, events, matches)))
 
-    def found(leaves: int) -> int:
-        windows = CorrelationWindows(RULES, history, window_leaves=leaves)
-        return len(list(windows.crossings(LOG, 3, 4, events, matches)))
 
-    assert [found(leaves) for leaves in (2, 3)] == [0, 1]
+@pytest.mark.parametrize(("leaves", "found"), [(2, 0), (3, 1)])
+def test_what_is_further_back_in_the_log_than_the_window_does_not_count(leaves: int, found: int) -> None:
+    before = [*(call("search", number, conversation_id="c") for number in range(2)), {}]
+    history = KeptHistory(recorder_of(rules=RULES).build(segment_of(before)))
+    started = CorrelationWindows(RULES, history, window_leaves=leaves)
+    assert crossings(started, 3, 1) == found
+
+
+@pytest.mark.parametrize(("leaves", "found"), [(1, 0), (2, 1)])
+def test_a_worker_that_was_there_looks_as_far_back_and_no_further(leaves: int, found: int) -> None:
+    windows = CorrelationWindows(RULES, KeptHistory(), window_leaves=leaves)
+    assert [crossings(windows, number, 1) for number in range(3)] == [0, 0, found]
+
+
+def test_further_reports_of_a_call_do_not_count() -> None:
+    windows = CorrelationWindows(RULES, KeptHistory())
+    assert crossings(windows, 0, 5, same_call_as=0) == 0
+    assert crossings(windows, 5, 5) == 1
