@@ -11,13 +11,15 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import polars as pl
+
+from schemas.records.record import EPOCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,15 @@ def finite() -> Rule:
 
 def time_between(low: datetime, high: datetime, *also: datetime) -> Rule:
     """Return the rule that a time is in [low, high), or one of a few other times."""
+
+    def expression(column: pl.Expr) -> pl.Expr:
+        within = (column >= _moment(low)) & (column < _moment(high))
+        return pl.any_horizontal(within, *(column == _moment(each) for each in also)) if also else within
+
     return Rule(
         f"is not a time from {low:%Y} to {high.year - 1}",
         lambda value: low <= value < high or value in also,
-        lambda column: ((column >= low) & (column < high)) | column.is_in(list(also)),
+        expression,
     )
 
 
@@ -129,3 +136,8 @@ def values(rule: Rule) -> Rule:
 
 def _each_value(column: pl.Expr, rule: Rule) -> pl.Expr:
     return column.map.values().list.eval(rule.expression(pl.element()).fill_null(value=True)).list.all()
+
+
+def _moment(time: datetime) -> pl.Expr:
+    """Return a time as a literal; of a datetime with a zone polars makes one by starting its threads."""
+    return pl.lit((time - EPOCH) // timedelta(microseconds=1), dtype=pl.Datetime("us", "UTC"))

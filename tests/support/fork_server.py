@@ -17,11 +17,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-# Without `streams.recording`: what it imports evaluates expressions, and that starts Polars' threads.
 _SHARED = (
     "aiokafka",
     "auditstream.reference.snapshot",
@@ -33,9 +32,11 @@ _SHARED = (
     "rich.pretty",
     "sinks.clickhouse",
     "streams.process",
+    "streams.recording.assembly",
+    "streams.worker",
 )
 _LOST_BY_A_FORK = ("polars-0", "tokio-rt-worker")
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _ANSWER_S = 60.0  # the first one waits for the imports
 
 
@@ -144,12 +145,7 @@ def serve() -> dict[str, Any]:
 
     Does not return in the server itself, which ends with its standard input and kills what it has started.
     """
-    for name in _SHARED:
-        importlib.import_module(name)
-    threads = [file.read_text().strip() for file in Path("/proc/self/task").glob("*/comm")]
-    lost = sorted(set(threads) & set(_LOST_BY_A_FORK))
-    if lost:
-        raise RuntimeError(f"the shared imports start threads that no fork has: {lost}")
+    import_all(_SHARED)
     gc.freeze()  # so that collections in the forked processes do not copy every page
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -183,6 +179,20 @@ def serve() -> dict[str, Any]:
     sys.exit(0)
 
 
+def import_all(modules: Iterable[str]) -> None:
+    """Import what forked processes shall have.
+
+    Raises:
+        RuntimeError: That started threads, which no fork has.
+    """
+    for name in modules:
+        importlib.import_module(name)
+    threads = [file.read_text().strip() for file in Path("/proc/self/task").glob("*/comm")]
+    lost = sorted(set(threads) & set(_LOST_BY_A_FORK))
+    if lost:
+        raise RuntimeError(f"the shared imports start threads that no fork has: {lost}")
+
+
 def _reap(running: set[int]) -> None:
     for pid in list(running):
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -197,7 +207,7 @@ def _say(message: Mapping[str, int]) -> None:
 
 def _settled(order: dict[str, Any], parent: int) -> dict[str, Any]:
     """Give a forked process its session, its streams and its environment."""
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
     os.setsid()
