@@ -1,6 +1,7 @@
 """Tampering with a sealed record: each act is seen, and the finding names the leaf, or the table or file.
 
-The acts are done past the product, by an engine that heeds no grants, to a store of its own for each test.
+The acts are done past the product, by an engine that heeds no grants. Rows are put back after each test;
+one that changes tables has a database of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from tests.support.evidence import (
     places,
     sealed_deployment,
 )
-from tests.support.stores import OpenClient
+from tests.support.stores import FED_TABLES, OpenClient
 
 FIRST, SECOND = LOGS
 HERE = "kafka_partition = 0"
@@ -56,33 +57,56 @@ def blocks() -> dict[LogId, list]:
     return {log: blocks_of(log, size) for log, size in zip(LOGS, SIZES, strict=True)}
 
 
-@pytest.fixture
-def sealed(engine: OpenClient, tmp_path: Path, blocks: dict) -> Iterator[Sealed]:
-    with sealed_deployment(engine, tmp_path, blocks=blocks) as made:
-        report = made.verify()
-        assert report.holds, report.findings
-        assert report.leaves == sum(SIZES)
-        yield made
-
-
 @pytest.fixture(scope="module")
 def untouched(engine: OpenClient, tmp_path_factory: pytest.TempPathFactory, blocks: dict) -> Iterator[Sealed]:
-    """A record that holds, for tests that harm copies of its files."""
+    """A record that holds, for tests that harm copies of its files, or rows that are put back."""
     with sealed_deployment(engine, tmp_path_factory.mktemp("untouched"), blocks=blocks) as made:
+        database = made.store.client.database
+        harm(made, f"CREATE DATABASE {database}_kept")
+        for table in FED_TABLES:
+            harm(made, f"CREATE TABLE {database}_kept.{table} AS {table}")
+            harm(made, f"ALTER TABLE {database}_kept.{table} ATTACH PARTITION ALL FROM {table}")
         yield made
+        harm(made, f"DROP DATABASE {database}_kept")
 
 
 @pytest.fixture
 def published(untouched: Sealed, tmp_path: Path) -> Sealed:
     """The same rows with files, and an auditor's memory, of this test's own; its rows may not be changed."""
     shutil.copytree(untouched.root, tmp_path / "evidence")
+    shutil.copytree(untouched.memory, tmp_path / "seal")
     mine = replace(
-        untouched, root=tmp_path / "evidence", seen=tmp_path / "verified", heads=dict(untouched.heads)
+        untouched,
+        root=tmp_path / "evidence",
+        seen=tmp_path / "verified",
+        memory=tmp_path / "seal",
+        heads=dict(untouched.heads),
     )
-    report = mine.verify()
+    check(mine)
+    return mine
+
+
+@pytest.fixture
+def sealed(published: Sealed) -> Iterator[Sealed]:
+    """The same, and its rows may be changed."""
+    yield published
+    for table in FED_TABLES:
+        kept = f"{published.store.client.database}_kept.{table}"
+        harm(published, f"TRUNCATE TABLE {table}", f"ALTER TABLE {table} ATTACH PARTITION ALL FROM {kept}")
+
+
+@pytest.fixture
+def altered(engine: OpenClient, tmp_path: Path, blocks: dict) -> Iterator[Sealed]:
+    """The same in a database of its own, whose tables may be changed."""
+    with sealed_deployment(engine, tmp_path, blocks=blocks) as made:
+        check(made)
+        yield made
+
+
+def check(record: Sealed) -> None:
+    report = record.verify()
     assert report.holds, report.findings
     assert report.leaves == sum(SIZES)
-    return mine
 
 
 def harm(sealed: Sealed, *statements: str) -> None:
@@ -142,14 +166,14 @@ def test_values_of_two_rows_that_change_places_are_both_named(sealed: Sealed) ->
         f"DELETE FROM events WHERE {HERE} AND leaf_index IN (255, 256) SETTINGS lightweight_deletes_sync = 2",
     ],
 )
-def test_deleted_rows_are_named(sealed: Sealed, statement: str) -> None:
+def test_deleted_rows_are_named(altered: Sealed, statement: str) -> None:
     harm(
-        sealed,
+        altered,
         "ALTER TABLE events MODIFY SETTING lightweight_mutation_projection_mode = 'rebuild'",
         statement,
     )
 
-    report = sealed.verify()
+    report = altered.verify()
 
     assert ("255-256", "missing_row") in places(report)
 
@@ -162,14 +186,14 @@ def test_a_dropped_partition_is_named_as_a_range(sealed: Sealed) -> None:
     assert {("0-599", "missing_row"), ("0-299", "missing_row")} <= set(places(report))
 
 
-def test_a_shortened_lifetime_is_seen_by_the_rows_that_went(sealed: Sealed) -> None:
+def test_a_shortened_lifetime_is_seen_by_the_rows_that_went(altered: Sealed) -> None:
     harm(
-        sealed,
+        altered,
         "ALTER TABLE events MODIFY TTL toDateTime(ingest_day) + INTERVAL 1 DAY SETTINGS mutations_sync = 2",
         "OPTIMIZE TABLE events FINAL",
     )
 
-    assert ("0-599", "missing_row") in places(sealed.verify())
+    assert ("0-599", "missing_row") in places(altered.verify())
 
 
 def test_the_newest_rows_cannot_be_cut_off(sealed: Sealed) -> None:
@@ -179,25 +203,25 @@ def test_the_newest_rows_cannot_be_cut_off(sealed: Sealed) -> None:
 
 
 @pytest.mark.parametrize("swap", ["EXCHANGE TABLES events AND other", "RENAME"])
-def test_a_swapped_table_is_seen(sealed: Sealed, swap: str) -> None:
+def test_a_swapped_table_is_seen(altered: Sealed, swap: str) -> None:
     harm(
-        sealed,
+        altered,
         "CREATE TABLE other AS events",
         f"INSERT INTO other SELECT * EXCEPT (search_text) REPLACE (now64(3) + 60 AS insert_by) FROM events "
         f"WHERE NOT ({HERE} AND leaf_index = 44)",
     )
     if swap == "RENAME":
-        harm(sealed, "RENAME TABLE events TO kept, other TO events")
+        harm(altered, "RENAME TABLE events TO kept, other TO events")
     else:
-        harm(sealed, swap)
+        harm(altered, swap)
 
-    assert ("44", "missing_row") in places(sealed.verify())
+    assert ("44", "missing_row") in places(altered.verify())
 
 
-def test_a_table_made_anew_is_seen(sealed: Sealed) -> None:
-    harm(sealed, "CREATE TABLE empty AS events", "CREATE OR REPLACE TABLE events AS empty")
+def test_a_table_made_anew_is_seen(altered: Sealed) -> None:
+    harm(altered, "CREATE TABLE empty AS events", "CREATE OR REPLACE TABLE events AS empty")
 
-    assert ("0-599", "missing_row") in places(sealed.verify())
+    assert ("0-599", "missing_row") in places(altered.verify())
 
 
 # --- forged rows -----------------------------------------------------------------------------------------
@@ -321,10 +345,10 @@ def test_an_edited_rollup_is_named(sealed: Sealed, statement: str, table: str) -
         ("ALTER TABLE findings MODIFY TTL toDateTime(recorded_at) + INTERVAL 1 DAY", "findings"),
     ],
 )
-def test_a_changed_definition_is_named(sealed: Sealed, statement: str, name: str) -> None:
-    harm(sealed, statement)
+def test_a_changed_definition_is_named(altered: Sealed, statement: str, name: str) -> None:
+    harm(altered, statement)
 
-    assert [(each.log, each.what) for each in sealed.verify().findings] == [(name, "definition")]
+    assert [(each.log, each.what) for each in altered.verify().findings] == [(name, "definition")]
 
 
 # --- files -----------------------------------------------------------------------------------------------
