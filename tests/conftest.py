@@ -18,6 +18,7 @@ from auditstream.embedded.jvm_kafka import RunningKafka, start_kafka
 from tests.support import brokers, parts
 from tests.support.brokers import Broker
 from tests.support.fork_server import ForkServer
+from tests.support.forked_programs import ForkedPrograms
 from tests.support.shared_broker import shared
 
 _CHOICE = pytest.StashKey[brokers.Choice]()
@@ -150,6 +151,13 @@ def own_kafka(tmp_path: Path) -> Iterator[RunningKafka]:
 def fork_server() -> Iterator[ForkServer]:
     """What starts workers without their imports; started once."""
     with ForkServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedPrograms]:
+    """The product's programs without their imports; what forks them is started once."""
+    with ForkedPrograms(tmp_path_factory.mktemp("programs")) as running:
         yield running
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from auditstream.embedded.registry import start_registry
 from sinks.clients import http_client
 from tests.support.engines import settings_of
 from tests.support.evidence import LOGS, Sealed, policy_text, sealed_deployment, vkeys
+from tests.support.forked_programs import ForkedPrograms
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "audit.md").read_text(encoding="utf-8")
@@ -60,21 +59,14 @@ class Auditor:
 
 
 @pytest.fixture(scope="module")
-def auditor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditor]:
+def auditor(programs: ForkedPrograms, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditor]:
     """A sealed record behind a store and a registry, and an auditor's folder."""
     base = tmp_path_factory.mktemp("audit")
-    folder, programs = base / "folder", base / "bin"
+    folder, commands = base / "folder", base / "bin"
     folder.mkdir()
-    programs.mkdir()
-    for name, module in (
-        ("auditstream", "auditstream.cli.main"),
-        ("auditstream-verify", "auditstream_verify.command"),
-    ):
-        file = programs / name
-        folders = [str(ROOT), str(ROOT / "verify")]
-        code = f"import sys; sys.path[:0] = {folders!r}; from {module} import main; main()"
-        file.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -c {shlex.quote(code)} "$@"\n')
-        file.chmod(0o755)
+    commands.mkdir()
+    programs.write("auditstream", "auditstream.cli.main", folder=commands)
+    programs.write("auditstream-verify", "auditstream_verify.command", folder=commands)
     with start_clickhouse(base / "clickhouse") as running, start_registry(base / "registry") as registry:
         settings = {"AUDITSTREAM_REGISTRY__URL": registry.url}
         # There is no Kafka here to tell of readings.
@@ -97,7 +89,7 @@ def auditor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditor]:
             settings["AUDITSTREAM_EVIDENCE__DEPLOYMENT"] = "test"
             (folder / "vkeys.txt").write_bytes(vkeys().to_bytes())
             (folder / "policy.txt").write_bytes(policy_text())
-            path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+            path = f"{commands}{os.pathsep}{os.environ['PATH']}"
             yield Auditor(sealed, folder, os.environ | settings | {"PATH": path})
 
 

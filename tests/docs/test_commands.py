@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from auditstream.cli.main import run
 from tests.support.arguments import command_of
 from tests.support.commands import Command, started
+from tests.support.forked_programs import ForkedPrograms
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -93,25 +93,21 @@ def test_a_command_named_in_the_text_exists(page: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+def demo(programs: ForkedPrograms, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     """A demonstration that has recorded its hour."""
     folder = tmp_path_factory.mktemp("demo")
-    with started("demo", "--broker", "embedded", data_dir=folder / "data") as command:
+    with started("demo", "--broker", "embedded", data_dir=folder / "data", programs=programs) as command:
         command.wait_for("Ctrl-C ends it", within_s=180)
         yield command
 
 
 @pytest.fixture(scope="module")
-def shell(demo: Command, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def shell(
+    demo: Command, programs: ForkedPrograms, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """An environment in which `auditstream` is this repository's, as it answers on a terminal."""
     folder = tmp_path_factory.mktemp("bin")
-    program = folder / "auditstream"
-    program.write_text(
-        "#!/bin/sh\n"
-        f"exec {shlex.quote(sys.executable)} -P -c 'from auditstream.cli.main import main; main()'"
-        ' --output table "$@"\n'
-    )
-    program.chmod(0o755)
+    programs.write("auditstream", "auditstream.cli.main", "--output", "table", folder=folder)
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     return os.environ | {"PATH": path, "AUDITSTREAM_DATA_DIR": str(demo.data_dir)}
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from auditstream.query.reader import open_reader
 from auditstream.reference.documents import Reading
 from auditstream.reference.owners import Tenant
 from tests.support.commands import started
+from tests.support.forked_programs import ForkedPrograms
 from tests.support.protected import said, send, settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -61,14 +60,13 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path, programs: ForkedPrograms) -> Iterator[Desk]:
     """A deployment that has recorded sealed events of the page's person."""
-    program = tmp_path / "auditstream"
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from auditstream.cli.main import main; main()"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -c {shlex.quote(code)} "$@"\n')
-    program.chmod(0o755)
+    programs.write("auditstream", "auditstream.cli.main", folder=tmp_path)
     with ExitStack() as stack:
-        up = stack.enter_context(started("up", "--broker", "embedded", data_dir=tmp_path / "data"))
+        up = stack.enter_context(
+            started("up", "--broker", "embedded", data_dir=tmp_path / "data", programs=programs)
+        )
         up.wait_ready()
         settings = settings_of(up.data_dir)
         reader = stack.enter_context(closing(open_reader(settings.clickhouse)))

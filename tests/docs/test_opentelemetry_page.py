@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.commands import started
 from tests.support.fake_openai import CHAT_USAGE, SERVED_MODEL, fake_openai
+from tests.support.forked_programs import ForkedPrograms
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "opentelemetry.md").read_text(encoding="utf-8")
@@ -27,28 +28,24 @@ APPLICATION = re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL)
 pytestmark = pytest.mark.timeout(300)
 
 
-def _program(folder: Path, name: str, code: str) -> None:
-    file = folder / name
-    file.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {code} "$@"\n')
-    file.chmod(0o755)
-
-
-def test_an_application_s_call_is_a_priced_row_as_the_page_says(tmp_path: Path) -> None:
+def test_an_application_s_call_is_a_priced_row_as_the_page_says(
+    programs: ForkedPrograms, tmp_path: Path
+) -> None:
     (application,) = APPLICATION
     (tmp_path / "app.py").write_text(re.sub(r"^ {3}", "", application, flags=re.MULTILINE))
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from auditstream.cli.main import main; main()"
-    _program(programs, "auditstream", f"-P -c {shlex.quote(code)}")
-    _program(programs, "python3", "")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    programs.write("auditstream", "auditstream.cli.main", folder=folder)
+    (folder / "python3").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    (folder / "python3").chmod(0o755)
     *settings, run, look = LINES
     with (
-        started("up", "--broker", "embedded", data_dir=tmp_path / ".auditstream") as up,
+        started("up", "--broker", "embedded", data_dir=tmp_path / ".auditstream", programs=programs) as up,
         fake_openai() as provider_url,
     ):
         up.wait_ready()
         environment = os.environ | {
-            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
             "OPENAI_BASE_URL": provider_url,
             "OPENAI_API_KEY": "sk-none",
         }

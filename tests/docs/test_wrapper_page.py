@@ -6,9 +6,7 @@ import csv
 import json
 import os
 import re
-import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import Command, started
+from tests.support.forked_programs import ForkedPrograms
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "wrapper-report.md").read_text(encoding="utf-8")
@@ -51,26 +50,22 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    with started("up", "--broker", "embedded", data_dir=tmp_path_factory.mktemp("up") / "data") as command:
+def deployment(programs: ForkedPrograms, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    folder = tmp_path_factory.mktemp("up") / "data"
+    with started("up", "--broker", "embedded", data_dir=folder, programs=programs) as command:
         command.wait_ready(within_s=120)
         yield command
 
 
 @pytest.fixture(scope="module")
-def shell(deployment: Command, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+def shell(deployment: Command, programs: ForkedPrograms, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     folder = tmp_path_factory.mktemp("page")
-    program = folder / "auditstream"
-    program.write_text(
-        "#!/bin/sh\n"
-        f"exec {shlex.quote(sys.executable)} -P -c 'from auditstream.cli.main import main; main()' \"$@\"\n"
-    )
-    program.chmod(0o755)
+    programs.write("auditstream", "auditstream.cli.main", folder=folder)
     for name, content in FILES.items():
         (folder / name).write_text(content)
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "AUDITSTREAM_DATA_DIR": str(deployment.data_dir)}
-    return Shell(folder, environment | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'sdk'}"})
+    return Shell(folder, environment)
 
 
 @pytest.fixture(scope="module")

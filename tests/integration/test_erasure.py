@@ -28,6 +28,7 @@ from auditstream.query.reader import Reader, open_reader
 from auditstream_sdk.sealing import Sealer
 from tests.support.command_line import Run, command_line
 from tests.support.commands import Command, started
+from tests.support.forked_programs import ForkedPrograms
 from tests.support.protected import SEALED, said, send, settings_of
 
 PROMPT = "My diagnosis is on page 7"
@@ -80,11 +81,16 @@ class Scene:
 
 @pytest.fixture
 def scene(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    programs: ForkedPrograms,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Scene]:
     command = command_line(monkeypatch, erase, unseal, verify, prove)
     with ExitStack() as stack:
-        up = stack.enter_context(started("up", "--broker", "embedded", data_dir=tmp_path / "data"))
+        up = stack.enter_context(
+            started("up", "--broker", "embedded", data_dir=tmp_path / "data", programs=programs)
+        )
         up.wait_ready()
         settings = settings_of(up.data_dir)
         reader = stack.enter_context(closing(open_reader(settings.clickhouse)))

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.support.forked_programs import ForkedPrograms
 
 # The first line ends the command with the test run, however that ends (PR_SET_PDEATHSIG).
 _PROGRAM = """
@@ -30,12 +32,14 @@ class Command:
         data_dir: Its data directory.
     """
 
-    def __init__(self, arguments: list[str], data_dir: Path, log: Path) -> None:
+    def __init__(
+        self, arguments: list[str], data_dir: Path, log: Path, program: Sequence[str] = COMMAND
+    ) -> None:
         self.data_dir = data_dir
         self._log = log
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [*COMMAND, "--data-dir", str(data_dir), *arguments],
+                [*program, "--data-dir", str(data_dir), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -73,10 +77,16 @@ class Command:
 
 
 @contextmanager
-def started(*arguments: str, data_dir: Path) -> Iterator[Command]:
-    """Run a command for the length of the block; neither it nor a child of it outlives the block."""
+def started(*arguments: str, data_dir: Path, programs: ForkedPrograms | None = None) -> Iterator[Command]:
+    """Run a command for the length of the block; neither it nor a child of it outlives the block.
+
+    Args:
+        arguments: Of the command line.
+        data_dir: Its data directory.
+        programs: What forks it, and what it starts, without their imports; a process of its own when None.
+    """
     data_dir.parent.mkdir(parents=True, exist_ok=True)
-    command = Command(list(arguments), data_dir, data_dir.with_suffix(".log"))
+    command = Command(list(arguments), data_dir, data_dir.with_suffix(".log"), program_of(programs))
     try:
         yield command
     finally:
@@ -108,10 +118,17 @@ def survivors(processes: set[psutil.Process], *, within_s: float) -> list[psutil
     return alive
 
 
-def ran(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def program_of(programs: ForkedPrograms | None) -> Sequence[str]:
+    """Return what a command line begins with."""
+    return COMMAND if programs is None else (programs.auditstream,)
+
+
+def ran(
+    *arguments: str, data_dir: Path, programs: ForkedPrograms | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; see `started`."""
     return subprocess.run(
-        [*COMMAND, "--data-dir", str(data_dir), *arguments],
+        [*program_of(programs), "--data-dir", str(data_dir), *arguments],
         capture_output=True,
         text=True,
         timeout=60,

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.commands import started
 from tests.support.fake_openai import fake_openai
+from tests.support.forked_programs import ForkedPrograms
 
 ROOT = Path(__file__).parents[3]
 CHAT_COST = "0.00512"
@@ -49,10 +50,12 @@ def run(instrumentation: str, service: str, provider_url: str, runtime: dict[str
     subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=100)
 
 
-def test_every_call_is_one_priced_row_and_two_reports_of_it_cost_once(tmp_path: Path) -> None:
+def test_every_call_is_one_priced_row_and_two_reports_of_it_cost_once(
+    programs: ForkedPrograms, tmp_path: Path
+) -> None:
     names = ("openai-v2", "openllmetry", "openinference")
     runs = [*((name, name) for name in names), ("openllmetry+openinference", "both")]
-    with started("up", "--broker", "embedded", data_dir=tmp_path / "data") as up:
+    with started("up", "--broker", "embedded", data_dir=tmp_path / "data", programs=programs) as up:
         runtime = up.wait_ready()
         for instrumentation, service in runs:
             with fake_openai(f"-{service}") as provider_url:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,12 @@ import pytest
 
 from auditstream.core.ids import uuid7
 from tests.support.commands import Command, ran, started
+from tests.support.forked_programs import ForkedPrograms
 
 pytestmark = pytest.mark.timeout(300)
 REVOKED_WITHIN_S = 5.0
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -41,29 +47,30 @@ def posted(url: str, key: str, *events: dict[str, Any]) -> tuple[int, dict[str, 
         return error.code, json.load(error)
 
 
-def rows(up: Command, sql: str) -> list[dict[str, Any]]:
-    done = ran("sql", sql, "--output", "json", data_dir=up.data_dir)
+def rows(run: Run, sql: str) -> list[dict[str, Any]]:
+    done = run("sql", sql, "--output", "json")
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
 
 
-def await_rows(up: Command, sql: str, count: int) -> list[dict[str, Any]]:
+def await_rows(up: Command, run: Run, sql: str, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def there() -> bool:
         nonlocal found
-        found = rows(up, sql)
+        found = rows(run, sql)
         return len(found) >= count
 
     up.wait_until(there, within_s=60, what=f"{count} rows of {sql}")
     return found
 
 
-def test_events_come_through_the_gateway_into_the_store(tmp_path: Path) -> None:
+def test_events_come_through_the_gateway_into_the_store(programs: ForkedPrograms, tmp_path: Path) -> None:
     """One test, because a start takes seconds."""
-    with started("up", "--broker", "embedded", data_dir=tmp_path / "data") as up:
+    with started("up", "--broker", "embedded", data_dir=tmp_path / "data", programs=programs) as up:
         runtime = up.wait_ready()
+        run = partial(ran, data_dir=up.data_dir, programs=programs)
         url, key = runtime["gateway_url"], runtime["gateway_key"]
 
         first = event()
@@ -72,6 +79,7 @@ def test_events_come_through_the_gateway_into_the_store(tmp_path: Path) -> None:
         receipt = told["receipts"][0]
         (row,) = await_rows(
             up,
+            run,
             "SELECT tenant_id, credential_id, kafka_offset, lower(hex(SHA256(raw))) AS value_sha256 "
             f"FROM events WHERE event_id = '{first['event_id']}'",
             1,
@@ -79,38 +87,36 @@ def test_events_come_through_the_gateway_into_the_store(tmp_path: Path) -> None:
         assert (row["tenant_id"], row["value_sha256"]) == ("default", receipt["value_sha256"])
         assert int(row["kafka_offset"]) == receipt["offset"]
 
-        made = ran("keys", "create", "--tenant", "default", "--name", "ci", data_dir=up.data_dir)
+        made = run("keys", "create", "--tenant", "default", "--name", "ci")
         assert made.returncode == 0, made.stderr
         second = json.loads(made.stdout)
         until = time.monotonic() + REVOKED_WITHIN_S
         while posted(url, second["key"], event())[0] != 202:
             assert time.monotonic() < until, "a new key counts within seconds"
-        listed = ran("keys", "list", data_dir=up.data_dir).stdout
+        listed = run("keys", "list").stdout
         assert second["credential_id"] in listed
         assert second["key"] not in listed
-        assert ran("keys", "revoke", second["credential_id"], data_dir=up.data_dir).returncode == 0
+        assert run("keys", "revoke", second["credential_id"]).returncode == 0
         until = time.monotonic() + REVOKED_WITHIN_S
         while posted(url, second["key"], event())[0] != 401:
             assert time.monotonic() < until, "a revoked key counts for seconds at most"
-        told_of = await_rows(up, "SELECT outcome FROM events WHERE event_type = 'ai.key.lifecycle'", 2)
+        told_of = await_rows(up, run, "SELECT outcome FROM events WHERE event_type = 'ai.key.lifecycle'", 2)
         assert len(told_of) == 2
-        assert ran("keys", "revoke", "nobody", data_dir=up.data_dir).returncode == 4
-        assert ran("keys", "create", "--tenant", "nobody", data_dir=up.data_dir).returncode == 4
+        assert run("keys", "revoke", "nobody").returncode == 4
+        assert run("keys", "create", "--tenant", "nobody").returncode == 4
 
         lines = [event() for _ in range(1_200)]
         file = tmp_path / "events.jsonl"
         file.write_text("".join(json.dumps(each) + "\n" for each in [*lines, event(severity=9)]))
-        emitted = ran("emit", "--via", "gateway", "--file", str(file), data_dir=up.data_dir)
+        emitted = run("emit", "--via", "gateway", "--file", str(file))
         assert emitted.returncode == 7, emitted.stderr
         summary = json.loads(emitted.stdout)
         assert (summary["read"], summary["produced"], summary["refused"]) == (1_201, 1_200, 1)
         cloud = {"specversion": "1.0", "id": "o-1", "source": "svc://shop", "type": "com.example.order.v1"}
         file.write_text(json.dumps(cloud) + "\n")
-        emitted = ran(
-            "emit", "--via", "gateway", "--format", "cloudevents", "--file", str(file), data_dir=up.data_dir
-        )
+        emitted = run("emit", "--via", "gateway", "--format", "cloudevents", "--file", str(file))
         assert emitted.returncode == 0, emitted.stderr
-        await_rows(up, "SELECT event_id FROM events WHERE event_type = 'com.example.order.v1'", 1)
+        await_rows(up, run, "SELECT event_id FROM events WHERE event_type = 'com.example.order.v1'", 1)
 
         log = (up.data_dir / "gateway.log").read_text()
         assert key not in log
