@@ -1,4 +1,4 @@
-"""`python -m benchmarks.detection`: what `rate.shape` scores on public sets; with `--tries`, others too."""
+"""`python -m benchmarks.detection`: scores of `rate.shape` on public sets; `--tries`: of what was tried."""
 
 from __future__ import annotations
 
