@@ -8,12 +8,9 @@ from numpy.typing import NDArray
 from auditstream.detection.blocks import ArrayBlock
 from auditstream.detection.detector import Column, Keys
 
-_CAP = 1.5
-"""Share of its threshold at which an opinion counts no further: one that shouts is still one of two."""
-
 _BAR = 1.1
-"""Mean of the two strongest from which on they agree. On the public data it does better than the lesser of
-the two (a vote), for a strong opinion carries one that just falls short; it needs a higher bar than 1."""
+"""Share of its threshold from which on an opinion counts: six of them agree by chance more often than the
+five that the thresholds were chosen for."""
 
 
 class Agreement(ArrayBlock):
@@ -21,20 +18,24 @@ class Agreement(ArrayBlock):
 
     ARRAYS = ("_before",)
 
-    def __init__(self, opinions: int) -> None:
-        """Begin without keys; `opinions` is how many there are."""
+    def __init__(self, opinions: int, bar: float = _BAR) -> None:
+        """Begin without keys.
+
+        Args:
+            opinions: How many there are.
+            bar: Share of its threshold from which on one counts.
+        """
+        self._bar = bar
         self._before: NDArray[np.float32] = np.zeros((0, opinions), np.float32)
 
     def level(self, keys: Keys, shares: NDArray[np.float64]) -> Column:
-        """Return how far keys agree: from 1 on they do.
+        """Return how far keys agree, which is the second strongest opinion: from 1 on they do.
 
         Args:
             keys: Each at most once.
             shares: Score of each opinion as a share of its threshold; a row a key.
         """
-        shares = np.minimum(shares, _CAP)
         recent = np.maximum(shares, self._before[keys])
         self._before[keys] = shares
-        two = np.partition(recent, recent.shape[1] - 2, axis=1)[:, -2:]
-        level: Column = two.mean(axis=1) / _BAR
+        level: Column = np.partition(recent, recent.shape[1] - 2, axis=1)[:, -2] / self._bar
         return level

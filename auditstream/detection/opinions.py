@@ -23,7 +23,7 @@ from auditstream.detection.several_histograms import SeveralHistograms
 from auditstream.detection.sightings import Sightings
 
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
-    {"deviation": 9.0, "difference": 2.7, "distance": 2.7, "smoothed": 2.3, "hour": 2.6}
+    {"deviation": 10.0, "value": 2.4, "difference": 2.7, "distance": 2.7, "smoothed": 2.3, "hour": 2.6}
 )
 """Score at which each opinion finds a value odd: standard deviations for the first, else minus the decimal
 logarithm of a tail probability. The smoothed level moves little, so less of it is odd already."""
@@ -33,7 +33,7 @@ _DEVIATION_HALF_LIFE = float(np.log(2) / -np.log(0.99))
 
 _CLIP = 20.0
 """Deviations beyond which a value counts as being there: one absurd value does not blind for a day. At 5 what
-is merely bursty is odd for ever, which costs more than the blindness (docs/explanation/detectors.md)."""
+is merely bursty stays odd, which costs more than the blindness (docs/explanation/detectors.md)."""
 
 _DECAY = 0.9995
 """What is left of a value in a histogram after five minutes: half after 4.8 days, 2,000 values in all."""
@@ -56,8 +56,7 @@ class Opinions(Blocks):
 
         Args:
             pace: How fast buckets follow each other.
-            thresholds: Score at which each opinion finds a value odd, `deviation` first; `value`, the value
-                by its own tail, may be among them.
+            thresholds: Score at which each opinion finds a value odd, `deviation` first; some may lack.
             tails_go_on: Whether tails go on beyond what was seen.
         """
         self._thresholds = np.array([*thresholds.values()])

@@ -45,10 +45,11 @@ class SeveralHistograms:
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays by name, a row a key."""
-        return {
-            name: each.reshape(-1, self._numbers, *each.shape[1:])
-            for name, each in self._histogram.state().items()
-        }
+        kept = {}
+        for name, each in self._histogram.state().items():
+            whole = len(each) - len(each) % self._numbers  # the last rows may be too few for a key
+            kept[name] = each[:whole].reshape(-1, self._numbers, *each.shape[1:])
+        return kept
 
     def restore(self, state: Arrays) -> None:
         """Take over what `state` returned; of other numbers or bins it is left out."""

@@ -22,6 +22,9 @@ TABLE: Mapping[str, float] = {"deviation": 6.0, "value": 2.4, "difference": 2.7,
 """Opinions and thresholds of the 2-of-5 vote that the design measured."""
 
 
+_SIX: Mapping[str, float] = {**THRESHOLDS, "deviation": TABLE["deviation"]}
+
+
 def production(series: Sequence[LabelledSeries], step: int) -> Sequence[Alerts]:
     """Return the alerts of `rate.shape` as it runs."""
     return [each.alerts for each in played([Series(each.minutes, each.values) for each in series], step)]
@@ -33,7 +36,7 @@ class Try:
 
     Attributes:
         thresholds: The opinions and their thresholds.
-        is_vote: Whether the second strongest decides, in the same or the bucket before; else the mean of two.
+        bar: Share of its threshold from which on an opinion counts.
         tails_go_on: Whether tails go on beyond what was seen.
         warm_up: Buckets before anything is said; None for 1,000 minutes of values and 30 buckets.
         follows_time: Whether memories and silences are spans of time in buckets finer than five minutes.
@@ -41,7 +44,7 @@ class Try:
     """
 
     thresholds: Mapping[str, float] = field(default_factory=lambda: THRESHOLDS)
-    is_vote: bool = False
+    bar: float = 1.1
     tails_go_on: bool = True
     warm_up: int | None = None
     follows_time: bool = True
@@ -52,23 +55,18 @@ class Try:
         # Hours of the day are counted by the true length of a bucket, silences by what is asked for.
         pace = Pace(step if self.follows_time else max(step, BUCKET))
         opinions, rearm = Opinions(pace, self.thresholds, tails_go_on=self.tails_go_on), Rearm(pace)
-        agreement = Agreement(len(self.thresholds))
+        agreement = Agreement(len(self.thresholds), self.bar)
         for block in (opinions, rearm, agreement):
             block.reserve(len(series))
         warm_up = self.warm_up if self.warm_up is not None else max(30, 1_000 / step)
         last = np.zeros(len(series), np.int64)
-        before = np.zeros((len(series), len(self.thresholds)))
         found = [np.zeros(len(each.values), np.bool_) for each in series]
         for tick, keys, rows in by_tick([Series(each.minutes, each.values) for each in series], step):
             values = np.array([series[key].values[row] for key, row in zip(keys, rows, strict=True)])
             is_warm = opinions.sightings.count[keys] >= warm_up
             lesson = np.where(rearm.waits(keys), self.lesson, 1.0)
             shares = opinions.observe(keys, values, tick, tick * step, lesson)
-            if self.is_vote:
-                levels = np.sort(np.maximum(shares, before[keys]), axis=1)[:, -2]
-                before[keys] = shares
-            else:
-                levels = agreement.level(keys, shares)
+            levels = agreement.level(keys, shares)
             elapsed = np.where(last[keys] > 0, tick - last[keys], 1).astype(np.float64)
             last[keys] = tick
             alerts = rearm.alerts(keys, np.where(is_warm, levels, 0.0), elapsed)
@@ -77,27 +75,18 @@ class Try:
         return found
 
 
-VOTE = Try(TABLE, is_vote=True, tails_go_on=False, warm_up=200, follows_time=False, lesson=1.0)
+VOTE = Try(TABLE, bar=1.0, tails_go_on=False, warm_up=200, follows_time=False, lesson=1.0)
+_NEXT = replace(VOTE, follows_time=True, tails_go_on=True, warm_up=None)
 
 TRIES: Mapping[str, Try] = {
-    "the table's 2-of-5 vote, recomputed": VOTE,
-    "the same, silences and memories in time": replace(VOTE, follows_time=True),
-    "and tails that go on, judged from 1,000 minutes": replace(
-        VOTE, follows_time=True, tails_go_on=True, warm_up=None
+    "2-of-5 vote of the table, recomputed": VOTE,
+    "and tails that go on, judged from 1,000 minutes": _NEXT,
+    "and the distance beside the value: 2 of 6": replace(_NEXT, thresholds=_SIX),
+    "and a bar of 1.1": replace(_NEXT, thresholds=_SIX, bar=1.1),
+    "and a tenth of a lesson during an episode": replace(_NEXT, thresholds=_SIX, bar=1.1, lesson=IN_EPISODE),
+    "production without tails that go on": Try(tails_go_on=False),
+    "production without the distance": Try(
+        thresholds={n: t for n, t in THRESHOLDS.items() if n != "distance"}
     ),
-    "and the distance in place of the value": replace(
-        VOTE,
-        thresholds={**THRESHOLDS, "deviation": 6.0},
-        follows_time=True,
-        tails_go_on=True,
-        warm_up=None,
-    ),
-    "and the mean of the two strongest": Try(thresholds={**THRESHOLDS, "deviation": 6.0}, lesson=1.0),
-    "and a tenth of a lesson during an episode": Try(thresholds={**THRESHOLDS, "deviation": 6.0}),
-    "production, without tails that go on": Try(tails_go_on=False),
-    "production, with the value in place of the distance": Try(
-        thresholds={**TABLE, "deviation": THRESHOLDS["deviation"]}
-    ),
-    "production, as a vote": Try(is_vote=True),
     "production, silences and memories in buckets": Try(follows_time=False),
 }
