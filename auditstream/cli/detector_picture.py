@@ -22,6 +22,9 @@ _TIME_STEPS = (
 _TICKS = 9
 """Marks of time at most: a date takes a hundred points."""
 
+_HALF_A_DATE = 40
+"""Room of half a date: one that would stick out to the right ends there."""
+
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#333}.title{font-size:15px;font-weight:600}"
     ".grid{stroke:#e4e4e4}.frame{fill:none;stroke:#bbb}.line{fill:none;stroke-width:1.2}"
@@ -123,7 +126,9 @@ def _times(across: _Scale) -> Iterator[str]:
         x = across(time)
         text = datetime.fromtimestamp(time, UTC).strftime(shape)
         yield f'<path class="grid" d="M{x:.1f} {_PANELS[0][0]}V{sum(_PANELS[1])}"/>'
-        yield f'<text x="{x:.1f}" y="{sum(_PANELS[1]) + 20}" text-anchor="middle">{text}</text>'
+        anchor = "middle" if x < _WIDTH - _HALF_A_DATE else "end"
+        place = min(x, _WIDTH - 4)
+        yield f'<text x="{place:.1f}" y="{sum(_PANELS[1]) + 20}" text-anchor="{anchor}">{text}</text>'
 
 
 def _numbers(up: _Scale, name: str) -> Iterator[str]:
