@@ -87,6 +87,7 @@ class UsageDelta(TopicRecord):
     tenant_id: str
     watermark: datetime
     reference_revision: int = 0
+    recorded_from: datetime = EPOCH
     recorded_until: datetime = EPOCH
     entities: tuple[UsageEntity, ...] = ()
     lines: tuple[UsageLine, ...] = ()

@@ -33,6 +33,7 @@ log = get_logger(__name__)
 _MOST_AT_ONCE = 500
 _WAIT_S = 0.2  # how soon the agent notices that it is to end
 _ANSWER_S = 10.0
+_SNAPSHOT_FACTOR = 30.0  # snapshots of very many keys take a thirtieth of the time at most
 _MUTES_S = 1.0  # how soon a mute holds
 _MOST_QUEUED_KBYTES = 16 * 1024
 """Messages that librdkafka fetches ahead, of a partition's backlog."""
@@ -130,7 +131,6 @@ class DetectAgent:
 
     def step(self) -> None:
         """Take in what came, make its findings known, and keep snapshots when it is time."""
-        begun_s = time.monotonic()
         messages = self._consumer.consume(_MOST_AT_ONCE, _WAIT_S)
         came_s = time.monotonic()
         if came_s >= self._mutes_at_s:
@@ -140,10 +140,12 @@ class DetectAgent:
             self._services.tell(findings)
             self._services.metrics.count("auditstream_detected_findings_total", len(findings))
             self._services.metrics.observe("auditstream_detection_seconds", time.monotonic() - came_s)
-        if begun_s >= self._snapshot_at_s:
+        if (begun_s := time.monotonic()) >= self._snapshot_at_s:
             self._keep(self._parts)
             self._count()
-            self._snapshot_at_s = time.monotonic() + self._services.snapshot_s
+            now_s = time.monotonic()
+            pause_s = max(self._services.snapshot_s, _SNAPSHOT_FACTOR * (now_s - begun_s))
+            self._snapshot_at_s = now_s + pause_s
 
     def close(self) -> None:
         """Keep snapshots, and leave the group."""

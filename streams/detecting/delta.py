@@ -30,7 +30,10 @@ COUNTS = (
     "paced_tokens", "spend",
 )  # fmt: skip
 SKETCH = {"bins": pl.List(pl.Int32), "bin_counts": pl.List(pl.Int64)}
-ROW: dict[str, Any] = {**NAMES, **dict.fromkeys(COUNTS, pl.Int64), **SKETCH}
+SINCE = "since"
+"""Broker time of the first record of a row's segment: what decides whether it came in time."""
+
+ROW: dict[str, Any] = {SINCE: pl.Int64, **NAMES, **dict.fromkeys(COUNTS, pl.Int64), **SKETCH}
 """Columns of rows: what detection keeps of a line, its minute aside."""
 
 _MOST = 2**62
@@ -53,6 +56,7 @@ class Delta:
         part: Which of the segment's messages for the tenant.
         tenant_id: The tenant; empty in a heartbeat.
         watermark_us: Highest event time.
+        recorded_from_us: Broker time of the segment's first record.
         recorded_until_us: Broker time up to which the log is recorded.
         written_us: When Kafka got the message.
         is_heartbeat: Whether it is one.
@@ -64,6 +68,7 @@ class Delta:
     part: int
     tenant_id: str
     watermark_us: int
+    recorded_from_us: int
     recorded_until_us: int
     written_us: int
     is_heartbeat: bool = False
@@ -103,15 +108,16 @@ class DeltaReader:
 def delta_of(datum: dict[str, Any], written_us: int) -> Delta:
     """Return the delta that a datum is; its times are whole microseconds, its decimals unscaled bytes."""
     rows: dict[int, list[Row]] = {}
-    tenant = datum["tenant_id"]
+    tenant, since_us = datum["tenant_id"], datum["recorded_from"]
     for line in datum["lines"]:
-        rows.setdefault(line["minute"] // MINUTE_US, []).append(_row(tenant, line))
+        rows.setdefault(line["minute"] // MINUTE_US, []).append(_row(since_us, tenant, line))
     return Delta(
         log_id=datum["log_id"],
         index=datum["segment_index"],
         part=datum["part"],
         tenant_id=tenant,
         watermark_us=datum["watermark"],
+        recorded_from_us=datum["recorded_from"],
         recorded_until_us=datum["recorded_until"],
         written_us=written_us,
         is_heartbeat=not datum["segment_id"],
@@ -124,11 +130,12 @@ def frame_of(rows: Iterable[Row]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=ROW, orient="row")
 
 
-def _row(tenant: str, line: dict[str, Any]) -> Row:
+def _row(since_us: int, tenant: str, line: dict[str, Any]) -> Row:
     costs = line["costs"]
     spend = int.from_bytes(costs[0]["effective"], "big", signed=True) // _FROM_PICO if costs else 0
     events = line["events"]
     return (
+        since_us,
         tenant,
         line["project_id"],
         line["credential_id"],

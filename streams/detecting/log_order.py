@@ -26,7 +26,7 @@ class _Newest:
 
 
 class LogOrder:
-    """Lets each delta through once, and moves event time by finished segments.
+    """Lets each delta through once, and tells event time of finished segments.
 
     Args:
         time: Event time of the partition.
@@ -46,7 +46,7 @@ class LogOrder:
             newest.watermark_us = newest.recorded_until_us = NEVER
         if delta.is_heartbeat:
             # What it says of the end of the log was true when it was said, whenever it comes.
-            self._time.rest(delta.log_id, delta.recorded_until_us)
+            self._time.record(delta.log_id, delta.recorded_until_us)
             return False
         if delta.index < newest.index or (delta.tenant_id, delta.part) in newest.seen:
             return False

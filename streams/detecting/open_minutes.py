@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import polars as pl
 
-from streams.detecting.delta import COUNTS, NAMES, ROW, SKETCH, Row, frame_of
+from streams.detecting.delta import COUNTS, NAMES, ROW, SINCE, SKETCH, Row, frame_of
 
 _MANY = 20_000
 """Rows of one minute that are added up before it closes: many segments bring the same keys."""
@@ -27,10 +27,18 @@ class OpenMinutes:
         if len(waiting) >= _MANY:
             self._sum_up(minute)
 
-    def take(self, minute: int) -> pl.DataFrame:
-        """Return what a minute has, one row a key, sorted, and forget it."""
+    def take(self, minute: int, until_us: int) -> tuple[pl.DataFrame, int]:
+        """Return what a minute has, one row a key, sorted, and how many events came too late; forget both.
+
+        Args:
+            minute: The minute.
+            until_us: Broker time after which a segment begins too late.
+        """
         self._sum_up(minute)
-        return self._summed.pop(minute)
+        rows = self._summed.pop(minute)
+        in_time = rows.filter(pl.col(SINCE) <= until_us)
+        late = rows.filter(pl.col(SINCE) > until_us).select(pl.col("events").sum()).item()
+        return summed(in_time, list(NAMES)), int(late)
 
     def minutes(self) -> list[int]:
         """Return the minutes that have rows, ascending."""
@@ -65,7 +73,7 @@ class OpenMinutes:
         frames = [self._summed[minute]] if minute in self._summed else []
         if waiting := self._rows.pop(minute, None):
             frames.append(frame_of(waiting))
-        self._summed[minute] = summed(pl.concat(frames), list(NAMES))
+        self._summed[minute] = summed(pl.concat(frames), [SINCE, *NAMES])
 
 
 def summed(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from auditstream.detection.suppression import Suppression
 from auditstream.detection.surroundings import Evidence, Subject
 from schemas.records.detection import Finding
 from streams.detecting.delta import MINUTE_US, ROW, Delta
-from streams.detecting.event_time import GRACE_US, NEVER, EventTime
+from streams.detecting.event_time import NEVER, EventTime
 from streams.detecting.keys import KeyTable
 from streams.detecting.log_order import LogOrder
 from streams.detecting.open_minutes import OpenMinutes
@@ -173,15 +173,12 @@ class PartitionDetection:
                 detector.restore(_under(_place(detector), state.arrays))
 
     def _add(self, delta: Delta) -> None:
-        watermark_us = self._time.watermark_of(delta.log_id)
-        # A log's own order decides what of it is late, so that others that lag behind change nothing.
         closed = -math.inf if self._closed is None else self._closed
-        first = max((watermark_us - GRACE_US) // MINUTE_US, closed + 1)
         last = delta.recorded_until_us // MINUTE_US + _MOST_AHEAD
         for minute, rows in delta.rows.items():
-            if first <= minute <= last:
+            if closed < minute <= last:
                 self._open.add(minute, rows)
-            elif minute < first:
+            elif minute <= closed:
                 self.left.late += sum(row[_EVENTS] for row in rows)
             else:
                 self.left.ahead += sum(row[_EVENTS] for row in rows)
@@ -189,7 +186,7 @@ class PartitionDetection:
     def _close(self) -> Iterator[Finding]:
         """Close what event time has passed."""
         now_us = self._time.now_us()
-        through = -1 if now_us == NEVER else (now_us - GRACE_US) // MINUTE_US - 1
+        through = -1 if now_us == NEVER else now_us // MINUTE_US - 1
         while len(self._open) > _MOST_OPEN_ROWS:
             self.left.forced += 1
             yield from self._close_through(self._open.minutes()[0])
@@ -208,6 +205,7 @@ class PartitionDetection:
         if self._closed is not None:
             yield from self._pass(self._closed + 1, through + 1)
             self._closed = through
+            self._time.forget(through * MINUTE_US)
 
     def _pass(self, begin: int, end: int) -> Iterator[Finding]:
         """Let minutes without usage pass: episodes end in them."""
@@ -219,7 +217,12 @@ class PartitionDetection:
     def _judge(self, minute: int) -> Iterator[Finding]:
         """Judge a minute with all that is in it."""
         self._surroundings.minute = minute
-        rows = self._money.in_one_currency(self._open.take(minute))
+        taken, late = self._open.take(minute, self._time.deadline_us(minute))
+        self.left.late += late
+        if taken.is_empty():
+            yield from self._pass(minute, minute + 1)
+            return
+        rows = self._money.in_one_currency(taken)
         self._recent.add(minute, rows)
         sums = by_scope(rows)
         names = list(zip(sums.get_column("tenant"), sums.get_column("scope"), strict=True))

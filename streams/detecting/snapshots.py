@@ -5,7 +5,7 @@ which a topic would keep, and everybody who starts would read, until compaction 
 several machines, the folder is one that all of them see; without a snapshot a worker reads the usage topic
 from its beginning, finds the same again, and the table of findings tells what is known.
 
-A file is a line that names the form, the CRC-32 of the rest, and a deflated archive of arrays in numpy's own
+A file is a line that names the form, the CRC-32 of the rest, and an archive of deflated arrays in numpy's own
 format, which is read without pickle. Its name has the offset that comes next, so that the newest is the one
 that is furthest, whoever wrote it.
 """
@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import msgspec
 import numpy as np
@@ -114,12 +114,16 @@ class SnapshotFolder:
 
 def packed(state: PartitionState) -> bytes:
     """Return a state as the bytes of a snapshot."""
-    buffer = io.BytesIO()
     facts = np.frombuffer(msgspec.json.encode(state.facts), np.uint8)
-    rows = np.frombuffer(state.rows, np.uint8)
-    np.savez(buffer, allow_pickle=False, **{_FACTS: facts, _ROWS: rows}, **state.arrays)
-    data = zlib.compress(buffer.getvalue(), _LEVEL)
-    return _FORM + _CRC.pack(zlib.crc32(data)) + data
+    members = {_FACTS: facts, _ROWS: np.frombuffer(state.rows, np.uint8), **state.arrays}
+    buffer = io.BytesIO()
+    # Array by array, unlike numpy's own writer of such archives: what is in memory twice is small.
+    with ZipFile(buffer, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        for name, array in members.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    data = buffer.getbuffer()
+    return b"".join([_FORM, _CRC.pack(zlib.crc32(data)), data])
 
 
 def unpacked(data: bytes) -> PartitionState:
@@ -134,7 +138,7 @@ def unpacked(data: bytes) -> PartitionState:
     if len(data) < begin or _CRC.unpack_from(data, len(_FORM))[0] != zlib.crc32(data[begin:]):
         raise ValueError("its checksum is that of other bytes")
     try:
-        with np.load(io.BytesIO(zlib.decompress(data[begin:])), allow_pickle=False) as archive:
+        with np.load(io.BytesIO(data[begin:]), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         facts = msgspec.json.decode(arrays.pop(_FACTS).tobytes())
         return PartitionState(facts, arrays, arrays.pop(_ROWS).tobytes())

@@ -44,7 +44,7 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
     events = _counted(decoded.events)
     lines, sketches = lines_of(events)
     entities = entities_of(events)
-    watermark, recorded_until = _times(segment, decoded)
+    watermark, recorded_from, recorded_until = _times(segment, decoded)
     rows = lines.select("currency", "tenant_id", *_PLAIN, *AMOUNTS).iter_rows()
     sketch_of = iter(sketches)
     for tenant, group in groupby(rows, key=itemgetter(1)):
@@ -60,6 +60,7 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
                 "tenant_id": tenant,
                 "watermark": watermark,
                 "reference_revision": segment.plan.reference_revision,
+                "recorded_from": recorded_from,
                 "recorded_until": recorded_until,
                 "entities": entities.get(tenant, []) if part == 0 else [],
                 "lines": of_tenant[start : start + _MOST_LINES],
@@ -103,18 +104,18 @@ def _counted(events: pl.DataFrame) -> pl.DataFrame:
     return events.filter(pl.col(name).is_null() for name in marks)
 
 
-def _times(segment: Segment, decoded: Decoded) -> tuple[int, int]:
-    """Return the segment's watermark and the broker time of its last record, in microseconds.
+def _times(segment: Segment, decoded: Decoded) -> tuple[int, int, int]:
+    """Return the segment's watermark, and the broker times of its first and last record, in microseconds.
 
     The watermark is the highest event time, none taken as later than its broker time: a producer's clock that
     is ahead would otherwise close minutes that are not over.
     """
     times = decoded.events.get_column("event_time").to_physical().to_numpy()
     stamps = np.fromiter(segment.timestamps_ms, np.int64, len(segment))
-    recorded_until = int(stamps.max()) * 1_000
+    recorded_from, recorded_until = int(stamps.min()) * 1_000, int(stamps.max()) * 1_000
     if len(times) < len(segment):
         stamps = stamps[np.asarray(decoded.positions)]
-    return int(np.minimum(times, stamps * 1_000).max()), recorded_until
+    return int(np.minimum(times, stamps * 1_000).max()), recorded_from, recorded_until
 
 
 def _line(row: tuple[Any, ...], sketch: Sketch) -> dict[str, Any]:

@@ -126,6 +126,7 @@ def _sent(log: str, index: int, at_s: float, **fields: Any) -> Sent:
         "part": 0,
         "tenant_id": "",
         "watermark": _us(at_s),
+        "recorded_from": _us(at_s),
         "recorded_until": _us(at_s),
         "lines": [],
         **fields,

@@ -246,7 +246,7 @@ def test_what_comes_after_its_minute_is_closed_is_left_out_and_counted() -> None
     detection, jump = new_detection()
     detection.apply(delta(LOGS[0], 0, [line(DAWN, events=2)], at_s=10))
     detection.apply(delta(LOGS[0], 1, [line(DAWN + 5, events=3)], at_s=310))
-    detection.apply(delta(LOGS[0], 2, [line(DAWN + 1, events=7), line(DAWN + 5)], at_s=311))
+    detection.apply(delta(LOGS[0], 2, [line(DAWN + 1, events=7), line(DAWN + 5)], at_s=400))
     detection.apply(heartbeat(LOGS[0], 3, quiet_s=900))
     assert [bucket.start for bucket in jump.seen] == [DAWN, DAWN + 5]
     assert jump.seen[1].values["events"].tolist() == [4]

@@ -73,6 +73,7 @@ def test_a_delta_names_its_segment_and_sums_what_agrees_in_every_dimension() -> 
         "tenant_id": "acme",
         "watermark": NOON + timedelta(seconds=59),
         "reference_revision": 7,
+        "recorded_from": datetime.fromtimestamp(4_102_444_799, UTC),
         "recorded_until": datetime.fromtimestamp(4_102_444_799, UTC),
         "entities": [],
     }
@@ -301,7 +302,8 @@ def test_an_events_broker_time_is_its_own_also_behind_a_record_that_is_none() ->
 def test_the_log_is_recorded_until_the_broker_time_of_the_last_record_whatever_that_is() -> None:
     noon_ms = int(NOON.timestamp() * 1000)
     [delta] = deltas(call(), b"junk", timestamps_ms=[noon_ms, noon_ms + 3_000])
-    assert (delta["watermark"], delta["recorded_until"]) == (NOON, NOON + timedelta(seconds=3))
+    assert (delta["watermark"], delta["recorded_from"]) == (NOON, NOON)
+    assert delta["recorded_until"] == NOON + timedelta(seconds=3)
 
 
 def test_the_watermark_is_the_segments_for_every_tenant() -> None:
