@@ -165,6 +165,7 @@ HistogramName = Literal[
 _PARTITION = ("topic", "partition")
 _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_dead_letters_total": ("topic", "reason"),
+    "auditstream_rule_findings_total": ("rule",),
     "auditstream_settled_calls_total": (),
     "auditstream_settling_rounds_total": ("reason",),
     "auditstream_insert_retries_total": ("reason",),

@@ -2,7 +2,8 @@
 
 A record is an event of the cloud that the AI runs in. All of it is kept in `attributes`, by dotted path,
 where rules of Sigma's log source `aws/cloudtrail` find it; what the envelope has a field for is there too.
-Calls of models on Bedrock are `ai.inference`; CloudTrail does not know their tokens.
+Calls of models on Bedrock are `ai.inference`; CloudTrail does not know their tokens. What one identity does
+is one conversation, so that it stays in order in one partition.
 
 Source: "CloudTrail record contents" and "CloudTrail userIdentity element", AWS CloudTrail User Guide.
 """
@@ -93,6 +94,7 @@ def event_of(record: Any, place: bytes) -> dict[str, Any]:
         "outcome": _outcome(record),
         "attributes": attributes_of(record),
         **_given("actor_id", identity.get("arn"), identity.get("principalId"), identity.get("invokedBy")),
+        **_given("conversation_id", identity.get("arn"), identity.get("principalId")),
         **_given("credential_id", identity.get("accessKeyId")),
         **_given("error_type", record.get("errorCode")),
         **_given("user_agent", record.get("userAgent")),

@@ -138,6 +138,7 @@ class RangeRecorder:
         script: Exceptions to raise instead of building.
         segments: Every segment that was built.
         outbound: Messages of every block.
+        rule_findings: What rules found in every block.
         lost_rows: Rows to leave out, which no recorder may do.
         worn_out_reason: What `worn_out` says.
         rejects: Whether every record is a dead letter.
@@ -150,6 +151,7 @@ class RangeRecorder:
         self.script: list[BaseException] = []
         self.segments: list[Segment] = []
         self.outbound: Sequence[Outbound] = ()
+        self.rule_findings: Mapping[str, int] = {}
         self.lost_rows = 0
         self.worn_out_reason: str | None = None
         self.rejects = False
@@ -171,7 +173,7 @@ class RangeRecorder:
             kinds = [int(position in refused) for position in range(len(offsets))]
             return Block(segment.id, frame.with_columns(leaf_kind=pl.Series(kinds)), self.outbound)
         if not self.rejects:
-            return Block(segment.id, frame, self.outbound)
+            return Block(segment.id, frame, self.outbound, rule_findings=self.rule_findings)
         frame = frame.with_columns(leaf_kind=pl.lit(1), reject_reason=pl.lit("contract"))
         return Block(segment.id, frame, self.outbound, dead_letters=len(frame))
 

@@ -61,6 +61,7 @@ def test_a_call_of_a_model_is_an_inference_with_who_where_and_which(tmp_path: Pa
     assert (event["actor_type"], event["actor_id"]) == ("SERVICE", RECORD["userIdentity"]["arn"])
     assert (event["credential_id"], event["src_ip"]) == ("ASIAEXAMPLE", "203.0.113.7")
     assert event["tenant_id"] == "acme"
+    assert event["conversation_id"] == event["actor_id"]
 
 
 def test_all_of_a_record_is_in_the_attributes_by_path(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from auditstream.core.errors import (
     StoreBusyError,
     StoreTimeoutError,
 )
+from auditstream.core.metrics import Metrics
 from auditstream.core.ports import Outbound, Plan
 from streams.lane import Lane
 from streams.lane_services import Membership
@@ -44,6 +45,21 @@ class TestASegment:
         order = ["gather", "commit Plan", "plan", "send", "insert", "publish 2", "publish", "close"]
         assert [step for step in bench.steps if step != "stored"] == order
         assert bench.sink.rows == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+    def test_counts_what_rules_found_by_rule(self) -> None:
+        bench = LaneBench()
+        bench.recorder.rule_findings = {"aws.trail_stopped": 2}
+
+        async def scenario() -> Metrics:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 8))
+            await asyncio.sleep(2)
+            return bench.services.metrics
+
+        registry = bench.run(scenario).registry
+        assert bench.crashes == []
+        labels = {"rule": "aws.trail_stopped"}
+        assert registry.get_sample_value("auditstream_rule_findings_total", labels) == 4.0
 
     def test_names_the_day_and_the_reference_data_of_its_plan(self) -> None:
         bench = LaneBench(reference_revision=lambda: 42)
