@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -44,11 +45,18 @@ def fill(store: ClickHouseStore, target: str | None) -> None:
     store.insert(block_of(lo=6, rows=3, **{**MEASURED, "input_tokens": 9, "duration_us": [4, None, 5]}))
 
 
+@pytest.fixture(scope="module")
+def expected(migrated: ClickHouseStore) -> dict[str, list[tuple[Any, ...]]]:
+    """What all tables say when no feed was away."""
+    migrated.empty()
+    fill(migrated, None)
+    return {name: migrated.ask(sql) for name, sql in SAYS.items()}
+
+
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_one_table_lacks_is_found_and_added(store: ClickHouseStore, target: str) -> None:
-    fill(store, None)
-    expected = {name: store.ask(sql) for name, sql in SAYS.items()}
-    store.empty()
+def test_what_one_table_lacks_is_found_and_added(
+    expected: dict[str, list[tuple[Any, ...]]], store: ClickHouseStore, target: str
+) -> None:
     fill(store, target)
     assert store.ask(SAYS[target]) != expected[target]
 
