@@ -16,7 +16,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from auditstream.core.errors import DecodeError, RetryableError, SchemaError
+from auditstream.core.errors import DecodeError, InvariantError, RetryableError, SchemaError
 from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import KafkaSettings
@@ -236,7 +236,11 @@ class DetectAgent:
         found = self._snapshots.newest(partition, until=high)
         if found is None:
             return _Part(detection, low, -1)
-        detection.restore(found.state)
+        try:
+            detection.restore(found.state)
+        except InvariantError as refusal:  # of another release: what it knew is learnt anew from the topic
+            log.warning("snapshot_left_out", partition=partition, reason=refusal.message)
+            return _Part(self._services.new_detection(), low, -1)
         if found.next_offset < low:
             log.warning("usage_deltas_lost", partition=partition, first=found.next_offset, last=low - 1)
         left = asdict(detection.left)
