@@ -1,4 +1,4 @@
-"""The services that commands talk to, embedded, one of each a module."""
+"""The services that commands talk to, embedded: one store for all, a broker and a registry a module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from auditstream.embedded.clickhouse_process import RunningClickHouse
 from auditstream.embedded.mock_kafka import start_mock_kafka
 from auditstream.embedded.registry import RunningRegistry, start_registry
 from tests.support.brokers import Broker
-from tests.support.clickhouse_fronts import TOKENS, start
+from tests.support.clickhouse_fronts import TOKENS, connected, start
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHouse]:
     with start(tmp_path_factory.mktemp("clickhouse")) as running:
         yield running
@@ -46,8 +46,8 @@ def deployed(
     topic: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Lets commands find a topic and a database of the test's own."""
+) -> Iterator[None]:
+    """Lets commands find a topic and a database of the test's own, which goes with the test."""
     monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)
     for name, value in {
         "KAFKA__BROKERS": broker.bootstrap,
@@ -61,3 +61,6 @@ def deployed(
         "DATA_DIR": str(tmp_path),
     }.items():
         monkeypatch.setenv(f"AUDITSTREAM_{name}", value)
+    yield
+    with connected(clickhouse) as owner:
+        owner.command(f"DROP DATABASE IF EXISTS {topic}")
