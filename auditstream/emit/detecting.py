@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from threading import Event
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from auditstream.core.settings import Settings
 from auditstream.detection.detector import Detector
 from auditstream.detection.watched import watched_detectors
 from auditstream.emit.finding_teller import FindingTeller
+from auditstream.reference import known_stakes
 from auditstream.reference.known_mutes import suppression_of
 from schemas.framing import SchemaRef
 from schemas.packaged import AvroSchema
@@ -34,7 +36,7 @@ from streams.transport.epochs import topic_epochs
 
 log = get_logger(__name__)
 
-KINDS = ("mute",)
+KINDS = ("mute", *known_stakes.KINDS)
 """Kinds of facts that detection looks at."""
 
 _AGAIN_S = 5.0
@@ -88,6 +90,7 @@ def detecting(
                 metrics=metrics,
                 snapshot_s=settings.detection.snapshot_s,
                 suppression=lambda: suppression_of(directory.get(newest())),
+                stated=lambda: known_stakes.stakes_of(directory.get(newest()), datetime.now(UTC)),
             )
             _detect_until(stopping, settings, services)
 

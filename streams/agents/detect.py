@@ -9,7 +9,7 @@ replayed at a start). Messages are few: one a segment and tenant, and heartbeats
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from threading import Event
 from typing import Any
@@ -20,6 +20,7 @@ from auditstream.core.errors import DecodeError, InvariantError, RetryableError,
 from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import KafkaSettings
+from auditstream.detection.money_gate import Stakes
 from auditstream.detection.suppression import Suppression
 from schemas.records.detection import Finding
 from streams.detecting.delta import DeltaReader
@@ -34,7 +35,7 @@ _MOST_AT_ONCE = 500
 _WAIT_S = 0.2  # how soon the agent notices that it is to end
 _ANSWER_S = 10.0
 _SNAPSHOT_FACTOR = 30.0  # snapshots of very many keys take a thirtieth of the time at most
-_MUTES_S = 1.0  # how soon a mute holds
+_STATED_S = 1.0  # how soon a mute or a gate holds
 _MOST_QUEUED_KBYTES = 16 * 1024
 """Messages that librdkafka fetches ahead, of a partition's backlog."""
 
@@ -61,6 +62,7 @@ class DetectServices:
         metrics: Where it is counted.
         snapshot_s: Time between snapshots.
         suppression: Gives the mutes of now; may block, and raise `RetryableError`.
+        stated: Gives what tenants say that money means to them, by tenant and currency; likewise.
     """
 
     new_detection: Callable[[], PartitionDetection]
@@ -69,6 +71,7 @@ class DetectServices:
     metrics: Metrics
     snapshot_s: float
     suppression: Callable[[], Suppression] = Suppression
+    stated: Callable[[], Mapping[tuple[str, str], Stakes]] = dict
 
 
 class DetectAgent:
@@ -99,7 +102,7 @@ class DetectAgent:
         self._topic = kafka.usage_topic
         self._parts: dict[int, _Part] = {}
         self._snapshot_at_s = time.monotonic() + services.snapshot_s
-        self._mutes_at_s = 0.0
+        self._stated_at_s = 0.0
         self._consumer = Consumer(
             {
                 **librdkafka_settings(kafka),
@@ -133,8 +136,8 @@ class DetectAgent:
         """Take in what came, make its findings known, and keep snapshots when it is time."""
         messages = self._consumer.consume(_MOST_AT_ONCE, _WAIT_S)
         came_s = time.monotonic()
-        if came_s >= self._mutes_at_s:
-            self._set_mutes()
+        if came_s >= self._stated_at_s:
+            self._set_what_is_stated()
         findings = [finding for message in messages for finding in self._taken(message)]
         if findings:
             self._services.tell(findings)
@@ -178,11 +181,12 @@ class DetectAgent:
             return []
         return part.detection.apply(delta)
 
-    def _set_mutes(self) -> None:
-        suppression = self._services.suppression()
+    def _set_what_is_stated(self) -> None:
+        suppression, stated = self._services.suppression(), self._services.stated()
         for part in self._parts.values():
             part.detection.episodes.suppression = suppression
-        self._mutes_at_s = time.monotonic() + _MUTES_S
+            part.detection.episodes.stated = stated
+        self._stated_at_s = time.monotonic() + _STATED_S
 
     def _keep(self, partitions: Iterable[int]) -> None:
         """Keep snapshots of what moved, and tell the group how far that is, for those who look at its lag."""
@@ -224,7 +228,7 @@ class DetectAgent:
             low, high = consumer.get_watermark_offsets(each, timeout=_ANSWER_S)
             part = self._begun(each.partition, low, high)
             self._parts[each.partition] = part
-            self._mutes_at_s = 0.0  # before anything of it is judged
+            self._stated_at_s = 0.0  # before anything of it is judged
             each.offset = part.next_offset if part.next_offset > 0 else OFFSET_BEGINNING
         consumer.assign(partitions)
         begins = {each.partition: self._parts[each.partition].next_offset for each in partitions}
