@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from auditstream.detection.burst import deny_burst, error_burst
 from auditstream.detection.detector import Detector
 from auditstream.detection.rate_shape import RateShape
+from auditstream.detection.spend_creep import SpendCreep
 from auditstream.detection.spend_surge import SpendSurge
 from auditstream.detection.unit_drift import OUTPUT_TOKENS, TOKEN_TIME, UNCACHED_SHARE, UNIT_COST, UnitDrift
 
@@ -27,6 +28,7 @@ class Known:
 
 KNOWN: tuple[Known, ...] = (
     Known(SpendSurge, "A key spends far more than it ever does."),
+    Known(SpendCreep, "The days of a key cost more and more."),
     Known(lambda: UnitDrift(UNIT_COST), "An event of a key costs more than it used to."),
     Known(lambda: UnitDrift(OUTPUT_TOKENS), "An event of a key writes more tokens than it used to."),
     Known(lambda: UnitDrift(TOKEN_TIME), "A token takes a key longer than it used to."),
@@ -38,3 +40,8 @@ KNOWN: tuple[Known, ...] = (
     Known(lambda: RateShape("failure_share"), "So does the share of a dense key's events that fail."),
 )
 """All of them; those of one slug differ in their metric."""
+
+
+def watched_detectors() -> list[Detector]:
+    """Return all detectors, without history; in production they judge every key of a partition."""
+    return [each.make() for each in KNOWN]

@@ -17,7 +17,7 @@ from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import Settings
 from auditstream.detection.detector import Detector
-from auditstream.detection.watched import watched_detectors
+from auditstream.detection.known_detectors import watched_detectors
 from auditstream.emit.finding_teller import FindingTeller
 from auditstream.reference import known_stakes
 from auditstream.reference.known_mutes import suppression_of

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditstream.detection.watched import watched_detectors
+from auditstream.detection.known_detectors import watched_detectors
 from schemas.records.detection import Finding
 from streams.detecting.delta import Delta
 from streams.detecting.keys import KeyTable
