@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -75,8 +76,14 @@ _CHANGING = ("WRITE", "DESTRUCTIVE", "EXTERNAL")
 _LETS_GO_ON = ("APPROVE", "OVERRIDE")
 
 _SEED = 0
-NOTHING = int(pl.Series([""]).hash(_SEED)[0])
-"""Hash of an empty text: no id, no name."""
+
+
+@cache
+def nothing() -> int:
+    """Return the hash of an empty text: no id, no name."""
+    # Asked for and not kept from the import on: it starts threads of polars, which a fork would lose.
+    return int(pl.Series([""]).hash(_SEED)[0])
+
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd
 _ROTATED = np.uint64(31)
@@ -173,7 +180,7 @@ def acts_of(events: pl.DataFrame, mandated: pl.Expr | None = None) -> Acts:
     if calls.any():
         is_act &= ~calls | must | _is(events["agent_id"])
     if not is_act.any():
-        return NO_ACTS
+        return no_acts()
     if is_act.all():
         return _acts(events, kinds, must)
     return _acts(events.filter(pl.Series(is_act)), kinds[is_act], must[is_act])
@@ -204,10 +211,10 @@ def _acts(events: pl.DataFrame, kinds: NDArray[np.uint8], must: Mask) -> Acts:
         stamp=events["stamp"].to_numpy(),
         kind=kinds,
         marks=_marks(events, must, is_tool, is_decision, is_review),
-        conversation=np.where(talk == NOTHING, np.uint64(0), _mixed(tenant, talk)),
+        conversation=np.where(talk == nothing(), np.uint64(0), _mixed(tenant, talk)),
         run=run,
         agent=_mixed(tenant, _hash(events["agent_id"])),
-        same=np.where(is_tool & (arguments != NOTHING), same, np.uint64(0)),
+        same=np.where(is_tool & (arguments != nothing()), same, np.uint64(0)),
         name=_first(tool, _hash(events["policy_id"])),
         event=_hash(events["event_id"].bin.encode("hex")),
         subject=_first(_id(events["policy_subject_event_id"]), _id(events["review_subject_event_id"])),
@@ -249,19 +256,19 @@ def _is(texts: pl.Series) -> Mask:
 
 def _hash(texts: pl.Series) -> Hashes:
     if texts.null_count() == len(texts):
-        return np.full(len(texts), NOTHING, np.uint64)
+        return np.full(len(texts), nothing(), np.uint64)
     return texts.fill_null("").hash(_SEED).to_numpy()
 
 
 def _id(texts: pl.Series) -> Hashes:
     """Return the hashes of ids as of an event's own: of 32 hex digits, however they are written."""
     if texts.null_count() == len(texts):
-        return np.full(len(texts), NOTHING, np.uint64)
+        return np.full(len(texts), nothing(), np.uint64)
     return _hash(texts.str.replace_all("-", "", literal=True).str.to_lowercase())
 
 
 def _first(preferred: Hashes, other: Hashes) -> Hashes:
-    return np.where(preferred == NOTHING, other, preferred)
+    return np.where(preferred == nothing(), other, preferred)
 
 
 def _mixed(one: Hashes, other: Hashes) -> Hashes:
@@ -279,4 +286,8 @@ _EMPTY: dict[str, pl.DataType] = {
     "time": pl.Int64(),
 }
 
-NO_ACTS = _acts(pl.DataFrame(schema=_EMPTY), np.empty(0, np.uint8), np.empty(0, np.bool_))
+
+@cache
+def no_acts() -> Acts:
+    """Return none."""
+    return _acts(pl.DataFrame(schema=_EMPTY), np.empty(0, np.uint8), np.empty(0, np.bool_))

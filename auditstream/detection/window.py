@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from auditstream.detection.acts import NO_ACTS, Acts, Kind, Mark, Numbers, acts_of
+from auditstream.detection.acts import Acts, Kind, Mark, Numbers, acts_of, no_acts
 
 WINDOW_LEAVES = 100_000
 """How many of a log's leaves are looked back at: ten minutes at 160 events a second and partition. Were all
@@ -130,7 +130,7 @@ class ActWindow:
 
     def kept(self, group: str) -> Acts:
         """Return a group of acts: `notable`, or those of a kind by its name."""
-        return self._kept.get(group, NO_ACTS)
+        return self._kept.get(group, no_acts())
 
     def who(self, index: int) -> Who | None:
         """Return the names around an act that may be told later, None for another."""
