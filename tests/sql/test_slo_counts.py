@@ -210,7 +210,7 @@ def test_an_output_is_verified_by_a_check_that_names_it_or_follows_it_in_its_tra
         {"s": 5},  # 5: rejected by a person
         {"s": 6, "outcome": "FAILURE"},  # no output
         {"s": 10, "event_type": policy, "policy_subject_event_id": output(0).upper()},
-        {"s": 3_602, "event_type": evaluation, "evaluation_subject_event_id": output(1)},
+        {"s": 1_900, "event_type": evaluation, "evaluation_subject_event_id": output(1)},
         {"s": 11, "event_type": review, "review_decision": "REQUESTED", "review_subject_event_id": output(2)},
         {"s": 12, "event_type": policy, "policy_target": "output", "trace_id": "t"},
         {"s": 13, "event_type": policy, "policy_target": "input", "trace_id": "u"},

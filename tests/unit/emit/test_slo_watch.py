@@ -121,6 +121,24 @@ def test_what_could_not_be_told_is_told_by_the_next_look() -> None:
     assert scene.record.words == [("answers", "burn", True), ("answers", "budget", True)]
 
 
+def test_what_was_told_before_another_word_failed_is_not_told_again() -> None:
+    scene = Scene(objective())
+    scene.burn()
+    told = scene.record.tell
+
+    def tell_one(news: SloNews) -> None:
+        told(news)
+        scene.record.is_away = True
+
+    scene.record.tell = tell_one  # type: ignore[method-assign]
+    with pytest.raises(RetryableError):
+        scene.watch.look()
+    scene.record.is_away = False
+    scene.watch.look()
+
+    assert scene.record.words == [("answers", "burn", True), ("answers", "budget", True)]
+
+
 def test_gateways_hear_of_a_spent_budget_again_before_they_stop_minding_it() -> None:
     scene = Scene(objective(reaction="throttle"))
     scene.burn()

@@ -112,8 +112,8 @@ def test_what_the_minute_brought_that_is_not_over_waits_for_the_next() -> None:
 
 
 def test_a_projection_goes_on_with_the_rate_of_six_hours() -> None:
-    """Half of the budget is left; at 5 times it lasts a tenth of 30 days."""
-    found = standing((360, 0, 5, 1_000), earlier={days_before(9): Counted(0, 3_240_000)})
+    """Half of the budget is left; at 5 times it lasts a tenth of 30 days, though the last hour was quiet."""
+    found = standing((60, 0, 0, 1_000), (360, 60, 6, 1_000), earlier={days_before(9): Counted(0, 3_240_000)})
 
     assert found.left == pytest.approx(0.5)  # 1,800 of 3,600
     assert found.ends_at == datetime(2026, 12, 1, 12, tzinfo=UTC)
