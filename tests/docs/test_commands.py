@@ -59,7 +59,11 @@ def examples() -> Iterator[Example]:
             for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
                 lines = part.splitlines()
                 length = next(n for n in range(1, len(lines) + 1) if is_whole("\n".join(lines[:n])))
-                yield Example(page.name, "\n".join(lines[:length]), tuple(lines[length:]))
+                yield Example(name_of(page), "\n".join(lines[:length]), tuple(lines[length:]))
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def is_whole(text: str) -> bool:
@@ -85,7 +89,7 @@ def test_a_command_on_a_page_is_one_of_the_products(example: Example) -> None:
         assert command_of(call)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_command_named_in_the_text_exists(page: Path) -> None:
     prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for named in re.findall(r"`auditstream((?: [a-z]+)+)`", prose):

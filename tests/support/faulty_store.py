@@ -174,6 +174,11 @@ class FaultyStore(Schedule):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # What was closed while its peer took nothing waits for that with its socket.
+        for writer in self._writers:
+            writer.transport.abort()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
@@ -181,7 +186,7 @@ class FaultyStore(Schedule):
         task.add_done_callback(self._tasks.discard)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers = {known for known in self._writers if not known.is_closing()} | {writer}
+        self._writers.add(writer)
         self._start(self._serve(Relay((reader, writer), self._open_upstream)))
 
     async def _open_upstream(self) -> Peer:
