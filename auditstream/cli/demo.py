@@ -29,6 +29,7 @@ _PARTIAL = 7
 _TOUR = (
     "search 'event_type:ai.policy.decision policy_verdict:deny'",
     "sql 'SELECT tenant_id, sum(cost_billed) FROM events_current GROUP BY tenant_id'",
+    "findings list",
     "status",
 )
 
