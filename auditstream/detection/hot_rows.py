@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from auditstream.detection.ages import Ages
 from auditstream.detection.blocks import Block
 from auditstream.detection.detector import Keys
 from auditstream.detection.rows import Arrays, prefixed, resized, within
+
+IDLE_MINUTES = 7 * 1_440
+"""Minutes without an event after which a row is taken back: whoever works on weekdays only keeps it."""
 
 
 class HotRows:
@@ -22,6 +26,7 @@ class HotRows:
         self._row: NDArray[np.int32] = np.zeros(0, np.int32)  # row + 1 by key; 0: none
         self._free: list[int] = []
         self._rows = 0
+        self._hour = 0  # not kept: to look again within the hour finds nothing
 
     def reserve(self, keys: int) -> None:
         """Make room for keys below a number; none of the new ones has a row."""
@@ -55,6 +60,18 @@ class HotRows:
         self._block.forget(rows)
         self._row[keys] = 0
         self._free.extend(rows.tolist())
+
+    def cool_down(self, ages: Ages, minute: int) -> Keys:
+        """Once an hour, take rows back from keys that were idle for long when it began, and return those."""
+        hour = minute // 60
+        if hour == self._hour:
+            return np.zeros(0, np.int32)
+        self._hour = hour
+        hot = self.keys
+        idle = hot[hour * 60 - ages.last[hot] >= IDLE_MINUTES]
+        self.forget(idle)
+        ages.rejuvenate(idle)
+        return idle
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return the keys that have a row, and the block's arrays in their order."""

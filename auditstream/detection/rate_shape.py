@@ -62,9 +62,6 @@ _DENSE = 0.5
 """Share of the minutes since it was first seen in which a dense key is active: the shape of a sparse one is
 that of its gaps."""
 
-_IDLE_MINUTES = 7 * 1_440
-"""Minutes without an event after which the row is taken back: whoever works on weekdays only keeps it."""
-
 
 class _Told(ArrayBlock):
     """What was last said of each key, for the minutes between two buckets."""
@@ -106,7 +103,6 @@ class RateShape(Blocks):
         self._hot = HotRows(self._shape)
         self._learning = Learning()
         self._told = _Told()
-        self._hour = 0  # not kept: to look again within the hour finds nothing
         super().__init__(
             ages=self._ages,
             gathering=self._gathering,
@@ -117,7 +113,7 @@ class RateShape(Blocks):
 
     def observe(self, bucket: Bucket, in_episode: NDArray[np.bool_]) -> Scores:
         """Take a bucket in; where it closes one of its own length, judge that, then learn from it."""
-        self._cool_down(bucket.start)
+        self._told.forget(self._hot.cool_down(self._ages, bucket.start))
         self._ages.saw(bucket.keys, bucket.start, bucket.minutes)
         judged = [self._judge(each, in_episode) for each in self._gathering.put(bucket, self._names)]
         told, episodes = self._told, np.flatnonzero(in_episode)
@@ -171,15 +167,3 @@ class RateShape(Blocks):
         since = minute + self._minutes - self._ages.first[keys]
         is_dense = (active >= self._promoted_at) & ((active >= _DENSE * since) | (self._promoted_at == 0))
         self._hot.give(keys[is_dense & ~self._hot.has(keys)])
-
-    def _cool_down(self, minute: int) -> None:
-        """Once an hour, take rows back from keys that were idle for long when it began."""
-        hour = minute // 60
-        if hour == self._hour:
-            return
-        self._hour = hour
-        hot = self._hot.keys
-        idle = hot[hour * 60 - self._ages.last[hot] >= _IDLE_MINUTES]
-        self._hot.forget(idle)
-        self._ages.rejuvenate(idle)
-        self._told.forget(idle)

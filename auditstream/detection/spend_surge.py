@@ -61,9 +61,6 @@ PROMOTED_AT = 200
 """Active minutes at which a key is given a histogram: most keys never get there, and the tail needs ten times
 as many anyway."""
 
-IDLE_MINUTES = 7 * 1_440
-"""Minutes without a value after which it is taken back: whoever works on weekdays only keeps it."""
-
 
 class SpendSurge(Blocks):
     """Spend of keys in their currency; `spend` of a bucket."""
@@ -80,7 +77,6 @@ class SpendSurge(Blocks):
         self._history = DecayedHistogram(_AXIS, _DECAY)
         self._hot = HotRows(self._history)
         self._learning = Learning()
-        self._hour = 0  # not kept: to look again within the hour finds nothing
         super().__init__(
             ages=self._ages,
             sums=self._sums,
@@ -92,7 +88,7 @@ class SpendSurge(Blocks):
     def observe(self, bucket: Bucket, in_episode: NDArray[np.bool_]) -> Scores:
         """Judge a minute, then learn from it."""
         now = judged(self.slug, bucket, in_episode)
-        self._cool_down(now.minute)
+        self._hot.cool_down(self._ages, now.minute)
         self._sums.put(bucket.keys, bucket.values["spend"], now.minute)
         quarters = self._sums.total(now.keys, now.minute)
         scores = self._scores(now, now.spread(bucket.values["spend"]), quarters)
@@ -148,14 +144,3 @@ class SpendSurge(Blocks):
         hot = self._hot.rows(now.keys[teaches])
         own_level = lesson.is_accepted[teaches] * _OWN_LEVEL * self._history.total(hot, now.minute)
         self._history.add(hot, quarters[teaches], now.minute, np.maximum(lesson.share[teaches], own_level))
-
-    def _cool_down(self, minute: int) -> None:
-        """Once an hour, take histograms back from keys that were idle for long when it began."""
-        hour = minute // 60
-        if hour == self._hour:
-            return
-        self._hour = hour
-        hot = self._hot.keys
-        idle = hot[hour * 60 - self._ages.last[hot] >= IDLE_MINUTES]
-        self._hot.forget(idle)
-        self._ages.rejuvenate(idle)

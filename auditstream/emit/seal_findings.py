@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event
 
 from auditstream.attribution.attributor import UNATTRIBUTED
+from auditstream.core.beside import beside
 from auditstream.core.errors import AuditStreamError
 from auditstream.core.finding_ids import finding_id
 from auditstream.core.logs import get_logger
@@ -103,18 +104,11 @@ def told_findings(settings: Settings) -> Iterator[SealFindings]:
     """Lend what takes troubles and makes refusals known, for the length of the block."""
     clients = ClientPool(lambda: http_client(settings.clickhouse))
     findings = SealFindings(lambda found: publish_findings(settings, clients, found))
-    stopping = Event()
 
-    def work() -> None:
+    def work(stopping: Event) -> None:
         while not stopping.is_set():
             if not findings.tell(wait_s=_POLL_S):
                 stopping.wait(_AGAIN_S)
 
-    thread = Thread(target=work, name="seal-findings", daemon=True)
-    thread.start()
-    try:
+    with closing(clients), beside("seal-findings", work, end_s=_END_S):
         yield findings
-    finally:
-        stopping.set()
-        thread.join(_END_S)
-        clients.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from heapq import heappop, heappush
 from itertools import groupby, pairwise
 
@@ -33,6 +34,12 @@ class Span:
     start: int
     end: int
     revision: int
+
+
+def holds_at(at: datetime) -> pl.Expr:
+    """Return the condition under which a row's `[valid_from, valid_to)` covers a time."""
+    moment = pl.lit(at).cast(pl.Datetime("us", "UTC"))
+    return (pl.col("valid_from") <= moment) & (pl.col("valid_to").is_null() | (pl.col("valid_to") > moment))
 
 
 def intervals_of(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import polars as pl
 from auditstream.costing.allocation import Rule
 from auditstream.costing.categories import category_word
 from auditstream.reference.allocations import AllocationRule
+from auditstream.reference.intervals import holds_at
 from auditstream.reference.snapshot import Snapshot
 
 _DAY = timedelta(days=1) - timedelta(microseconds=1)
@@ -36,12 +37,7 @@ class KnownRules:
         return self._by_day[day]
 
     def _found(self, at: datetime) -> list[Rule]:
-        moment = pl.lit(at).cast(pl.Datetime("us", "UTC"))
-        held = self._rows.filter(
-            pl.col("active"),
-            pl.col("valid_from") <= moment,
-            pl.col("valid_to").is_null() | (pl.col("valid_to") > moment),
-        )
+        held = self._rows.filter(pl.col("active"), holds_at(at))
         rows = held.select(*AllocationRule.model_fields).iter_rows(named=True)
         return [self._rule(AllocationRule.model_validate(row)) for row in rows]
 

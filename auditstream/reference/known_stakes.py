@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-import polars as pl
-
 from auditstream.detection.money_gate import Stakes
 from auditstream.reference.kinds import kind_of
 from auditstream.reference.limits import Budget
@@ -54,9 +52,5 @@ def stakes_of(snapshot: Snapshot, at: datetime) -> Mapping[tuple[str, str], Stak
 
 def _held(snapshot: Snapshot, fact: type[AnyFact], at: datetime) -> Iterator[AnyFact]:
     """Yield the facts of a kind that hold at a time."""
-    moment = pl.lit(at).cast(pl.Datetime("us", "UTC"))
-    rows = snapshot.intervals(kind_of(fact).name).filter(
-        pl.col("valid_from") <= moment, pl.col("valid_to").is_null() | (pl.col("valid_to") > moment)
-    )
-    for row in rows.select(*fact.model_fields).iter_rows(named=True):
+    for row in snapshot.holding(kind_of(fact).name, at).select(*fact.model_fields).iter_rows(named=True):
         yield fact.model_validate(row)

@@ -34,7 +34,7 @@ def history_of(
         meter: Key of the one meter that is asked for.
         at: Only what holds at this time, of each price the one row that counts.
     """
-    rows = snapshot.rows("price") if at is None else _holding(snapshot, at)
+    rows = snapshot.rows("price") if at is None else snapshot.holding("price", at).filter("active")
     listing = catalogue.listing(provider, model)
     names = (model,) if listing is None else (model, listing.model.id)
     listed = ("", "") if listing is None else (listing.lister, listing.model.id)
@@ -57,13 +57,6 @@ def between(snapshot: Snapshot, earlier: int) -> list[dict[str, Any]]:
     """Return the rows of prices that were recorded after an earlier revision."""
     rows = snapshot.rows("price").filter(pl.col("revision") > earlier)
     return rows.sort("revision", "provider", "model_pattern", *_ORDER[:-1]).to_dicts()
-
-
-def _holding(snapshot: Snapshot, at: datetime) -> pl.DataFrame:
-    moment = pl.lit(at).cast(pl.Datetime("us", "UTC"))
-    return snapshot.intervals("price").filter(
-        pl.col("valid_from") <= moment, pl.col("valid_to").is_null() | (pl.col("valid_to") > moment), "active"
-    )
 
 
 def _meter_key(row: dict[str, Any]) -> str:

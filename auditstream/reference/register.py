@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
-
-import polars as pl
+from typing import Literal
 
 from auditstream.core.asset_types import AssetType
 from auditstream.core.tenants import UNATTRIBUTED
@@ -82,23 +80,16 @@ class Register:
 
 
 def _rows(snapshot: Snapshot, at: datetime) -> Iterator[_Row]:
-    for row in _holding(snapshot, "agent", at):
+    for row in snapshot.holding("agent", at).iter_rows(named=True):
         yield _Row("agent", row["agent_id"], row["tenant_id"], not row["active"], row["owner"])
-    for row in _holding(snapshot, "credential", at):
+    for row in snapshot.holding("credential", at).iter_rows(named=True):
         owner = row["team_id"] or row["name"]
         yield _Row("credential", row["credential_id"], row["tenant_id"], not row["active"], owner)
-    for row in _holding(snapshot, "tool", at):
+    for row in snapshot.holding("tool", at).iter_rows(named=True):
         yield _Row("tool", row["tool_name"], row["tenant_id"], not row["active"], row["owner"])
         if row["mcp_server"] and row["active"]:
             yield _Row("mcp_server", row["mcp_server"], row["tenant_id"], is_banned=False, owner=row["owner"])
-    for row in _holding(snapshot, "asset", at):
+    for row in snapshot.holding("asset", at).iter_rows(named=True):
         if row["active"]:
             is_banned = row["status"] == "banned"
             yield _Row(row["asset_type"], row["asset_id"], row["tenant_id"], is_banned, row["owner"])
-
-
-def _holding(snapshot: Snapshot, kind: str, at: datetime) -> Iterator[dict[str, Any]]:
-    moment = pl.lit(at).cast(pl.Datetime("us", "UTC"))
-    ends = pl.col("valid_to")
-    held = snapshot.intervals(kind).filter(pl.col("valid_from") <= moment, ends.is_null() | (ends > moment))
-    return held.iter_rows(named=True)

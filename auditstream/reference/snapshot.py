@@ -10,7 +10,7 @@ import polars as pl
 
 from auditstream.core.errors import InvariantError
 from auditstream.reference.fact import Fact
-from auditstream.reference.intervals import intervals_of
+from auditstream.reference.intervals import holds_at, intervals_of
 from auditstream.reference.kinds import KINDS, empty_frame, kind_of
 
 AnyFact = TypeVar("AnyFact", bound=Fact)
@@ -59,6 +59,10 @@ class Snapshot:
             self._intervals[kind] = found
         return found
 
+    def holding(self, kind: str, at: datetime) -> pl.DataFrame:
+        """Return the intervals that cover a time: one row a key at most; raises as `intervals`."""
+        return self.intervals(kind).filter(holds_at(at))
+
     def find(self, fact: type[AnyFact], *key: str, at: datetime) -> AnyFact | None:
         """Return the fact of a key that holds at a time, None when none does.
 
@@ -68,11 +72,9 @@ class Snapshot:
             at: Time, by event time.
         """
         kind = kind_of(fact)
-        moment = pl.lit(at).cast(pl.Datetime("us", "UTC"))
         held = self.rows(kind.name).filter(
             *(pl.col(name).cast(pl.String) == value for name, value in zip(kind.key, key, strict=True)),
-            pl.col("valid_from") <= moment,
-            pl.col("valid_to").is_null() | (pl.col("valid_to") > moment),
+            holds_at(at),
         )
         if held.is_empty():
             return None

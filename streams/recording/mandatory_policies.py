@@ -11,6 +11,7 @@ import polars as pl
 
 from auditstream.core.ports import Directory
 from auditstream.detection.undecided import LABEL, Mandates, mandates
+from auditstream.reference.intervals import holds_at
 
 _KEPT_REVISIONS = 4
 _NOTHING = Mandates()
@@ -49,10 +50,7 @@ class MandatoryPolicies:
                     self._labelled.popitem(last=False)
         if found.tenants.is_empty() and found.projects.is_empty():
             return _NOTHING
-        moment = pl.lit(datetime.fromtimestamp(time_us / 1_000_000, UTC)).cast(pl.Datetime("us", "UTC"))
-        holds = (pl.col("valid_from") <= moment) & (
-            pl.col("valid_to").is_null() | (pl.col("valid_to") > moment)
-        )
+        holds = holds_at(datetime.fromtimestamp(time_us / 1_000_000, UTC))
         return mandates(found.tenants.filter(holds), found.projects.filter(holds))
 
     def _read(self, kind: str, revision: int) -> pl.DataFrame:

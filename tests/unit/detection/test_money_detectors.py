@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from auditstream.core.errors import InvariantError
-from auditstream.detection import ages, spend_surge, unit_drift
+from auditstream.detection import ages, hot_rows, spend_surge, unit_drift
 from auditstream.detection.detector import Bucket, Detector, Keys, Scores, Tier
 from auditstream.detection.spend_surge import SpendSurge
 from auditstream.detection.unit_drift import (
@@ -227,7 +227,7 @@ def test_a_histogram_is_taken_back_after_idle_days_and_given_again() -> None:
         detector.observe(bucket, np.zeros(64, np.bool_))
     assert detector._hot.keys.tolist() == [0]
 
-    later = START + 400 + spend_surge.IDLE_MINUTES + 60
+    later = START + 400 + hot_rows.IDLE_MINUTES + 60
     for bucket in steady(1, 1.0, start=later):
         detector.observe(bucket, np.zeros(64, np.bool_))
 
