@@ -79,6 +79,7 @@ class FaultyStore(Schedule):
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._up_again: asyncio.TimerHandle | None = None
+        self._turning = asyncio.Lock()  # two that come up at once would leave one listener without an owner
         self._happened: list[Happening] = []
         self._news = threading.Condition()
         # Holds the port while the listener is away: bound, but not listening, so connections are refused.
@@ -145,27 +146,31 @@ class FaultyStore(Schedule):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_S)
 
     async def _listen(self) -> None:
+        async with self._turning:
+            self._forget_the_time()
+            if self._server is None:
+                self._server = await asyncio.start_server(
+                    self._accept, self.host, self.port, reuse_port=True, limit=PIECE_BYTES
+                )
+
+    async def _go_down(self, for_s: float | None) -> None:
+        async with self._turning:
+            self._forget_the_time()
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+            for writer in list(self._writers):
+                reset(writer)
+            if for_s is not None:
+                self._up_again = self._loop.call_later(for_s, lambda: self._start(self._listen()))
+
+    def _forget_the_time(self) -> None:
         if self._up_again is not None:
             self._up_again.cancel()
             self._up_again = None
-        if self._server is None:
-            self._server = await asyncio.start_server(
-                self._accept, self.host, self.port, reuse_port=True, limit=PIECE_BYTES
-            )
-
-    async def _go_down(self, for_s: float | None) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for writer in list(self._writers):
-            reset(writer)
-        if for_s is not None:
-            self._up_again = self._loop.call_later(for_s, lambda: self._start(self._listen()))
 
     async def _stop(self) -> None:
         await self._go_down(None)
-        if self._up_again is not None:
-            self._up_again.cancel()
         # A connection that was accepted just now is with a task of asyncio that has to begin before it can
         # be ended, or its socket is nobody's.
         for _ in range(_TURNS):

@@ -253,6 +253,17 @@ async def test_a_down_on_order_lasts_until_the_store_is_told_to_come_up(
     assert (await insert(client))[0] == 200
 
 
+async def test_a_store_told_to_come_up_several_times_at_once_still_goes_down_whole(
+    proxy: FaultyStore, client: aiohttp.ClientSession
+) -> None:
+    await asyncio.to_thread(proxy.go_down)
+    await asyncio.gather(*[asyncio.to_thread(proxy.come_up) for _ in range(8)])
+    assert (await insert(client))[0] == 200
+    await asyncio.to_thread(proxy.go_down)
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await insert(client)
+
+
 async def test_a_client_killed_in_mid_body_is_cut_in_mid_body_for_the_store(
     proxy: FaultyStore, upstream: Upstream
 ) -> None:
