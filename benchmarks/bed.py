@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,13 +125,37 @@ class Bed:
     def run(self, case: str, topic: str, events: int) -> Figures:
         """Run one case as a process of its own and return its figures."""
         command = [sys.executable, "-m", "benchmarks.cases", case]
-        database = self.new_database() if case not in _WITHOUT_STORE else "default"
+        if case in _WITHOUT_STORE:
+            return self._run(command, topic, events, "default")
+        database = self.new_database()
+        try:
+            return self._run(command, topic, events, database)
+        finally:
+            # Or the merges of its parts would take processor time of the case after it.
+            self.client("default").command(f"DROP DATABASE {database} SYNC")
+
+    def alternate(self, cases: Sequence[str], topic: str, events: int, *, rounds: int) -> list[list[Figures]]:
+        """Run cases in turn, several times, the order turned round each time; return the figures by round.
+
+        What the machine does beside meets each of them alike, which two runs one after the other cannot say.
+
+        Returns:
+            For each round the figures in the order of `cases`.
+        """
+        found: list[list[Figures]] = []
+        for number in range(rounds):
+            order = range(len(cases)) if number % 2 == 0 else range(len(cases) - 1, -1, -1)
+            figures = {at: self.run(cases[at], topic, events) for at in order}
+            found.append([figures[at] for at in range(len(cases))])
+        return found
+
+    def _run(self, command: list[str], topic: str, events: int, database: str) -> Figures:
         environment = {**self.environment(topic, database, events), "BENCH_SIZE": topic.split("-")[1]}
         done = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, timeout=_CASE_LIMIT_S, check=False
         )
         if not done.stdout.strip():
-            raise RuntimeError(f"case {case} printed no figures and ended with {done.returncode}")
+            raise RuntimeError(f"case {command[-1]} printed no figures and ended with {done.returncode}")
         return Figures(**json.loads(done.stdout.splitlines()[-1]))
 
 

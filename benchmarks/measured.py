@@ -6,8 +6,10 @@ import json
 import math
 import os
 import resource
+import statistics
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 
@@ -45,6 +47,21 @@ class Figures(Measured):
     """
 
     peak_mb: float
+
+
+Rounds = Sequence[Sequence[Figures]]
+"""Figures of the same cases in the same order, run several times in turn."""
+
+
+def ratio(rounds: Rounds, value: Callable[[Figures], float]) -> float:
+    """Return the first case's value over the second's: the median of the rounds."""
+    return statistics.median(value(first) / value(second) for first, second in rounds)
+
+
+def middle(rounds: Rounds, case: int) -> Figures:
+    """Return one case's figures in the round whose throughput is the median."""
+    ordered = sorted((figures[case] for figures in rounds), key=lambda figures: figures.events_per_s)
+    return ordered[len(ordered) // 2]
 
 
 class Stopwatch:
