@@ -39,6 +39,7 @@ _NOWHERE = -1  # instead of an offset
 
 NewProducer = Callable[[], AIOKafkaProducer]
 Place = tuple[str, int]
+Told = Callable[[Sequence[int], Sequence[Placed] | RetryableError], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -154,6 +155,39 @@ class EventProducer:
         if messages and not any(found):
             raise _unacknowledged(within_s, is_handed_over=bool(handed))
         return found
+
+    def send_now(self, messages: Sequence[Outbound], *, within_s: float, told: Told) -> bool:
+        """Send messages if nothing has to be waited for first; return whether they are under way.
+
+        Nobody waits for anybody else's partition: what is on one is told of as soon as Kafka has it.
+
+        Args:
+            messages: As for `send`.
+            within_s: How long it may take.
+            told: Called once for each partition, with the indexes of its messages and where they are, or
+                with the error that `send` would raise.
+        """
+        sizes = [self._charge(message) for message in messages]
+        size = sum(sizes)
+        if not self._partitions or size > self._room.size_bytes // 2 or not self._room.take_now(size):
+            return False
+        handed: list[_Handed] = []
+        self._hand_over(messages, sizes, handed)
+        indexes: dict[asyncio.Future[int], list[int]] = {}
+        for index, each in enumerate(handed):
+            indexes.setdefault(each.base, []).append(index)
+        timer = self._loop.call_at(self._loop.time() + within_s, self._give_up, handed)
+
+        def tell(base: asyncio.Future[int]) -> None:
+            its = indexes.pop(base)
+            if not indexes:
+                timer.cancel()
+            placed = [place for index in its if (place := handed[index].placed) is not None]
+            told(its, placed or _unacknowledged(within_s, is_handed_over=True))
+
+        for base in [*indexes]:
+            base.add_done_callback(tell)
+        return True
 
     async def _acknowledged(self, handed: Sequence[_Handed], until_s: float) -> None:
         """Return once all of the messages are acknowledged, or their time is over."""

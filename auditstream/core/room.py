@@ -28,10 +28,9 @@ class Room:
         Raises:
             NoRoomError: There is none within the time.
         """
-        count = min(count, self.size_bytes)
-        if not self._waiting and self.taken_bytes + count <= self.size_bytes:
-            self.taken_bytes += count
+        if self.take_now(count):
             return
+        count = min(count, self.size_bytes)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (count, turn)
         self._waiting.append(entry)
@@ -47,6 +46,14 @@ class Room:
             if isinstance(error, TimeoutError):
                 raise NoRoomError from None
             raise
+
+    def take_now(self, count: int) -> bool:
+        """Take bytes unless they would have to be waited for; return whether they were taken."""
+        count = min(count, self.size_bytes)
+        if self._waiting or self.taken_bytes + count > self.size_bytes:
+            return False
+        self.taken_bytes += count
+        return True
 
     def give(self, count: int) -> None:
         """Give bytes back that were taken in one go."""

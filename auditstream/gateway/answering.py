@@ -79,6 +79,15 @@ class Door:
         self._sign_ins.accepted(principal, head.address)
         return principal
 
+    def known(self, head: Head) -> Principal | None:
+        """Return who sends a request; None, and nothing is noted, where `admit` would refuse it."""
+        try:
+            principal = self._credentials.principal(head.text(b"authorization"))
+        except RefusedError:
+            return None
+        self._sign_ins.accepted(principal, head.address)
+        return principal
+
 
 class Endpoint(ABC):
     """One route for callers with a key.
@@ -102,6 +111,12 @@ class Endpoint(ABC):
             RefusedError: It is refused.
         """
 
+    def count(self, status: int, by: int = 1) -> None:
+        """Count requests that are answered with a status."""
+        self._metrics.count(
+            "auditstream_gateway_requests_total", by, route=self.route, status=f"{status // 100}xx"
+        )
+
     def refusal(self, error: RefusedError, _head: Head) -> Answer:
         """Return a refusal in the form of the route; problem+json unless it has its own."""
         content_type, *more = error.headers()
@@ -121,9 +136,7 @@ class Endpoint(ABC):
             answer = self.refusal(RefusedError("internal", "a fault of the gateway's own"), head)
         if not is_read.is_complete:
             await is_read.discard()
-        self._metrics.count(
-            "auditstream_gateway_requests_total", route=self.route, status=f"{answer.status // 100}xx"
-        )
+        self.count(answer.status)
         await respond(send, answer, closing=not is_read.is_complete)
 
 
@@ -159,6 +172,13 @@ async def respond(send: Send, answer: Answer, *, closing: bool = False) -> None:
         answer: What to send.
         closing: Whether to close the connection: the rest of a body that nobody read would have to be.
     """
+    headers = headers_of(answer, closing=closing)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def headers_of(answer: Answer, *, closing: bool) -> Headers:
+    """Return all headers of an answer; `closing` as for `respond`."""
     headers: Headers = [
         (b"content-type", answer.content_type),
         (b"content-length", b"%d" % len(answer.body)),
@@ -166,5 +186,4 @@ async def respond(send: Send, answer: Answer, *, closing: bool = False) -> None:
     ]
     if closing:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    return headers

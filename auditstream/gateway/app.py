@@ -36,6 +36,7 @@ from auditstream.gateway.problems import STATUSES, RefusedError
 from auditstream.gateway.receipts import Receipts
 from auditstream.gateway.receipts_endpoint import ReceiptsEndpoint
 from auditstream.gateway.sign_ins import SignIns
+from auditstream.gateway.single_posts import SinglePosts
 from auditstream.identity.keys import Keys
 from auditstream.identity.protection import Protection
 
@@ -86,7 +87,7 @@ async def _nothing(_app: Starlette) -> AsyncIterator[None]:
     yield
 
 
-def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> ASGIApp:
+def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> Application:
     """Return the application; call it in the event loop that serves it.
 
     Args:
@@ -137,17 +138,24 @@ def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> ASGIApp:
         Route("/openapi.json", _openapi),
     ]
     others = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _problem})
-    return _Doors({each.route: each for each in (events, *exports)}, others)
+    singles = SinglePosts(events, door=door, intake=intake, settings=settings, metrics=metrics)
+    return Application({each.route: each for each in (events, *exports)}, others, singles)
 
 
-class _Doors:
-    """Hands posts to the routes that most requests are for; all else goes Starlette's longer way."""
+class Application:
+    """Hands posts to the routes that most requests are for; all else goes Starlette's longer way.
 
-    def __init__(self, posts: Mapping[str, ASGIApp], others: ASGIApp) -> None:
+    Attributes:
+        singles: Takes single events by a shorter way than ASGI's, where the server knows of it.
+    """
+
+    def __init__(self, posts: Mapping[str, ASGIApp], others: ASGIApp, singles: SinglePosts) -> None:
         self._posts = posts
         self._others = others
+        self.singles = singles
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or run the lifespan."""
         endpoint = None
         if scope["type"] == "http" and scope["method"] == "POST":
             endpoint = self._posts.get(scope["path"])

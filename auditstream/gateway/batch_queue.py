@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,9 @@ _AT_ONCE = 2_000
 _PAUSE_S = 0.5
 
 
+Told = Callable[[Sequence[int], Sequence[Placed] | RetryableError], None]
+
+
 class Producer(Protocol):
     """What sends messages; `streams.event_producer.EventProducer` is one."""
 
@@ -35,6 +38,13 @@ class Producer(Protocol):
 
         Raises:
             RetryableError: None was.
+        """
+        ...
+
+    def send_now(self, messages: Sequence[Outbound], *, within_s: float, told: Told) -> bool:
+        """Send messages if nothing has to be waited for first; return whether they are under way.
+
+        `told` is called for each of them once, in portions: with their indexes and places, or with the error.
         """
         ...
 

@@ -70,7 +70,7 @@ class EventsEndpoint(Endpoint):
             self._metrics.count("auditstream_gateway_body_bytes_total", len(body), route=self.route)
             drafts = await self._drafts(head, media_type, body, principal)
             outcome = await self._intake.take(drafts, principal, mode, route=self.route)
-        return json_answer(202, _told(outcome))
+        return accepted_answer(outcome)
 
     def _media_type(self, head: Head) -> str:
         """Return the body's media type; refuses what no reader takes before the body is read."""
@@ -109,11 +109,14 @@ class EventsEndpoint(Endpoint):
         )
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
-    told = {
+def accepted_answer(outcome: Outcome) -> Answer:
+    """Return the answer of a request of which an event was accepted, or that has none."""
+    told: dict[str, Any] = {
         "accepted": len(outcome.receipts),
         "ids": outcome.ids,
         "receipts": outcome.receipts,
         "rejected": [each.record() for each in outcome.rejected],
     }
-    return told | {"queued": outcome.queued} if outcome.queued else told
+    if outcome.queued:
+        told["queued"] = outcome.queued
+    return json_answer(202, told)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.metrics import Metrics
+from auditstream.core.ports import Placed
 from auditstream.core.settings import Mode
 from auditstream.gateway.batch_queue import BatchQueue, Producer
 from auditstream.gateway.credentials import Principal
@@ -18,8 +19,10 @@ from auditstream.gateway.limits import Limits
 from auditstream.gateway.problems import RefusedError, Rejected, of_events
 from auditstream.gateway.receipts import Receipt, Receipts
 
+SentNow = Callable[[Sequence[int], Sequence[Placed] | RefusedError], None]
+
 _RETRY_S = 2.0
-_AT_ONCE = 100
+AT_ONCE = 100
 """Events that are judged before other requests have a turn: a few milliseconds."""
 
 
@@ -88,19 +91,69 @@ class Intake:
             outcome = await self._take(drafts, principal, mode)
         except RefusedError as error:
             if not error.rejected and drafts:
-                self._count(route, error.code, len(drafts))
+                self.count(route, error.code, len(drafts))
             for each in error.rejected:
-                self._count(route, each.refusal.code)
+                self.count(route, each.refusal.code)
             raise
         if outcome.receipts:
-            self._count(route, "accepted", len(outcome.receipts))
+            self.count(route, "accepted", len(outcome.receipts))
         if outcome.queued:
-            self._count(route, "queued", outcome.queued)
+            self.count(route, "queued", outcome.queued)
         for each in outcome.rejected:
-            self._count(route, each.refusal.code)
+            self.count(route, each.refusal.code)
         return outcome
 
-    def _count(self, route: str, reason: str, by: int = 1) -> None:
+    def judged_now(self, draft: Draft, principal: Principal) -> Judged | None:
+        """Return what a draft is recorded as, counted as its sender's; None where `take` has to judge.
+
+        None is what is refused, and what has to wait for a key.
+        """
+        if principal.policy.seals:
+            return None
+        try:
+            judged = self._judge.judge(draft, principal)
+            if isinstance(judged, Judged):
+                self._limits.take(principal, 1)
+                return judged
+        except (RetryableError, RefusedError):
+            pass
+        return None
+
+    def put_off(self, principal: Principal) -> None:
+        """Count one event of `judged_now` no more: `take` will."""
+        self._limits.give_back(principal, 1)
+
+    def send_now(self, judged: Sequence[Judged], told: SentNow) -> bool:
+        """Send events of several requests, unless it would have to wait; return whether they are under way.
+
+        Args:
+            judged: One event of each request.
+            told: Called with indexes of those that are acknowledged, and where they are; or with why some
+                are not.
+        """
+        begun_s = time.perf_counter()
+
+        def tell(indexes: Sequence[int], placed: Sequence[Placed] | RetryableError) -> None:
+            if isinstance(placed, RetryableError):
+                told(indexes, _unavailable(placed))
+                return
+            took_s = time.perf_counter() - begun_s
+            for _ in indexes:
+                self._metrics.observe("auditstream_gateway_produce_seconds", took_s)
+            told(indexes, placed)
+
+        messages = [each.message for each in judged]
+        return self._producer.send_now(messages, within_s=self._within_s, told=tell)
+
+    def accepted(self, judged: Judged, placed: Placed, principal: Principal, outcome: Outcome) -> None:
+        """Add an event that all in-sync replicas have to what became of its request."""
+        outcome.ids.append(judged.event_id)
+        outcome.receipts.append(
+            self._receipts.accept(judged.event_id, judged.value_sha256, placed, principal.tenant_id)
+        )
+
+    def count(self, route: str, reason: str, by: int = 1) -> None:
+        """Count events of a route by what became of them."""
         self._metrics.count("auditstream_gateway_events_total", by, route=route, reason=reason)
 
     async def _take(self, drafts: Sequence[Draft], principal: Principal, mode: Mode) -> Outcome:
@@ -124,16 +177,16 @@ class Intake:
     ) -> tuple[list[Judged], list[Rejected]]:
         found: list[Judged | Rejected] = []
         try:
-            for begin in range(0, len(drafts), _AT_ONCE):
-                some = drafts[begin : begin + _AT_ONCE]
+            for begin in range(0, len(drafts), AT_ONCE):
+                some = drafts[begin : begin + AT_ONCE]
                 if principal.policy.seals:  # a new key waits for the disk
                     found += await asyncio.to_thread(self._judge_some, some, principal)
                 else:
                     found += self._judge_some(some, principal)
-                    if begin + _AT_ONCE < len(drafts):
+                    if begin + AT_ONCE < len(drafts):
                         await asyncio.sleep(0)
         except RetryableError as error:
-            raise RefusedError("unavailable", error.message, retry_after_s=_RETRY_S) from error
+            raise _unavailable(error) from error
         judged = [each for each in found if isinstance(each, Judged)]
         return judged, [each for each in found if isinstance(each, Rejected)]
 
@@ -148,13 +201,11 @@ class Intake:
         try:
             placed = await self._producer.send([each.message for each in judged], within_s=self._within_s)
         except RetryableError as error:
-            raise RefusedError("unavailable", error.message, retry_after_s=_RETRY_S) from error
+            raise _unavailable(error) from error
         self._metrics.observe("auditstream_gateway_produce_seconds", time.perf_counter() - begun_s)
-        accept = self._receipts.accept
         for each, place in zip(judged, placed, strict=True):
             if place is not None:
-                outcome.ids.append(each.event_id)
-                outcome.receipts.append(accept(each.event_id, each.value_sha256, place, principal.tenant_id))
+                self.accepted(each, place, principal, outcome)
                 continue
             detail = f"Kafka did not acknowledge within {self._within_s:g} s; send it again"
             outcome.rejected.append(Rejected(each.index, Refusal("unavailable", "", detail)))
@@ -168,3 +219,7 @@ class Intake:
                     retry_after_s=_RETRY_S,
                     rejected=outcome.rejected,
                 )
+
+
+def _unavailable(error: RetryableError) -> RefusedError:
+    return RefusedError("unavailable", error.message, retry_after_s=_RETRY_S)

@@ -32,10 +32,8 @@ def of_json(body: bytes, *, events: int, depth: int, draft_of: DraftOf = plain) 
     Raises:
         RefusedError: The body is not JSON, says where; or has too many events.
     """
-    if draft_of is plain and body[:1] == b"{":
-        datum = datum_in(body)
-        if datum is not None:
-            return [Draft(0, datum, is_datum=True)]
+    if draft_of is plain and (one := of_one(body)) is not None:
+        return [one]
     try:
         value = parse(body, depth=depth + 1)
     except DecodeError as error:
@@ -47,6 +45,12 @@ def of_json(body: bytes, *, events: int, depth: int, draft_of: DraftOf = plain) 
     if len(value) > events:
         raise too_many(events)
     return [_draft(index, each, draft_of) for index, each in enumerate(value)]
+
+
+def of_one(body: bytes) -> Draft | None:
+    """Return the draft of a body that is one event that keeps the contract; None where `of_json` must say."""
+    datum = datum_in(body) if body[:1] == b"{" else None
+    return None if datum is None else Draft(0, datum, is_datum=True)
 
 
 def of_ndjson(body: bytes, *, events: int, depth: int) -> list[Draft]:

@@ -64,23 +64,34 @@ class Limits:
         Raises:
             RefusedError: They are too many; says for how long.
         """
+        held = self._held(principal)
+        for who, bucket, rate, quota in held:
+            self._check(who, bucket, count, rate=rate, quota=quota)
+        for _, bucket, _, _ in held:
+            bucket.tokens -= count
+            bucket.used += count
+
+    def give_back(self, principal: Principal, count: int) -> None:
+        """Count events no more that were taken a moment ago, and will be taken again."""
+        for _, bucket, _, _ in self._held(principal):
+            bucket.tokens += count
+            bucket.used -= count
+
+    def _held(self, principal: Principal) -> list[tuple[str, _Bucket, float, float]]:
+        """Return who is limited, with what they have left, their rate and their quota."""
         labels = principal.labels
         if not labels and not self._per_s and not self._per_day:
-            return
+            return []
         whose = (("credential", principal.credential_id), ("tenant", principal.tenant_id))
         now_s = self._clock.now_s()
-        taken: list[_Bucket] = []
+        held: list[tuple[str, _Bucket, float, float]] = []
         for kind, name in whose:
             suffix = f"/{name}" if kind == "credential" else ""
             rate = _number(labels, RATE_LABEL + suffix, self._per_s)
             quota = _number(labels, QUOTA_LABEL + suffix, self._per_day)
             if rate or quota:
-                bucket = self._bucket((kind, name), rate, now_s)
-                self._check(f"{kind} {name}", bucket, count, rate=rate, quota=quota)
-                taken.append(bucket)
-        for bucket in taken:
-            bucket.tokens -= count
-            bucket.used += count
+                held.append((f"{kind} {name}", self._bucket((kind, name), rate, now_s), rate, quota))
+        return held
 
     def _bucket(self, key: tuple[str, str], rate: float, now_s: float) -> _Bucket:
         full = rate * _BURST_S

@@ -25,7 +25,7 @@ from auditstream.core.metrics import Metrics
 from auditstream.core.settings import GatewaySettings, Settings
 from auditstream.emit.message import Route, message_of
 from auditstream.emit.route_finder import find_route
-from auditstream.gateway.app import Parts, new_app
+from auditstream.gateway.app import Application, Parts, new_app
 from auditstream.gateway.batch_queue import BatchQueue, LossFile, Producer, loss_events
 from auditstream.gateway.credentials import Credentials
 from auditstream.gateway.http_protocol import bounded_protocol
@@ -231,7 +231,10 @@ async def _serve(
 def server_config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
     """Return how uvicorn serves the application: bounded, without logs of its own, draining in time."""
     protocol = bounded_protocol(
-        header_bytes=settings.header_bytes, header_s=settings.header_s, connections=settings.connections
+        header_bytes=settings.header_bytes,
+        header_s=settings.header_s,
+        connections=settings.connections,
+        take_whole=app.singles.take if isinstance(app, Application) else None,
     )
     return uvicorn.Config(
         app,

@@ -22,8 +22,8 @@ from auditstream.core.metrics import Metrics
 from auditstream.core.ports import Outbound, Placed
 from auditstream.core.settings import GatewaySettings
 from auditstream.emit.message import Route
-from auditstream.gateway.app import Parts, new_app
-from auditstream.gateway.batch_queue import BatchQueue
+from auditstream.gateway.app import Application, Parts, new_app
+from auditstream.gateway.batch_queue import BatchQueue, Told
 from auditstream.gateway.credentials import Credentials
 from auditstream.gateway.problems import STATUSES
 from auditstream.gateway.sign_ins import SignIns
@@ -117,6 +117,19 @@ class KeptMessages:
             self.messages.append(message)
         return placed
 
+    def send_now(self, messages: Sequence[Outbound], *, within_s: float, told: Told) -> bool:
+        """Keep messages, and tell of each by itself; behind a gate nothing is sent without waiting."""
+        if self.gate is not None:
+            return False
+        loop = asyncio.get_running_loop()
+        for number, message in enumerate(messages):
+            if self.away or number in self.unacknowledged:
+                loop.call_soon(told, [number], RetryableError("Kafka did not acknowledge"))
+                continue
+            loop.call_soon(told, [number], [Placed(message.topic, 0, len(self.messages))])
+            self.messages.append(message)
+        return True
+
     def open(self) -> None:
         """Let everybody through, from any thread."""
         assert self.gate is not None
@@ -181,6 +194,8 @@ class TestGateway:
         metrics: What it counted.
         queue: Its queue.
         sign_ins: What it notes of callers.
+        app: The application.
+        settings: Its settings.
         keys: A key by tenant.
     """
 
@@ -194,6 +209,8 @@ class TestGateway:
     metrics: Metrics
     queue: BatchQueue
     sign_ins: SignIns
+    app: Application
+    settings: GatewaySettings
     keys: dict[str, str] = field(default_factory=dict)
 
     async def post(
@@ -252,7 +269,19 @@ async def gateway(
             async with httpx2.AsyncClient(
                 transport=transport, base_url="http://gateway", headers=headers
             ) as client:
-                yield TestGateway(client, producer, facts, credentials, clock, metrics, queue, sign_ins, keys)
+                yield TestGateway(
+                    client=client,
+                    producer=producer,
+                    facts=facts,
+                    credentials=credentials,
+                    clock=clock,
+                    metrics=metrics,
+                    queue=queue,
+                    sign_ins=sign_ins,
+                    app=app,
+                    settings=settings,
+                    keys=keys,
+                )
         finally:
             if producer.gate is not None:
                 producer.gate.set()

@@ -56,6 +56,62 @@ async def test_each_message_is_where_its_receipt_says(kafka: Broker, topic: Make
     assert [there[place] for place in placed if place is not None] == [each.value for each in messages]
 
 
+async def test_what_is_sent_at_once_is_told_of_by_partition_and_is_where_it_says(
+    kafka: Broker, topic: MakeTopic
+) -> None:
+    name = topic()
+    messages = [message(name, number) for number in range(1_000)]
+    placed: dict[int, Placed] = {}
+    calls: list[set[int]] = []
+    over = asyncio.Event()
+
+    def told(indexes: Sequence[int], places: Sequence[Placed] | RetryableError) -> None:
+        assert not isinstance(places, RetryableError)
+        placed.update(zip(indexes, places, strict=True))
+        calls.append({place.partition for place in places})
+        if len(placed) == len(messages):
+            over.set()
+
+    async with producer(kafka.bootstrap, name) as sender:
+        assert not sender.send_now(messages, within_s=30, told=told)  # nobody knows the partitions yet
+        await sender.send([message(name, 1_000, "first")], within_s=30)
+        assert sender.send_now(messages, within_s=30, told=told)
+        assert sender.waiting_bytes > 0
+        await asyncio.wait_for(over.wait(), 30)
+        while sender.waiting_bytes:
+            await asyncio.sleep(0)
+
+    there = everything(kafka, name, 1_001)
+    assert [there[placed[number]] for number in range(1_000)] == [each.value for each in messages]
+    assert all(len(partitions) == 1 for partitions in calls)
+    assert sorted(next(iter(partitions)) for partitions in calls) == sorted(set().union(*calls))
+
+
+async def test_what_would_have_to_wait_for_room_is_not_sent_at_once(kafka: Broker, topic: MakeTopic) -> None:
+    name = topic()
+    async with producer(kafka.bootstrap, name, most_bytes=65_536) as sender:
+        await sender.send([message(name, 0)], within_s=30)
+        large = [Outbound(name, b"acme|c-1", bytes(20_000), HEADERS)]
+        outcomes = [sender.send_now(large, within_s=30, told=lambda *_: None) for _ in range(4)]
+
+        assert outcomes == [True, True, True, False]
+        assert not sender.send_now(large * 2, within_s=30, told=lambda *_: None)
+        assert len(await sender.send(large, within_s=30)) == 1
+
+
+async def test_what_was_sent_at_once_and_is_not_acknowledged_in_time_is_told_as_an_error(
+    kafka: Broker, topic: MakeTopic
+) -> None:
+    name = topic()
+    found: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    async with producer(kafka.bootstrap, name) as sender:
+        await sender.send([message(name, 0)], within_s=30)
+        assert sender.send_now([message(name, 1)], within_s=0.0, told=lambda _, said: found.set_result(said))
+
+        assert isinstance(await found, RetryableError)
+        assert len(await sender.send([message(name, 2)], within_s=30)) == 1
+
+
 async def test_a_key_has_the_partition_and_the_order_that_javas_clients_give_it(
     kafka: Broker, topic: MakeTopic
 ) -> None:
