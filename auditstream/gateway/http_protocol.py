@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar
 
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-
-from auditstream.gateway.joined_writes import JoinedWrites
 from auditstream.gateway.problems import RefusedError
-from auditstream.gateway.whole_requests import WholeRequest
-
-TakeWhole = Callable[[WholeRequest], bool]
+from auditstream.gateway.request_starts import RequestStarts
+from auditstream.gateway.whole_requests import TakeWhole
 
 
 class _TooLargeError(Exception):
     """Ends the parser's work: headers are too large."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(RequestStarts):
     """Refuses headers that are too large or too slow, and connections that are too many.
 
     httptools itself takes headers of any size, and uvicorn waits for them for ever.
@@ -30,13 +23,11 @@ class BoundedProtocol(HttpToolsProtocol):
         HEADER_BYTES: Largest request line and headers.
         HEADER_S: Longest time for them to arrive.
         CONNECTIONS: Most connections at a time.
-        TAKE_WHOLE: Offered each request that came with its whole body; says whether it will see to it.
     """
 
     HEADER_BYTES: ClassVar[int] = 16 * 1024
     HEADER_S: ClassVar[float] = 10.0
     CONNECTIONS: ClassVar[int] = 2_000
-    TAKE_WHOLE: ClassVar[TakeWhole | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,9 +35,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0  # of headers that are complete
         self._raw_bytes = 0  # since the head began, in chunks that did not end it
         self._deadline: asyncio.TimerHandle | None = None
-        self._take_whole = type(self).TAKE_WHOLE
-        self._is_parsing = False
-        self._held: tuple[RequestResponseCycle, ASGI3Application] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, or refuse."""
@@ -65,14 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse what came, unless it makes a head too large."""
         if self.transport.is_closing():
             return
-        self._is_parsing = True
-        try:
-            super().data_received(data)
-        finally:
-            self._is_parsing = False
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._start_asgi_task(*held)
+        super().data_received(data)
         if self._is_in_head:
             self._raw_bytes += len(data)
             if self._raw_bytes > self.HEADER_BYTES and not self.transport.is_closing():
@@ -97,22 +78,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """End the head."""
         self._end_head()
         super().on_headers_complete()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Start a request, but not before all that came was parsed: its whole body may be there."""
-        if self._is_parsing:
-            self._held = cycle, app
-            return
-        is_whole = not (cycle.more_body or cycle.waiting_for_100_continue or self.flow.write_paused)
-        if is_whole and self._take_whole is not None and not self.transport.is_closing():
-            request = WholeRequest(cycle, partial(self._start_task, cycle, app))
-            if self._take_whole(request):
-                return
-        self._start_task(cycle, app)
-
-    def _start_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.transport = JoinedWrites(self.transport, self.loop)  # type: ignore[assignment]
-        super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or what was refused while it was parsed."""

@@ -6,7 +6,7 @@ more than the judging of an event.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -24,7 +24,7 @@ class WholeRequest:
 
     __slots__ = ("_cycle", "_pass_on")
 
-    def __init__(self, cycle: RequestResponseCycle, pass_on: Any) -> None:
+    def __init__(self, cycle: RequestResponseCycle, pass_on: Callable[[], None]) -> None:
         self._cycle = cycle
         self._pass_on = pass_on
 
@@ -65,3 +65,7 @@ class WholeRequest:
 
 def _nothing() -> None:
     """Stand for the connection, which a request that is over need not hold."""
+
+
+TakeWhole = Callable[[WholeRequest], bool]
+"""Offered a request, says whether it will see to it: answer it, or pass it on."""

@@ -102,14 +102,48 @@ async def test_a_single_event_that_came_as_a_whole_is_answered_in_one_write_with
         assert not connection.state.tasks
 
 
-async def test_a_body_that_comes_after_its_head_is_taken_too() -> None:
+async def test_a_body_that_comes_right_behind_its_head_is_taken_without_a_task() -> None:
+    async with gateway() as gate, wire(gate) as connection:
+        whole = connection.request(text(event()))
+        for piece in (whole[:30], whole[30:-90], whole[-90:-20], whole[-20:]):
+            connection.feed(piece)
+            await asyncio.sleep(0)
+            assert not connection.state.tasks
+        (answer,) = await connection.answers()
+
+        assert (answer.status, json.loads(answer.body)["ids"]) == (202, [ID])
+        assert len(connection.writes) == 1
+
+
+async def test_a_body_that_comes_late_is_waited_for_by_a_task() -> None:
     async with gateway() as gate, wire(gate) as connection:
         whole = connection.request(text(event()))
         connection.feed(whole[:-20])
+        while not connection.state.tasks:
+            await asyncio.sleep(0)
         connection.feed(whole[-20:])
         (answer,) = await connection.answers()
 
         assert (answer.status, json.loads(answer.body)["ids"]) == (202, [ID])
+
+
+async def test_a_body_that_is_large_is_read_at_once() -> None:
+    async with gateway() as gate, wire(gate) as connection:
+        whole = connection.request(text(event(attributes={"k": "x" * 200_000})))
+        connection.feed(whole[:100_000])
+        assert len(connection.state.tasks) == 1
+        connection.feed(whole[100_000:])
+
+        assert (await connection.answers())[0].status == 202
+
+
+async def test_a_caller_who_leaves_before_the_end_of_a_small_body_is_counted() -> None:
+    async with gateway() as gate:
+        async with wire(gate) as connection:
+            connection.feed(connection.request(text(event()))[:-20])
+        assert 'requests_total{route="/v1/events",status="4xx"} 1.0' in "".join(await told(gate))
+        assert not gate.producer.messages
+        assert not connection.writes
 
 
 async def test_requests_one_behind_the_other_are_answered_in_their_order() -> None:
