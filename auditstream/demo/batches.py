@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from auditstream.core.clock import EPOCH
 from auditstream.core.errors import RetryableError
 from auditstream.demo.drafts import Draft
 from auditstream.demo.sendings import Sending
@@ -19,7 +20,6 @@ from schemas.json_form import json_of
 
 _AT_ONCE = 250
 _TIMEOUT_S = 30.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Batches(ABC):
@@ -119,7 +119,7 @@ class SpanBatches(Batches):
 
 def _cloud_event(draft: Mapping[str, Any]) -> str:
     data = dict(draft)
-    at = _EPOCH + timedelta(microseconds=data.pop("event_time"))
+    at = EPOCH + timedelta(microseconds=data.pop("event_time"))
     context = {
         "specversion": "1.0",
         "id": data.pop("event_id"),

@@ -10,12 +10,13 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from random import Random
 
 import numpy as np
 
+from auditstream.core.clock import EPOCH
 from auditstream.demo.background import HOUR_US, Background
 from auditstream.demo.calibration import TokenCounts, arrivals
 from auditstream.demo.calls import ModelCalls
@@ -32,7 +33,6 @@ _SPARE = 1.06  # so that the turns last to the end of the hour, and seldom beyon
 _GOES_ON = 0.72
 _MOST_OPEN = 60
 _UNPRICED = frozenset(model.name for model in MODELS if not model.has_price)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class Hour:
         self.events = max(events, LEAST_EVENTS)
         self.end = end
         self.tally = Tally()
-        self._end_us = (end - _EPOCH) // timedelta(microseconds=1)
+        self._end_us = (end - EPOCH) // timedelta(microseconds=1)
         self._start_us = self._end_us - HOUR_US
         self._numpy = np.random.default_rng(seed)
         self._pen = Pen(Random(seed), TokenCounts(self._numpy))  # noqa: S311 - repeatable is the point

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from auditstream.core.clock import EPOCH
 from auditstream.core.finding_ids import finding_id
 from auditstream.detection.episode import Episode
 from auditstream.detection.rate_cap import Held, RateCap
@@ -29,8 +30,6 @@ TOLD = "told"
 
 RATE_CAP = "rate-cap"
 """Reason: the tenant was called ten times within an hour; the digest names it."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Calling:
@@ -124,8 +123,8 @@ def digest_of(tenant: str, held: Held, reason: str, now: int) -> Finding:
         severity=held.severity,
         confidence=100,
         metric=metric,
-        window_start=_EPOCH + timedelta(minutes=held.since),
-        window_end=_EPOCH + timedelta(minutes=now),
+        window_start=EPOCH + timedelta(minutes=held.since),
+        window_end=EPOCH + timedelta(minutes=now),
         observed=float(total),
         contributors={rule: count / total for rule, count in rules.most_common(3)},
         suppressed_by=reason or None,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from auditstream.core.clock import EPOCH
 from auditstream.core.finding_ids import UPDATES_APART, finding_id
 from auditstream.detection.detector import Tier
 from auditstream.detection.severities import Severity
@@ -22,7 +23,6 @@ NO_KEY = -1
 # How sure a detector is by how much it knows of the key [our judgement]; another family that agrees adds.
 _CONFIDENCE = {Tier.NEW: 40, Tier.SPARSE: 60, Tier.WARM: 75, Tier.SEASONAL: 85}
 _AGREED = 10
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP = Decimal(1).scaleb(-12)
 _MOST_MONEY = 1e24  # what the column holds
 
@@ -165,7 +165,7 @@ class Episode:
 
 
 def _moment(minute: int) -> datetime:
-    return _EPOCH + timedelta(minutes=minute)
+    return EPOCH + timedelta(minutes=minute)
 
 
 def _finite(value: float | None) -> float | None:

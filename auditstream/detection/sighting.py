@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from auditstream.core.clock import EPOCH
 from auditstream.detection.severities import Severity
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _SAMPLES = 5
 """event_ids that a finding names."""
 
@@ -51,9 +51,7 @@ class Sighting:
     @property
     def window(self) -> tuple[datetime, datetime]:
         """When it happened: first moment, and first moment after."""
-        return _EPOCH + timedelta(microseconds=self.first_us), _EPOCH + timedelta(
-            microseconds=self.last_us + 1
-        )
+        return EPOCH + timedelta(microseconds=self.first_us), EPOCH + timedelta(microseconds=self.last_us + 1)
 
 
 def samples(event_ids: Iterable[bytes]) -> tuple[str, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import struct
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from auditstream.core.clock import EPOCH
 from auditstream.ledger.leaves import ENTRY_BYTES
 
 _FORM = struct.Struct(">BBQQQ16s32s")
 _NAMES = ("version", "kind", "leaf_index", "kafka_offset", "kafka_timestamp", "event_id", "value_sha256")
 _KINDS = {0: "event", 1: "dead letter", 2: "gap"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def differences(expected: bytes, found: bytes) -> Iterator[tuple[str, str, str]]:
@@ -38,7 +38,7 @@ def _text(name: str, value: int | bytes) -> str:
         return _KINDS.get(value, str(value))
     if name == "kafka_timestamp":
         try:
-            return (_EPOCH + timedelta(milliseconds=value)).isoformat(timespec="milliseconds")
+            return (EPOCH + timedelta(milliseconds=value)).isoformat(timespec="milliseconds")
         except OverflowError:
             return f"{value} ms"
     return str(value)

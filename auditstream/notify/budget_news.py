@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from auditstream.core.clock import EPOCH
 from auditstream.core.ids import uuid7
 from auditstream.notify.budget_standing import FORECAST_OVER_PCT, Standing
 from auditstream.notify.scopes import scope_text
@@ -19,7 +20,6 @@ from schemas.records.vocabulary import SignalKind, SignalState
 _SEVERITIES = ((100, 4), (80, 3), (1, 2))
 _INFORMATIONAL = 1
 _MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def signal_of(standing: Standing, now: datetime) -> Signal:
         rule_id=budget.budget_id,
         state=standing.state,
         reason=f"{standing.spent_pct:.1f} % of {budget.amount:f} {budget.currency} a {budget.period}",
-        revision=(now - _EPOCH) // _MICROSECOND,
+        revision=(now - EPOCH) // _MICROSECOND,
         effective=now,
         expires=period.end,
         limit=budget.amount,

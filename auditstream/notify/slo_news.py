@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from auditstream.core.clock import EPOCH
 from auditstream.detection.burn import MINUTES_A_DAY
 from auditstream.notify.burn_findings import burn_finding, event_fields
 from auditstream.notify.reactions import REACTIONS
@@ -36,7 +37,6 @@ _TACTICS: Mapping[str, tuple[str, ...]] = {
 """ATLAS and OWASP ids by indicator: those of the catalogue's detections of the same thing."""
 
 _MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def slo_signal(standing: SloStanding, episode: ToldEpisode) -> Signal:
         rule_id=objective.slo_id,
         state=state,
         reason=f"{left} of the error budget of {goal.normalize():f} % {objective.indicator}",
-        revision=(at - _EPOCH) // _MICROSECOND,
+        revision=(at - EPOCH) // _MICROSECOND,
         effective=at,
         expires=at + SIGNAL_HOLDS if is_asked else None,
         limit=objective.objective,

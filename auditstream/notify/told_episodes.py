@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from auditstream.core.clock import EPOCH
 from auditstream.detection.detector import COOL
 from auditstream.detection.open_episodes import QUIET as QUIET_MINUTES
 from auditstream.notify.burning import Burning
@@ -17,8 +18,6 @@ OPENED_BY = timedelta(hours=1)
 
 Who takes over while the first word of it is still on its way says the same of it under the same id. Two
 episodes of burn cannot begin in one hour, `QUIET` lies between."""
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def burn_episode(
 
 def at_severity(at: datetime, last: ToldEpisode | None, severity: int) -> ToldEpisode:
     """Return the episode as it goes on, or a new one; in the hour of the last it is the last, open again."""
-    hour = _EPOCH + (at - _EPOCH) // OPENED_BY * OPENED_BY
+    hour = EPOCH + (at - EPOCH) // OPENED_BY * OPENED_BY
     if last is not None and (last.is_open or last.opened == hour):
         if last.is_open and severity <= last.severity:
             return last

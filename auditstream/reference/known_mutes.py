@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import get_args
 
+from auditstream.core.clock import EPOCH
 from auditstream.detection.suppression import Extent, Mute, Suppression, WeeklyWindow
 from auditstream.reference.mutes import FindingMute, Weekday
 from auditstream.reference.snapshot import Snapshot
 
 _DAYS = {name: number for number, name in enumerate(get_args(Weekday))}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 _DAY = 24 * 60
 
@@ -33,7 +33,7 @@ def suppression_of(snapshot: Snapshot) -> Suppression:
 def _mute(fact: FindingMute) -> Mute:
     # Rounded outwards: findings know minutes only, and a mute of a minute must not be one of none.
     end = fact.valid_to or fact.valid_from
-    return Mute(fact.mute_id, _extent(fact), _minute(fact.valid_from), -(-(end - _EPOCH) // _MINUTE))
+    return Mute(fact.mute_id, _extent(fact), _minute(fact.valid_from), -(-(end - EPOCH) // _MINUTE))
 
 
 def _windows(fact: FindingMute) -> Iterator[WeeklyWindow]:
@@ -55,7 +55,7 @@ def _extent(fact: FindingMute) -> Extent:
 
 
 def _minute(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MINUTE
+    return (moment - EPOCH) // _MINUTE
 
 
 def _minute_of_day(text: str) -> int:

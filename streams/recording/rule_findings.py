@@ -11,12 +11,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
 import polars as pl
 
+from auditstream.core.clock import EPOCH
 from auditstream.core.finding_ids import finding_id
 from auditstream.core.ports import LogId, Segment
 from auditstream.core.tenants import UNATTRIBUTED
@@ -48,7 +49,6 @@ _REMEMBERED = 20_000
 _ALWAYS = frozenset({"event_id", "event_time", "tenant_id", "same_call_as"})
 """Columns that every finding is made of."""
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _SCOPES = {
     "agent_id": "agent",
     "actor_id": "actor",
@@ -290,4 +290,4 @@ def _rest(segment: Segment, fresh: list[Match], kept: list[Match]) -> Finding:
 
 
 def _time(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return EPOCH + timedelta(microseconds=microseconds)
