@@ -70,5 +70,9 @@ class FindingTeller:
             add_findings(client, news)
         for each in news:
             log.info(
-                "finding", rule=each.rule_id, scope=each.scope, version=each.version, finding=each.finding_id
+                "finding_told",
+                rule=each.rule_id,
+                scope=each.scope,
+                version=each.version,
+                finding=each.finding_id,
             )
