@@ -65,7 +65,7 @@ def worker(context: typer.Context) -> None:
 
     with (
         watching_budgets(settings, metrics, directory.newest),
-        watching_slos(settings, metrics, directory.newest),
+        watching_slos(settings, metrics, schemas, directory.newest),
         detecting(settings, metrics, schemas, directory.newest),
         notifying(settings, metrics, schemas, directory.newest),
         watching_assets(settings, metrics, directory.newest),

@@ -11,12 +11,13 @@ from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import Settings
 from auditstream.emit.announcements import Said, announcement
-from auditstream.emit.findings import publish_findings
+from auditstream.emit.finding_teller import FindingTeller
 from auditstream.emit.owner_fields import owner_fields
 from auditstream.emit.signal_teller import SignalTeller
 from auditstream.notify.told_episodes import ToldEpisode
 from schemas.records.detection import Finding, Signal
 from sinks.clients import ClientPool
+from streams.recording.outlets import OwnSchemas
 
 log = get_logger(__name__)
 
@@ -69,19 +70,21 @@ class BurnNews(Protocol):
 
 
 class BurnTeller:
-    """Tells news, the event last: what it does not tell is told again.
+    """Tells news, the event last: what it does not tell is told again. For one thread.
 
     Args:
         settings: Where Kafka and the registry are.
         clients: Where clients of the store come from.
+        schemas: Registry ids of our schemas.
         metrics: Where it is counted.
         clock: Says what time it is.
     """
 
-    def __init__(self, settings: Settings, clients: ClientPool, metrics: Metrics, clock: Clock) -> None:
-        self._settings = settings
-        self._clients = clients
+    def __init__(
+        self, settings: Settings, clients: ClientPool, schemas: OwnSchemas, metrics: Metrics, clock: Clock
+    ) -> None:
         self._teller = SignalTeller(settings)
+        self._findings = FindingTeller(settings.kafka, clients, schemas)
         self._metrics = metrics
         self._clock = clock
 
@@ -92,7 +95,7 @@ class BurnTeller:
             RetryableError: One may not be. The same may be told again: ids and versions tell repeats.
         """
         self._teller.tell(news.signal, None)
-        publish_findings(self._settings, self._clients, [news.finding])
+        self._findings([news.finding])
         self._teller.tell(None, self._event(news))
         self._metrics.count("auditstream_slo_events_total", reason=news.about)
         episode = news.episode
@@ -115,6 +118,7 @@ class BurnTeller:
     def close(self) -> None:
         """Give up what is still waiting: it is told again."""
         self._teller.close()
+        self._findings.close()
 
     def _event(self, news: BurnNews) -> dict[str, object]:
         said = Said(

@@ -20,6 +20,7 @@ from sinks.clients import ClientPool, http_client
 from sinks.reference import ReferenceStore
 from sinks.slo_told import SloEvents
 from sinks.snapshot_cache import SnapshotCache
+from streams.recording.outlets import OwnSchemas
 
 KINDS = ("slo", "budget", "rate")
 """Kinds of facts that objectives and burning budgets are evaluated with."""
@@ -29,13 +30,19 @@ _PAUSE_S = 1.0  # between two looks that changed facts cause
 
 @contextmanager
 def watching_slos(
-    settings: Settings, metrics: Metrics, newest: Callable[[], int], *, clock: Clock | None = None
+    settings: Settings,
+    metrics: Metrics,
+    schemas: OwnSchemas,
+    newest: Callable[[], int],
+    *,
+    clock: Clock | None = None,
 ) -> Iterator[None]:
     """Watch objectives for the length of the block, when the settings say so; as `watching_usage` does.
 
     Args:
         settings: Where store, Kafka and registry are, and how often to look.
         metrics: Where it is counted.
+        schemas: Registry ids of our schemas.
         newest: Gives the newest revision of the reference data, as the worker knows it already.
         clock: Says what time it is.
     """
@@ -47,7 +54,7 @@ def watching_slos(
     def begin(parts: ExitStack) -> _Objectives:
         clients = parts.enter_context(closing(ClientPool(lambda: http_client(settings.clickhouse))))
         directory = SnapshotCache(ReferenceStore(clients), kinds=KINDS)
-        teller = parts.enter_context(closing(BurnTeller(settings, clients, metrics, known)))
+        teller = parts.enter_context(closing(BurnTeller(settings, clients, schemas, metrics, known)))
         counts = SloCounts(Reader(clients))
         told = SloEvents(clients)
 
