@@ -42,8 +42,11 @@ class SloTeller(Protocol):
 class ToldBefore(Protocol):
     """What was told; `sinks.slo_told.SloEvents` is one."""
 
-    def told(self) -> Mapping[tuple[str, str], Mapping[str, str]]:
-        """Return the attributes of the newest event by objective and what it is about; blocks."""
+    def told(self, now: datetime) -> Mapping[tuple[str, str], Mapping[str, str]]:
+        """Return the attributes of the newest event by objective and what it is about; blocks.
+
+        What was over long before `now` may be left out.
+        """
         ...
 
 
@@ -92,7 +95,7 @@ class SloWatch:
         now = datetime.fromtimestamp(self._clock.now_s(), UTC)
         known = [each for each in objectives_at(self._snapshot(), now) if is_due(each)]
         if self._told is None and known:
-            self._told = _told_of(self._events.told())
+            self._told = _told_of(self._events.told(now))
         told = {} if self._told is None else self._told
         standings: list[SloStanding] = []
         for objective in known:

@@ -12,6 +12,7 @@ from auditstream.emit.burn_teller import BurnTeller
 from auditstream.emit.slo_watch import SloWatch
 from auditstream.emit.spend_burn_watch import SpendBurnWatch
 from auditstream.emit.usage_watching import Watching, watching_usage
+from auditstream.notify.burn_findings import RULE
 from auditstream.query.reader import Reader
 from auditstream.query.slo_counts import SloCounts
 from auditstream.reference.snapshot import Snapshot
@@ -56,7 +57,7 @@ def watching_slos(
         directory = SnapshotCache(ReferenceStore(clients), kinds=KINDS)
         teller = parts.enter_context(closing(BurnTeller(settings, clients, schemas, metrics, known)))
         counts = SloCounts(Reader(clients))
-        told = SloEvents(clients)
+        told = SloEvents(clients, RULE)
 
         def snapshot() -> Snapshot:
             return directory.get(newest())

@@ -85,7 +85,7 @@ class SpendBurnWatch:
         if self._told is None and known:
             self._told = {
                 rule: SpendTold(episode_before(attributes))
-                for (rule, about), attributes in self._events.told().items()
+                for (rule, about), attributes in self._events.told(now).items()
                 if about == ABOUT
             }
         told = {} if self._told is None else self._told

@@ -43,7 +43,7 @@ GRANT SELECT ON ${database}.usage_1m TO audit_writer;
 GRANT SELECT(conversation_id, causation_id, agent_instance_id, tool_mcp_server, tool_args_hmac, tool_side_effect,
     policy_id, policy_action, policy_risk_category, policy_risk_score, `policy_risk_score.null`,
     inference_server_host) ON ${database}.events TO audit_writer;
-GRANT SELECT(finding_id, rule_id, recorded_at) ON ${database}.findings TO audit_writer;
+GRANT SELECT(finding_id, rule_id, status, recorded_at) ON ${database}.findings TO audit_writer;
 GRANT SELECT ON ${database}.assets TO audit_writer;
 GRANT SELECT ON ${database}.slos TO audit_writer;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_writer;

@@ -18,6 +18,7 @@ from auditstream.core.ports import PublishedCheckpoint
 from auditstream.core.settings import KafkaSettings
 from auditstream.gateway.credentials import KINDS as KEY_KINDS
 from auditstream.gateway.credentials import CredentialBook
+from auditstream.notify.burn_findings import RULE
 from auditstream.query import events
 from auditstream.query.grammar import parse
 from auditstream.query.reader import Reader
@@ -124,7 +125,7 @@ def test_a_worker_counts_what_objectives_are_about(open_as: OpenAs, indicator: s
 
     for scope in scopes:
         counts.counts(Objective.model_validate(stated | {"scope": scope}), at, at + timedelta(days=1), 60)
-    SloEvents(clients).told()
+    SloEvents(clients, RULE).told(at)
     clients.close()
 
 

@@ -41,7 +41,7 @@ class Record:
     def renew(self, signal: Signal) -> None:
         self.signals.append(signal)
 
-    def told(self) -> dict[tuple[str, str], Mapping[str, str]]:
+    def told(self, now: datetime) -> dict[tuple[str, str], Mapping[str, str]]:
         newest: dict[tuple[str, str], Mapping[str, str]] = {}
         for each in self.news:
             newest[each.standing.objective.slo_id, each.about] = each.fields["attributes"]

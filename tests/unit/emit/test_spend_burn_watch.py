@@ -41,7 +41,7 @@ class Scene:
     ) -> list[tuple[int, str, Decimal]]:
         return [each for each in self.amounts if start.timestamp() <= 60 * each[0] < end.timestamp()]
 
-    def told(self) -> dict[tuple[str, str], Mapping[str, str]]:
+    def told(self, now: datetime) -> dict[tuple[str, str], Mapping[str, str]]:
         newest = {(each.rule, "spend"): each.fields["attributes"] for each in self.news}
         return newest | {("search-month", "burn"): {"of": "an objective of the same name"}}
 
