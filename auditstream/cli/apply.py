@@ -75,7 +75,7 @@ def apply_to(
     now: datetime | None = None,
     announcer: Announcer | None = None,
 ) -> Sequence[Change]:
-    """Read the documents, tell of what they change, write it, print it, and return the changes.
+    """Read the documents and apply them, as `apply_reading` does.
 
     Args:
         store: Where the facts are.
@@ -88,6 +88,35 @@ def apply_to(
 
     Raises:
         RequestError: A document is not valid; lists every problem. Nothing was written.
+        RetryableError: As `apply_reading` does.
+    """
+    now = now or datetime.now(UTC)
+    reading = read_files(path, now)
+    return apply_reading(store, context, reading, actor=actor, dry_run=dry_run, now=now, announcer=announcer)
+
+
+def apply_reading(
+    store: ReferenceStore,
+    context: Context,
+    reading: Reading,
+    *,
+    actor: str,
+    dry_run: bool,
+    now: datetime,
+    announcer: Announcer | None,
+) -> Sequence[Change]:
+    """Tell of what valid documents change, write it, print it, and return the changes.
+
+    Args:
+        store: Where the facts are.
+        context: Global options.
+        reading: The documents, without a problem.
+        actor: Who says so.
+        dry_run: Whether only to print.
+        now: Time of the changes.
+        announcer: Lends what tells of the changes before they take effect; None for changes without events.
+
+    Raises:
         StoreBusyError: Somebody else was writing. Nothing of this was written.
         RetryableError: The changes could not be told of, or no answer. Nothing of this takes effect.
     """
@@ -95,8 +124,6 @@ def apply_to(
     from auditstream.reference.changes import difference
     from auditstream.reference.dangling import dangling
 
-    now = now or datetime.now(UTC)
-    reading = read_files(path, now)
     base = store.newest()
     snapshot = store.load(base)
     found = difference(reading.stated, snapshot, now=now)
@@ -138,12 +165,21 @@ def read_files(path: Path, now: datetime) -> Reading:
             reading.add(file.read_text(encoding="utf-8"), name, now=now)
         except (OSError, UnicodeDecodeError) as error:
             raise RequestError(f"{file}: {error}") from error
-    if reading.problems:
-        lines = "".join(f"\n  {problem}" for problem in reading.problems)
-        raise RequestError(f"{len(reading.problems)} problems, nothing was written:{lines}")
+    refuse_problems(reading)
     if not reading.stated:
         raise RequestError(f"{path}: no documents", hint=f"Files end with {', '.join(_SUFFIXES)}.")
     return reading
+
+
+def refuse_problems(reading: Reading) -> None:
+    """Return when every document is valid.
+
+    Raises:
+        RequestError: One is not; lists every problem.
+    """
+    if reading.problems:
+        lines = "".join(f"\n  {problem}" for problem in reading.problems)
+        raise RequestError(f"{len(reading.problems)} problems, nothing was written:{lines}")
 
 
 def _files(path: Path) -> list[Path]:

@@ -6,12 +6,14 @@ import getpass
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditstream.core.errors import RequestError
+
+if TYPE_CHECKING:
+    from auditstream.reference.documents import Reading
 
 _TypeArgument = Annotated[
     str, typer.Argument(metavar="TYPE", help="agent, model, tool, mcp_server, credential or host.")
@@ -78,7 +80,10 @@ def _state(  # noqa: PLR0917  what both commands take, in their order
     document: Path | None,
     actor: str,
 ) -> None:
-    """Apply a document, or write it; raises as `apply_to` does."""
+    """Apply a document, or write it; raises as `apply_reading` does."""
+    from auditstream.cli.apply import refuse_problems
+    from auditstream.reference.documents import Reading
+
     fields = {
         "kind": "asset",
         "asset_type": asset_type,
@@ -89,27 +94,21 @@ def _state(  # noqa: PLR0917  what both commands take, in their order
         "purpose": purpose,
     }
     text = json.dumps([fields], indent=2) + "\n"
+    reading, now = Reading(), datetime.now(UTC)
+    reading.add(text, f"assets-{status}.json", now=now)
+    refuse_problems(reading)
     if document is not None:
         _write(document, text)
-        return
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / f"assets-{status}.json"
-        path.write_text(text, encoding="utf-8")
-        _apply(context, path, actor or getpass.getuser())
+    else:
+        _apply(context, reading, actor or getpass.getuser(), now)
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a valid document to a file that does not exist yet.
+    """Write a document to a file that does not exist yet.
 
     Raises:
-        RequestError: It is not valid, or there is a file.
+        RequestError: There is a file, or its name is not one of JSON.
     """
-    from auditstream.reference.documents import Reading
-
-    reading = Reading()
-    reading.add(text, "document.json", now=datetime.now(UTC))
-    if reading.problems:
-        raise RequestError("; ".join(f"{each.field}: {each.reason}" for each in reading.problems))
     if path.suffix != ".json":
         raise RequestError(f"--document: {path} does not end with .json", hint="The document is JSON.")
     try:
@@ -119,18 +118,18 @@ def _write(path: Path, text: str) -> None:
         raise RequestError(f"--document: {path}: {error.strerror}") from error
 
 
-def _apply(context: typer.Context, path: Path, actor: str) -> None:
+def _apply(context: typer.Context, reading: Reading, actor: str, now: datetime) -> None:
     from functools import partial
 
     from auditstream.cli import running
     from auditstream.cli.announcing import announced
-    from auditstream.cli.apply import apply_to
+    from auditstream.cli.apply import apply_reading
     from sinks.reference import connect_reference
 
     settings = running.find(context.obj).settings
     store = connect_reference(settings.clickhouse)
     try:
         announcer = partial(announced, settings)
-        apply_to(store, context.obj, path, actor=actor, dry_run=False, announcer=announcer)
+        apply_reading(store, context.obj, reading, actor=actor, dry_run=False, now=now, announcer=announcer)
     finally:
         store.close()
