@@ -18,6 +18,8 @@ _SYSTEM = "system"  # rights on its tables are not rights on the database
 _TENANT_ROLE = "audit_reader_"
 _CREATE_ROLE = re.compile(r"CREATE ROLE IF NOT EXISTS (\w+)")
 _RIGHT = re.compile(r"(?P<verb>GRANT|REVOKE) (?P<accesses>.+) ON (?P<where>\S+) (?:TO|FROM) (?P<role>\S+)")
+_CREATE_POLICY = "CREATE ROW POLICY IF NOT EXISTS"
+_POLICY = re.compile(rf"{_CREATE_POLICY} (?P<name>\S+) ON (?P<where>\S+) USING (?P<rows>.+) TO (?P<roles>.+)")
 _ACCESS = re.compile(r"(?P<access>[A-Z][A-Z ]*)(?:\((?P<columns>[^)]*)\))?(?:, |$)")
 
 
@@ -39,17 +41,42 @@ def tenant_grants(database: str, tenant_id: str) -> list[str]:
     return packaged_statements("tenant_grants.sql", names)
 
 
+def statements(database: str, tenants: Sequence[str] = ()) -> list[str]:
+    """Return what `apply_grants` runs, in order.
+
+    A policy that is there already is altered: an earlier version made it for fewer roles, and IF NOT EXISTS
+    would leave it so. It is never dropped, so that no row is shown or hidden meanwhile.
+
+    Raises:
+        ConfigError: A tenant's id is unfit.
+    """
+    found = grants(database)
+    for tenant_id in tenants:
+        found += tenant_grants(database, tenant_id)
+    return [each for statement in found for each in (statement, *_altered(statement))]
+
+
+def own_policy(database: str, name: str, table: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return which rows a policy lets through as `apply_grants` makes it, and its roles, sorted.
+
+    None for a policy that `apply_grants` does not make.
+    """
+    tenant_id = name.removeprefix(_TENANT_ROLE) if is_own_role(name) and name not in _roles() else ""
+    return _policies(database, tenant_id).get((name, table))
+
+
 def is_own_role(name: str) -> bool:
     """Return whether a role is one that `apply_grants` makes."""
-    return name in _roles() or name.startswith(_TENANT_ROLE)
+    prefix, is_reader, tenant_id = name.partition(_TENANT_ROLE)
+    return name in _roles() or bool(is_reader and not prefix and _TENANT_ID.fullmatch(tenant_id))
 
 
 def rights_of_role(database: str, role: str) -> frozenset[str]:
     """Return what one of our roles may do, as lines: `role R may SELECT ON database.table(column)`."""
-    statements = grants(database)
-    if role.startswith(_TENANT_ROLE):
-        statements += tenant_grants(database, role.removeprefix(_TENANT_ROLE))
-    lines = (line for statement in statements for line in _lines(statement))
+    granted = grants(database)
+    if role not in _roles():
+        granted += tenant_grants(database, role.removeprefix(_TENANT_ROLE))
+    lines = (line for statement in granted for line in _lines(statement))
     return frozenset(line for line in lines if _is_of(line, role) and f" ON {_SYSTEM}." not in line)
 
 
@@ -57,6 +84,25 @@ def rights_of_role(database: str, role: str) -> frozenset[str]:
 def _roles() -> frozenset[str]:
     found = (_CREATE_ROLE.match(statement) for statement in grants("any"))
     return frozenset(match[1] for match in found if match)
+
+
+def _altered(statement: str) -> Iterator[str]:
+    if statement.startswith(_CREATE_POLICY):
+        yield statement.replace(_CREATE_POLICY, "ALTER ROW POLICY", 1)
+
+
+@cache
+def _policies(database: str, tenant_id: str) -> dict[tuple[str, str], tuple[str, tuple[str, ...]]]:
+    made = grants(database) + (tenant_grants(database, tenant_id) if tenant_id else [])
+    found = (_POLICY.fullmatch(" ".join(statement.replace("`", "").split())) for statement in made)
+    return {
+        (match["name"], match["where"].partition(".")[2]): (
+            match["rows"],
+            tuple(sorted(match["roles"].split(", "))),
+        )
+        for match in found
+        if match
+    }
 
 
 def _lines(statement: str) -> Iterator[str]:
@@ -87,11 +133,8 @@ def apply_grants(client: Client, database: str, tenants: Sequence[str] = ()) -> 
         StoreSchemaError: A statement was refused.
         RetryableError: No answer.
     """
-    statements = grants(database)
-    for tenant_id in tenants:
-        statements += tenant_grants(database, tenant_id)
     try:
-        for statement in statements:
+        for statement in statements(database, tenants):
             with translated("grants"):
                 client.command(statement)
     except StoreSchemaError as error:

@@ -290,9 +290,8 @@ def _watches(opened: Reader, settings: Settings) -> Iterator[Finding]:
     checks = {tables.RULE: "tables", mutations.RULE: "mutations", rows.RULE: "rows", rights.RULE: "rights"}
     for each in seen:
         advice = "Find out who did it; `auditstream migrate remember` if it is right as it is now."
-        yield Finding(
-            checks.get(each.rule, "watch"), "failed", each.title, advice, VerificationError.exit_code
-        )
+        check = checks.get(each.rule, "watch")
+        yield Finding(check, "failed", each.title, each.remedy or advice, VerificationError.exit_code)
     if not seen:
         yield Finding("watch", "ok", f"{len(sight.tables)} tables, their rows and rights are as remembered")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from auditstream.query.reader import Reader
+from auditstream.query.watches.rights import watch_rights
 from auditstream.query.watches.store_watch import StoreWatch
 from auditstream.query.watches.table_memory import TableMemory
 from schemas.records.detection import Finding
@@ -111,3 +112,62 @@ def test_every_role_has_rights_of_its_own() -> None:
     assert "role audit_writer may SELECT ON audit.events(duplicate_of.null)" in writer
     assert all(line.startswith("role audit_writer may") for line in writer)
     assert not any("ALTER" in line or "DROP" in line for line in writer)
+
+
+def policy(table: str, *roles: str, rows: str = "1", name: str = "audit_all") -> str:
+    return f"policy {name} on {table}: {rows} for {sorted(roles)}"
+
+
+AS_MADE = policy("usage_1m", "audit_writer", "audit_operator", "audit_analyst", "audit_security")
+OF_ACME = policy("usage_1m", "audit_reader_acme", rows="tenant_id = 'acme'", name="audit_reader_acme")
+
+
+@pytest.mark.parametrize("line", [AS_MADE, OF_ACME])
+def test_a_policy_as_the_migrations_make_it_is_no_finding(line: str) -> None:
+    assert list(watch_rights([line], [line], DATABASE)) == []
+
+
+def test_a_policy_of_an_earlier_version_is_named_with_what_mends_it_until_it_is_mended() -> None:
+    old = policy("usage_1m", "audit_operator", "audit_analyst", "audit_security")
+
+    (found,) = watch_rights([old], [old], DATABASE)
+
+    assert found.title == f"right missing: {AS_MADE}; the migrations had it"
+    assert "auditstream migrate apply --grants" in found.remedy
+    assert list(watch_rights([old], [AS_MADE], DATABASE)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        policy("usage_1m", "audit_writer", "audit_operator", "audit_analyst", "audit_security", "intruder"),
+        "policy audit_all on usage_1m: 1 for all but ['audit_reader_acme']",
+        policy("usage_1m", "audit_reader_acme", rows="1", name="audit_reader_acme"),
+    ],
+)
+def test_a_policy_that_shows_more_is_a_finding(line: str) -> None:
+    found = [each for each in watch_rights([AS_MADE, OF_ACME], [line], DATABASE) if "too much" in each.title]
+
+    assert [each.title.partition(";")[0] for each in found] == [f"right too much: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("remembered", "present", "said"),
+    [
+        ([AS_MADE], [], "missing: policy audit_all on usage_1m"),
+        ([], [policy("events", "intruder", name="made")], "too much: policy made on events"),
+        ([], [policy("tenants", "audit_writer")], "too much: policy audit_all on tenants"),
+        ([], [OF_ACME.replace("acme", "a'b")], "too much: policy audit_reader_a'b on usage_1m"),
+        ([AS_MADE], [f"restrictive {AS_MADE}"], "missing: policy audit_all on usage_1m"),
+    ],
+)
+def test_policies_that_come_and_go_are_findings(remembered: list[str], present: list[str], said: str) -> None:
+    titles = [each.title for each in watch_rights(remembered, present, DATABASE)]
+
+    assert any(title.startswith(f"right {said}") for title in titles)
+
+
+def test_a_strangers_role_that_is_named_like_a_readers_is_a_strangers() -> None:
+    (found,) = watch_rights([], ["role audit_reader_a'b may SELECT ON audit.events"], DATABASE)
+
+    assert found.title.startswith("right too much: role audit_reader_a'b may SELECT")

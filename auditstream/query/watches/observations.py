@@ -22,6 +22,7 @@ class Observation:
             to rows stays a finding.
         observed: What was counted, where something was.
         expected: What the count should have been.
+        remedy: What to do about it; empty where that depends on who did it.
     """
 
     rule: str
@@ -32,6 +33,7 @@ class Observation:
     passes: bool = True
     observed: float | None = None
     expected: float | None = None
+    remedy: str = ""
 
 
 def shortened(text: str, longest: int = 120) -> str:

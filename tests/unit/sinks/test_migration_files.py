@@ -7,7 +7,7 @@ import re
 import pytest
 
 from auditstream.core.errors import ConfigError
-from sinks.grants import grants, tenant_grants
+from sinks.grants import grants, statements, tenant_grants
 from sinks.migration_files import TOKEN_WINDOW, Engine, packaged, quoted_name, quoted_text, statements_of
 
 _ENGINE = re.compile(r"\nENGINE = (\w+)")
@@ -80,6 +80,17 @@ def test_a_tenants_reader_has_a_policy_on_every_table_that_it_may_read() -> None
     views = {f"`audit`.{name}" for name in names}
 
     assert readable - views == policies
+
+
+def test_a_policy_of_an_earlier_version_is_altered_to_what_this_one_makes() -> None:
+    run = statements("audit", ["acme"])
+
+    every = [*grants("audit"), *tenant_grants("audit", "acme")]
+    made = [each for each in every if each.startswith("CREATE ROW POLICY")]
+    assert made
+    for each in made:
+        altered = each.replace("CREATE ROW POLICY IF NOT EXISTS", "ALTER ROW POLICY")
+        assert run[run.index(each) + 1] == altered
 
 
 @pytest.mark.parametrize("tenant", ["", "a'b", "a b", "a`b", "a\nb"])
