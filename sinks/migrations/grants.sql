@@ -149,3 +149,5 @@ CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.cost_adjustments USING 
     TO audit_writer, audit_operator, audit_analyst, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.findings USING 1
     TO audit_writer, audit_operator, audit_analyst, audit_security;
+CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.tenants USING 1
+    TO audit_writer, audit_gateway, audit_operator, audit_analyst, audit_security;

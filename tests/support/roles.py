@@ -1,12 +1,13 @@
 """The server's roles on the engine in this process, which reads them from a file and takes one by SET ROLE.
 
-The engine cannot create roles by SQL; row policies, which it has no place for, are left out.
+The engine cannot create roles by SQL. It has no place for row policies either: they are left out, or those of
+one role are everybody's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -24,15 +25,18 @@ _STATEMENT = re.compile(r"(?:GRANT|REVOKE) .* (?:TO|FROM) (?P<role>\w+)", re.DOT
 
 
 @contextmanager
-def engine_with_roles(folder: Path, database: str, statements: Sequence[str]) -> Iterator[OpenAs]:
+def engine_with_roles(
+    folder: Path, database: str, statements: Sequence[str], *, rows: Mapping[str, str] | None = None
+) -> Iterator[OpenAs]:
     """Yield what opens clients of an engine whose roles are as granted; `OWNER` may do everything.
 
     Args:
         folder: Where the engine keeps its data and its configuration.
         database: Made, and the current one of every client.
         statements: GRANT and REVOKE statements; others are passed over.
+        rows: Condition of the rows that everybody sees, by table; all rows of other tables.
     """
-    config = _written(folder, statements)
+    config = _written(folder, statements, {database: rows or {}})
     path = Path(f"{folder / 'data'}?config-file={config}")
 
     def open_as(role: str) -> Client:
@@ -59,7 +63,9 @@ def engine_of_owner(folder: Path) -> Iterator[OpenAs]:
         yield open_client
 
 
-def _written(folder: Path, statements: Sequence[str]) -> Path:
+def _written(
+    folder: Path, statements: Sequence[str], policies: Mapping[str, Mapping[str, str]] | None = None
+) -> Path:
     granted = {OWNER: ["GRANT ALL ON *.* WITH GRANT OPTION"]}
     for statement in statements:
         found = _STATEMENT.fullmatch(statement)
@@ -78,6 +84,11 @@ def _written(folder: Path, statements: Sequence[str]) -> Path:
     for name in ("profile", "quota"):
         ET.SubElement(user, name).text = "default"
     _add_grants(user, [f"GRANT {role}" for role in granted])
+    databases = ET.SubElement(user, "databases")
+    for database, rows in (policies or {}).items():
+        tables = ET.SubElement(databases, database)
+        for table, condition in rows.items():
+            ET.SubElement(ET.SubElement(tables, table), "filter").text = condition
     ET.ElementTree(root).write(folder / "users.xml")
     config = ET.Element("clickhouse")
     ET.SubElement(config, "users_config").text = str(folder / "users.xml")

@@ -72,14 +72,45 @@ def test_nobody_is_granted_more_than_to_read_append_and_catch_up() -> None:
 
 def test_a_tenants_reader_has_a_policy_on_every_table_that_it_may_read() -> None:
     statements = tenant_grants("audit", "acme")
-    readable = {each.split()[3] for each in statements if each.startswith("GRANT SELECT")}
+    readable = {
+        re.search(r" ON (\S+) TO", " ".join(each.split()))[1]
+        for each in statements
+        if each.startswith("GRANT SELECT")
+    }  # type: ignore[index]
     policies = {
         re.search(r" ON (\S+) ", each)[1] for each in statements if each.startswith("CREATE ROW POLICY")
     }  # type: ignore[index]
-    names = ("events_current", "costs_current", "costs_as_known", "latency_quantiles_1m")
-    views = {f"`audit`.{name}" for name in names}
+    views = ("events_current", "costs_current", "costs_as_known", "costs_reported", "latency_quantiles_1m")
+    everybodys = ("currency_rates", "reference_revisions")
 
-    assert readable - views == policies
+    assert readable - {f"`audit`.{name}" for name in (*views, *everybodys)} == policies
+
+
+def test_a_table_with_a_policy_for_a_tenants_reader_has_one_for_everybody_else() -> None:
+    tables = [
+        {found[1] for each in made if (found := re.match(r"CREATE ROW POLICY .* ON (\S+) USING", each))}
+        for made in (tenant_grants("audit", "acme"), grants("audit"))
+    ]
+
+    assert tables[0] == tables[1]
+
+
+def test_whoever_reads_a_table_with_policies_has_one() -> None:
+    """Else the role would read no row, and no error would say so."""
+    made = [" ".join(each.split()) for each in grants("audit")]
+    policies = {
+        found["table"]: set(found["roles"].split(", "))
+        for each in made
+        if (found := re.match(r"CREATE ROW POLICY .* ON (?P<table>\S+) USING 1 TO (?P<roles>.+)", each))
+    }
+    reads = re.compile(r"GRANT SELECT(?:\([^)]*\))? ON (?P<table>\S+) TO (?P<role>\w+)")
+    readers = [(found["table"], found["role"]) for each in made if (found := reads.match(each))]
+
+    assert policies
+    for table, role in readers:
+        assert role in policies.get(table, {role}), f"{role} reads {table}"
+        if table == "`audit`.*":
+            assert all(role in roles for roles in policies.values()), role
 
 
 def test_a_policy_of_an_earlier_version_is_altered_to_what_this_one_makes() -> None:
