@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from aiokafka.errors import KafkaConnectionError
 
 from auditstream.core.errors import FatalError, RetryableError
 from streams.transport.app import BatchApp
+
+
+class PromptWorker(faust.Worker):
+    """Faust's worker without the second that it waits for nothing when all is stopped."""
+
+    async def _sentinel_task(self) -> None:
+        await asyncio.sleep(0)
 
 
 def run_until_stopped(app: BatchApp) -> None:
@@ -21,7 +29,7 @@ def run_until_stopped(app: BatchApp) -> None:
     """
     Path(app.conf.datadir).mkdir(parents=True, exist_ok=True)
     # Logging is configured by the process, not by Faust.
-    worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+    worker = PromptWorker(app, quiet=True, override_logging=False, redirect_stdouts=False)
     # Segments are tens of thousands of small objects at once: the default of 700 would collect all the time.
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)

@@ -14,6 +14,7 @@ from streams.lane import Lane
 from streams.lanes import Lanes
 from streams.transport.consumer import BatchConsumer
 from streams.transport.lane_consumer import LaneConsumer
+from streams.transport.tables import NoTables
 
 
 class SlabSchema(faust.Schema[None, Slab]):
@@ -58,7 +59,7 @@ class BatchApp(faust.App):
 
     def __init__(self, *args: Any, batch_topics: Iterable[str], **kwargs: Any) -> None:
         self.batch_topics = frozenset(batch_topics)
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, TableManager=NoTables, **kwargs)
 
     def _new_transport(self) -> driver.Transport:
         return self.transport_class(self.conf.broker_consumer, self)
