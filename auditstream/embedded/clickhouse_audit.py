@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from auditstream.core import logs
 from auditstream.core.errors import AuditStreamError, RetryableError
 from auditstream.embedded.clickhouse_claims import HEADER, Claims, claims_of
 from auditstream.embedded.clickhouse_errors import ErrorNumber, refusal
-from auditstream.embedded.clickhouse_reach import Reach, target_of
+from auditstream.embedded.clickhouse_reach import Reach, reach_of, target_of
 from auditstream.embedded.clickhouse_requests import Call
 from auditstream.embedded.clickhouse_settings import AuditSettings
 from auditstream.embedded.clickhouse_statements import Statement
@@ -72,6 +72,11 @@ class Audit:
         self._sending: asyncio.Task[None] | None = None
         self._seen: dict[tuple[str, str, str], float] = {}
         self._acts: dict[tuple[str, str, str], tuple[frozenset[str], float]] = {}
+
+    @staticmethod
+    def reach_of(statement: Statement, tables: Collection[str], table_functions: Collection[str]) -> Reach:
+        """Return what a statement reaches; see `clickhouse_reach`."""
+        return reach_of(statement, tables, table_functions)
 
     async def tell(self, http: web.Request, call: Call, statement: Statement, reach: Reach) -> None:
         """Return once an event tells of a statement that is about to run, where there has to be one.

@@ -18,18 +18,21 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from auditstream.core import logs
 from auditstream.core.errors import AuditStreamError, ConfigError
-from auditstream.embedded.clickhouse_audit import audit_of
 from auditstream.embedded.clickhouse_engine import Engine
 from auditstream.embedded.clickhouse_grants import write_config
 from auditstream.embedded.clickhouse_interface import Interface
 from auditstream.embedded.clickhouse_lock import OwnerLock
-from auditstream.embedded.clickhouse_settings import FrontSettings
+from auditstream.embedded.clickhouse_settings import AuditSettings, FrontSettings
+
+if TYPE_CHECKING:
+    from auditstream.embedded.clickhouse_audit import Audit
 
 HOST = "127.0.0.1"
 _OWN_FOLDER = "auditstream"  # beside chDB's own folders in the data path
@@ -74,8 +77,15 @@ def _serve(data_dir: Path, port: int, settings: FrontSettings) -> None:
         engine = Engine(data_dir, write_config(own, settings.databases))
         held.callback(engine.close)
         engine.make_databases(settings.databases)
-        audit = audit_of(settings.audit) if settings.audit is not None else None
+        audit = _audit(settings.audit) if settings.audit is not None else None
         asyncio.run(_listen(Interface(engine, settings, own, audit), port))
+
+
+def _audit(settings: AuditSettings) -> Audit:
+    # Imported here, for it is half of the imports.
+    from auditstream.embedded.clickhouse_audit import audit_of  # noqa: PLC0415
+
+    return audit_of(settings)
 
 
 async def _listen(interface: Interface, port: int) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from auditstream.query.reader import Reader
+if TYPE_CHECKING:  # the embedded ClickHouse imports this module for two statements
+    from auditstream.query.reader import Reader
 
 _LOGS = """
 SELECT
