@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 
 from tests.support.forked_programs import ForkedPrograms
+from tests.support.processes import wait_until
 
 # The first line ends the command with the test run, however that ends (PR_SET_PDEATHSIG).
 _PROGRAM = """
@@ -64,11 +64,16 @@ class Command:
 
     def wait_until(self, holds: Callable[[], bool], *, within_s: float, what: str) -> None:
         """Wait until something holds, for as long as the command runs."""
-        deadline = time.monotonic() + within_s
-        while not holds():
-            assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.errors}"
-            assert time.monotonic() < deadline, f"not in {within_s} s: {what}\n{self.errors}"
-            time.sleep(0.05)
+
+        def holds_or_over() -> bool:
+            return holds() or self.process.poll() is not None
+
+        try:
+            wait_until(holds_or_over, within_s=within_s, what=what)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.errors}") from None
+        code = self.process.poll()
+        assert code is None or holds(), f"ended with {code}: {self.errors}"
 
     def end(self, *, within_s: float = _END_S) -> str:
         """Wait for the command's end and return what it has printed on stdout."""
