@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +21,7 @@ from auditstream.core.ids import uuid7
 from schemas.codec import decode
 from schemas.packaged import schema_json
 from tests.support.commands import Command, started
+from tests.support.forked_programs import ForkedPrograms
 from tests.support.protected import settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -80,23 +80,17 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(programs: ForkedPrograms, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("page")
-    program = folder / "auditstream"
-    program.write_text(
-        "#!/bin/sh\n"
-        f"exec {shlex.quote(sys.executable)} -P -c 'from auditstream.cli.main import main; main()' \"$@\"\n"
-    )
-    program.chmod(0o755)
+    programs.write("auditstream", "auditstream.cli.main", folder=folder)
     for name, content in FILES.items():
         (folder / name).write_text(content)
     data_dir = tmp_path_factory.mktemp("up") / "data"
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "AUDITSTREAM_DATA_DIR": str(data_dir)}
-    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{ROOT / 'sdk'}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDITSTREAM_SLOS__EVERY_S", "1")
-        with started("up", "--broker", "embedded", data_dir=data_dir) as up:
+        with started("up", "--broker", "embedded", data_dir=data_dir, programs=programs) as up:
             up.wait_ready(within_s=120)
             yield Scene(up, folder, environment)
 

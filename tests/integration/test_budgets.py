@@ -24,6 +24,7 @@ from schemas.codec import decode
 from schemas.packaged import schema_json
 from tests.support.command_line import Run, command_line
 from tests.support.commands import Command, family_of, started
+from tests.support.forked_programs import ForkedPrograms
 from tests.support.protected import settings_of
 
 pytestmark = pytest.mark.timeout(300)
@@ -115,10 +116,13 @@ class Scene:
 
 @pytest.fixture
 def scene(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    programs: ForkedPrograms,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Scene]:
     command = command_line(monkeypatch, apply, emit, budgets)
-    with started("up", "--broker", "embedded", data_dir=tmp_path / "data") as up:
+    with started("up", "--broker", "embedded", data_dir=tmp_path / "data", programs=programs) as up:
         up.wait_ready()
         settings = settings_of(up.data_dir)
         with closing(open_reader(settings.clickhouse)) as reader:
@@ -128,7 +132,8 @@ def scene(
 
 
 def kill_worker(up: Command) -> None:
-    (worker,) = (each for each in family_of(up.process.pid) if "worker" in each.cmdline())
+    family = family_of(up.wait_ready()["pid"])
+    (worker,) = (each for each in family if "worker" in each.cmdline())
     worker.kill()
 
 
