@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -15,6 +15,7 @@ from auditstream.core.errors import RequestError
 if TYPE_CHECKING:
     from auditstream.cli.context import Context
     from auditstream.cli.series_csv import Point
+    from auditstream.detection.detector import Detector
     from auditstream.detection.replay import Played
 
 _COLUMNS = ("timestamp", "value", "score", "alert")
@@ -47,32 +48,134 @@ def backtest(
     *,
     bucket: Annotated[
         str | None,
-        typer.Option(help="Put values together that are within this, as 5m; by default each row is one."),
+        typer.Option(
+            help="Put values of a file together that are within this, as 5m; by default each row is one."
+        ),
     ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Play what this tenant used, as it is recorded, and no file.")
+    ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First moment of it, ISO 8601.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="First moment after, ISO 8601.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only the last 2h, 7d, 4w.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only what it used of this model.")] = None,
+    project: Annotated[str | None, typer.Option(help="Only what this project of it used.")] = None,
     detector: Annotated[str, typer.Option(help="Id of the detector, of `detectors list`.")] = "rate.shape",
+    metric: Annotated[
+        str | None,
+        typer.Option(help="What of a recorded past it watches; by default the first that is listed."),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Draw series, scores and alerts into this SVG file.")
     ] = None,
 ) -> None:
-    """Play a series through a detector as it runs in production, and show its score and alerts.
+    """Play a series, or a tenant's past, through a detector as it runs in production; show score and alerts.
 
     A score is a share of the threshold: from 1 on the detector fires, and alerts unless it just did. At first
-    values are learnt only: 1,000 minutes and 30 of them. rate.shape takes any number, spend.surge what was
-    spent.
+    values are learnt only: 1,000 minutes and 30 of them. Of a file, rate.shape takes any number, spend.surge
+    what was spent. Of a tenant's past, which is what the minutes of its usage say, an alert is the opening of
+    an episode; the time to learn is part of it, so ask for some weeks.
     """
     from auditstream.cli.printing import print_rows
+
+    asked = _History(tenant, start, end, since, model, project, metric)
+    if tenant is not None:
+        if file is not None or bucket is not None:
+            raise RequestError(
+                "a backtest plays a file or what a tenant used, not both",
+                hint="Leave out the file and --bucket, or --tenant.",
+            )
+        title, points, played = _of_history(context.obj, asked, detector)
+    else:
+        if any(asked):
+            raise RequestError("a period, a scope and a metric are of a tenant", hint="Name it: --tenant.")
+        title, points, played = _of_file(file, bucket, detector)
+    if picture is not None:
+        _draw(picture, title, points, played)
+    _remark(context.obj, points, played)
+    print_rows(context.obj, _COLUMNS, _rows(points, played))
+
+
+class _History(NamedTuple):
+    """What of the record is asked for."""
+
+    tenant: str | None
+    start: str | None
+    end: str | None
+    since: str | None
+    model: str | None
+    project: str | None
+    metric: str | None
+
+
+def _of_file(file: Path | None, bucket: str | None, detector: str) -> tuple[str, list[Point], Played]:
     from auditstream.cli.series_csv import read_series
 
     if file is None:
-        raise RequestError("a backtest needs a file", hint="Name a CSV with columns timestamp and value.")
+        raise RequestError(
+            "a backtest needs a file or a tenant",
+            hint="Name a CSV with columns timestamp and value, or --tenant and --from.",
+        )
     points = read_series(file)
     if bucket is not None:
         points = _together(points, _minutes(bucket))
     played = _played(points, None if bucket is None else _minutes(bucket), detector)
-    if picture is not None:
-        _draw(picture, f"{detector} on {file.name}", points, played)
-    _remark(context.obj, points, played)
-    print_rows(context.obj, _COLUMNS, _rows(points, played))
+    return f"{detector} on {file.name}", points, played
+
+
+def _of_history(context: Context, asked: _History, slug: str) -> tuple[str, list[Point], Played]:
+    import numpy as np
+
+    from auditstream.cli import running
+    from auditstream.cli.accessing import Reading, told_reader
+    from auditstream.cli.series_csv import Point
+    from auditstream.detection.history import backtested
+    from auditstream.detection.replay import Played
+    from auditstream.detection.surroundings import Subject
+    from auditstream.query.periods import period
+    from auditstream.query.usage_minutes import READ_FROM, tenant_currency, usage_minutes
+
+    detector, tenant, scope = _watcher(slug, asked.metric), asked.tenant or "", _scope(asked)
+    span = period(datetime.now(UTC), since=asked.since, start=asked.start, end=asked.end)
+    reading = Reading("detectors backtest", f"{slug} {scope} {span}", READ_FROM, tenant, whole=True)
+    with told_reader(running.find(context), reading) as reader:
+        currency = tenant_currency(reader, tenant, span)
+        usage = usage_minutes(reader, tenant, span, currency, scope)
+    of = "=".join(scope) if scope else ""
+    found = backtested(detector, Subject(tenant, of, currency), usage)
+    points = [
+        Point(0, datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), minute * 60, value)
+        for minute, value in zip(usage.minutes.tolist(), found.values.tolist(), strict=True)
+    ]
+    alerts = np.array([each is not None for each in found.opened])
+    title = f"{slug} ({detector.metric}) on {' of '.join(part for part in (of, tenant) if part)}"
+    return title, points, Played(found.levels, alerts)
+
+
+def _scope(asked: _History) -> tuple[str, str] | None:
+    named = [("model", asked.model), ("project", asked.project)]
+    scopes = [(kind, name) for kind, name in named if name is not None]
+    if len(scopes) > 1:
+        raise RequestError(
+            "--model and --project: detection follows each by itself", hint="Name one of them."
+        )
+    return scopes[0] if scopes else None
+
+
+def _watcher(slug: str, metric: str | None) -> Detector:
+    """Return a detector without history that usage by the minute can feed."""
+    from auditstream.detection.history import SHOWN
+    from auditstream.detection.known_detectors import watched_detectors
+
+    for each in watched_detectors():
+        if each.slug == slug and metric in {None, each.metric} and (slug, each.metric) in SHOWN:
+            return each
+    known = ", ".join(f"{slug} ({metric})" for slug, metric in SHOWN)
+    of = "" if metric is None else f" --metric {metric}"
+    raise RequestError(
+        f"--detector {slug}{of}: usage by the minute says nothing of it",
+        hint=f"It is enough for {known}.",
+    )
 
 
 def _minutes(bucket: str) -> int:

@@ -116,6 +116,18 @@ def test_bad_input_is_refused_with_line_and_column(run, tmp_path, capsys, text, 
         (["series.csv", "--detector", "agent.loop"], "no detector of one number is called so"),
         (["series.csv", "--bucket", "7m"], "a day is not a number of them"),
         (["series.csv", "--bucket", "30s"], "a day is not a number of them"),
+        ([], "needs a file or a tenant"),
+        (["series.csv", "--tenant", "acme"], "plays a file or what a tenant used, not both"),
+        (["series.csv", "--model", "gpt-4o"], "a period, a scope and a metric are of a tenant"),
+        (["--tenant", "acme", "--model", "m", "--project", "p"], "detection follows each by itself"),
+        (
+            ["--tenant", "acme", "--detector", "guardrail.deny_burst"],
+            "--detector guardrail.deny_burst: usage by the minute says nothing of it",
+        ),
+        (
+            ["--tenant", "acme", "--metric", "latency_us_per_token"],
+            "--detector rate.shape --metric latency_us_per_token: usage by the minute says nothing of it",
+        ),
     ],
 )
 def test_bad_options_are_refused(run, tmp_path, monkeypatch, capsys, arguments, message):
