@@ -39,7 +39,11 @@ class KeptHistory:
     """What was recorded before: the blocks that a test puts here."""
 
     def __init__(self, *blocks: Block) -> None:
-        self._blocks = blocks
+        self._blocks = list(blocks)
+
+    def keep(self, block: Block) -> None:
+        """Add what was recorded since."""
+        self._blocks.append(block)
 
     def first_ids(self, log: LogId, from_index: int, to_index: int) -> pl.DataFrame:
         firsts = self._events().filter(pl.col("duplicate_of").is_null())
