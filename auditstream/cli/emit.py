@@ -35,6 +35,13 @@ class FormatName(StrEnum):
     AUDITSTREAM = "auditstream"
     CLOUDEVENTS = "cloudevents"
     CLOUDTRAIL = "cloudtrail"
+    BEDROCK_INVOCATION = "bedrock-invocation"
+    OPENAI_AUDIT = "openai-audit"
+    ANTHROPIC_ACTIVITY = "anthropic-activity"
+    OKTA = "okta"
+    AZURE_OPENAI = "azure-openai"
+    GCP_AUDIT = "gcp-audit"
+    GITHUB_AUDIT = "github-audit"
     AZURE_LLM = "azure-llm"
     MOONCAKE = "mooncake"
     COST_CSV = "cost-csv"
@@ -81,6 +88,7 @@ def emit(
 ) -> int:
     """Send events from a file, and print a JSON summary.
 
+    Formats cloudtrail to github-audit are logs of other systems; prompts in them are left out.
     Formats cost-csv and focus make each charge of a bill an event ai.cost.operational.
     Ids of a trace's and a bill's events come from the file's hash and the line, so that sending it twice
     sends duplicates.

@@ -7,6 +7,3 @@ CALL_TYPES = ("ai.inference", "ai.embedding")
 
 OPERATIONAL_COST = "ai.cost.operational"
 """Events about what is paid beside calls."""
-
-CLOUDTRAIL_SOURCE = "urn:aws:cloudtrail:"
-"""What `source` begins with where an event is a record of AWS CloudTrail; account and region follow."""

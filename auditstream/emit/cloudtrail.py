@@ -10,17 +10,14 @@ Source: "CloudTrail record contents" and "CloudTrail userIdentity element", AWS 
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
-from auditstream.core.event_types import CLOUDTRAIL_SOURCE
-from auditstream.core.ids import uuid7
+from auditstream.core.record_sources import CLOUDTRAIL_SOURCE
+from auditstream.emit.bedrock_invocation import OPERATIONS
 from auditstream.emit.json_line import object_of
 from auditstream.emit.reading import BadLineError, Options, Reading, Refused, judged
+from auditstream.emit.record_values import address, given, record_id, required_text, required_time
 from auditstream.emit.source import Source
 from schemas.attribute_paths import attributes_of
 
@@ -29,14 +26,6 @@ _PERSONS = frozenset(
 )
 _SERVICES = frozenset({"AssumedRole", "Role", "AWSAccount"})
 _DENIED = ("AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden")
-_MODEL_CALLS = {
-    "InvokeModel": "text_completion",
-    "InvokeModelWithResponseStream": "text_completion",
-    "Converse": "chat",
-    "ConverseStream": "chat",
-}
-"""Operation of Bedrock's calls of a model, as OpenTelemetry names it."""
-
 _AI = ("bedrock", "sagemaker")
 _KEYS = ("AccessKey", "LoginProfile", "ServiceSpecificCredential", "SigningCertificate", "SSHPublicKey")
 _GRANTS = (
@@ -81,57 +70,36 @@ def event_of(record: Any, place: bytes) -> dict[str, Any]:
     """
     if not isinstance(record, Mapping):
         raise BadLineError("record", "is not a JSON object")
-    time, name, service = _time(record), _text(record, "eventName"), _text(record, "eventSource")
+    time, name, service = (
+        required_time(record, "eventTime"),
+        required_text(record, "eventName"),
+        required_text(record, "eventSource"),
+    )
     identity = record.get("userIdentity")
     identity = identity if isinstance(identity, Mapping) else {}
     account = record.get("recipientAccountId") or identity.get("accountId") or ""
     event: dict[str, Any] = {
-        "event_id": _event_id(record, time, place),
+        "event_id": record_id(str(record.get("eventID") or ""), CLOUDTRAIL_SOURCE, time, place),
         "event_type": _event_type(service, name, record),
         "event_time": time,
         "source": f"{CLOUDTRAIL_SOURCE}{account}:{record.get('awsRegion') or ''}",
         "actor_type": _actor_type(identity),
         "outcome": _outcome(record),
         "attributes": attributes_of(record),
-        **_given("actor_id", identity.get("arn"), identity.get("principalId"), identity.get("invokedBy")),
-        **_given("conversation_id", identity.get("arn"), identity.get("principalId")),
-        **_given("credential_id", identity.get("accessKeyId")),
-        **_given("error_type", record.get("errorCode")),
-        **_given("user_agent", record.get("userAgent")),
-        **_given("idempotency_key", record.get("requestID")),
-        **_address(record.get("sourceIPAddress")),
+        **given("actor_id", identity.get("arn"), identity.get("principalId"), identity.get("invokedBy")),
+        **given("conversation_id", identity.get("arn"), identity.get("principalId")),
+        **given("credential_id", identity.get("accessKeyId")),
+        **given("error_type", record.get("errorCode")),
+        **given("user_agent", record.get("userAgent")),
+        **given("idempotency_key", record.get("requestID")),
+        **address(record.get("sourceIPAddress")),
     }
     return event | _family(event["event_type"], service, name, record, event.get("actor_id"))
 
 
-def _text(record: Mapping[str, Any], name: str) -> str:
-    value = record.get(name)
-    if not isinstance(value, str) or not value:
-        raise BadLineError(name, "is required" if value is None else "is not a text")
-    return value
-
-
-def _time(record: Mapping[str, Any]) -> datetime:
-    text = _text(record, "eventTime")
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadLineError("eventTime", "is not a time as in 2026-01-31T12:00:00Z") from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _event_id(record: Mapping[str, Any], time: datetime, place: bytes) -> UUID:
-    """Return CloudTrail's own id, so that a record of two files is one event; else one of the place."""
-    try:
-        return UUID(str(record.get("eventID")))
-    except ValueError:
-        milliseconds = int(time.timestamp()) * 1_000
-        return uuid7(milliseconds, hashlib.sha256(place).digest()[:10])
-
-
 def _event_type(service: str, name: str, record: Mapping[str, Any]) -> str:
     host = service.partition(".")[0]
-    if host in {"bedrock", "bedrock-runtime"} and name in _MODEL_CALLS:
+    if host in {"bedrock", "bedrock-runtime"} and name in OPERATIONS:
         return "ai.inference"
     if host == "signin" or (host == "sts" and name.startswith("AssumeRole")):
         return "ai.auth"
@@ -152,19 +120,19 @@ def _family(
     match event_type:
         case "ai.inference":
             inference = {
-                "operation": _MODEL_CALLS[name],
+                "operation": OPERATIONS[name],
                 "provider": "aws.bedrock",
-                **_given("request_model", asked.get("modelId")),
-                **_given("region", record.get("awsRegion")),
+                **given("request_model", asked.get("modelId")),
+                **given("region", record.get("awsRegion")),
             }
             return {"inference": inference}
         case "ai.auth" | "ai.key.lifecycle" | "ai.access.grant":
             names = ("userName", "roleName", "groupName", "roleArn", "accessKeyId")
-            subject = _given("subject_id", *(asked.get(each) for each in names), actor)
+            subject = given("subject_id", *(asked.get(each) for each in names), actor)
             return {"access": {**subject, "activity": name}} if subject else {}
         case "ai.config.change":
             ids = [value for key, value in asked.items() if key.endswith(("Identifier", "Id", "Arn", "Name"))]
-            object_id = _given("object_id", *ids)
+            object_id = given("object_id", *ids)
             return {"change": {"object_type": service.partition(".")[0], "object_id": name, **object_id}}
         case _:
             return {}
@@ -186,16 +154,3 @@ def _outcome(record: Mapping[str, Any]) -> str:
     answer = record.get("responseElements")
     refused = isinstance(answer, Mapping) and answer.get("ConsoleLogin") == "Failure"
     return "FAILURE" if refused else "SUCCESS"
-
-
-def _given(name: str, *values: Any) -> dict[str, str]:
-    """Return a field with the first of the values that is a text, or nothing."""
-    return next(({name: value} for value in values if isinstance(value, str) and value), {})
-
-
-def _address(value: Any) -> dict[str, str]:
-    """Return the address; services of AWS have a name there instead, which stays in the attributes."""
-    try:
-        return {"src_ip": str(ipaddress.ip_address(value))} if isinstance(value, str) else {}
-    except ValueError:
-        return {}

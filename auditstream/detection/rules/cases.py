@@ -18,7 +18,7 @@ import yaml
 from sigma.rule.base import SigmaYAMLLoader
 
 from auditstream.core.errors import ContractError
-from auditstream.core.event_types import CLOUDTRAIL_SOURCE
+from auditstream.core.record_sources import CLOUDTRAIL_SOURCE
 from auditstream.detection.rules.fault import Fault
 from auditstream.detection.rules.fields import added_columns
 from auditstream.detection.rules.matching import Matcher

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from auditstream.core.event_types import CLOUDTRAIL_SOURCE
+from auditstream.core.record_sources import CLOUDTRAIL_SOURCE
 from auditstream.detection.rules.fault import RuleFaultError
 from schemas.columns import BY_NAME
 from schemas.flatten import FRAME_SCHEMA
