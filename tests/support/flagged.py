@@ -42,12 +42,21 @@ def imported(folder: Path, records: Iterable[Any], name: str = "cloudtrail") -> 
         return list(FORMATS[name](source, Options(tenant="acme")))
 
 
-def flags(readings: Iterable[Reading]) -> list[Flag]:
-    """Return which rules match the events, in the order of the first event of each."""
+def flags(readings: Iterable[Reading], *, counted: bool = False) -> list[Flag]:
+    """Return which rules match the events, in the order of the first event of each.
+
+    Args:
+        readings: What a format made of lines.
+        counted: Whether those that only a correlation counts are told as well.
+    """
     events = case_frame([reading.datum for reading in readings if isinstance(reading, Accepted)])
     matches = {rule.about.name: (rule, rows) for rule, rows in Matcher(RULES.rules.values()).matches(events)}
     times = events.get_column("event_time")
-    found = [Flag(name, times[rows].min()) for name, (rule, rows) in matches.items() if rule.reports]  # type: ignore[arg-type]
+    found = [
+        Flag(name, times[rows].min())  # type: ignore[arg-type]
+        for name, (rule, rows) in matches.items()
+        if rule.reports or counted
+    ]
     hits = hits_of(RULES.correlations, matches, events)
     ids = dict(zip(events["event_id"], times, strict=True))
     for each in crossings(RULES.correlations, {}, hits):

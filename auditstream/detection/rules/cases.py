@@ -2,7 +2,8 @@
 
 A file is a list of cases: `rule`, `case` (what it shows), `matches`, and `events` or `records`. Events are as
 `emit` takes them; what a case leaves out is filled in. `at` is an event's time in seconds after 10:00 UTC on
-Monday, 2 March 2026, or a time. Records are those of CloudTrail.
+Monday, 2 March 2026, or a time. Records are those of CloudTrail, or of the log that `log` names, as
+`okta/okta`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import yaml
 from sigma.rule.base import SigmaYAMLLoader
 
 from auditstream.core.errors import ContractError
-from auditstream.core.record_sources import CLOUDTRAIL_SOURCE
 from auditstream.detection.rules.fault import Fault
 from auditstream.detection.rules.fields import added_columns
 from auditstream.detection.rules.matching import Matcher
+from auditstream.detection.rules.record_logs import RECORD_LOGS, RecordLog
 from auditstream.detection.rules.rule import RuleSet
 from auditstream.detection.rules.windows import crossings, hits_of
 from schemas.attribute_paths import attributes_of
@@ -30,7 +31,8 @@ from schemas.flatten import frame_of
 from schemas.intake import datum_of
 
 BEGIN = datetime(2026, 3, 2, 10, tzinfo=UTC)
-_KEYS = {"rule", "case", "matches", "events", "records"}
+_KEYS = {"rule", "case", "matches", "events", "records", "log"}
+_CLOUDTRAIL = "aws/cloudtrail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,21 @@ def _case(file: str, entry: Any) -> Case | Fault:
     if len(kinds) != 1:
         return Fault(file, rule, "events", "are needed, or records: a list of one or more")
     try:
-        events = tuple(_datum(number, each, kinds[0]) for number, each in enumerate(entry[kinds[0]]))
+        log = _log(entry.get("log", _CLOUDTRAIL))
+        events = tuple(_datum(number, each, kinds[0], log) for number, each in enumerate(entry[kinds[0]]))
     except ContractError as error:
         return Fault(file, rule, str(error.context.get("field") or kinds[0]), error.message)
     return Case(file, rule, str(entry.get("case", "")), entry["matches"], events)
 
 
-def _datum(number: int, entry: Any, kind: str) -> dict[str, Any]:
+def _log(named: Any) -> RecordLog:
+    known = {"/".join(names): log for names, log in RECORD_LOGS.items()}
+    if named not in known:
+        raise ContractError(f"is none of {', '.join(known)}", field="log")
+    return known[named]
+
+
+def _datum(number: int, entry: Any, kind: str, log: RecordLog) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise ContractError("is no mapping", field=f"{kind}[{number}]")
     given = dict(entry)
@@ -124,8 +134,8 @@ def _datum(number: int, entry: Any, kind: str) -> dict[str, Any]:
     more: dict[str, Any] = given
     if kind == "records":
         attributes = attributes_of(given)
-        more = {"event_type": "cloud.api_call", "source": CLOUDTRAIL_SOURCE, "attributes": attributes}
-        more["actor_id"] = attributes.get("userIdentity.arn")
+        more = {"event_type": "cloud.api_call", "source": log.source, "attributes": attributes}
+        more["actor_id"] = attributes.get(log.actor)
     datum = datum_of(event | more, "audit_event")
     check(datum)
     return datum

@@ -1,9 +1,8 @@
-"""The fields that rules may name, by log source: columns of events, or what a cloud trail's record holds.
+"""The fields that rules may name, by log source: columns of events, or what a record of another log holds.
 
 Our own log source is `product: ai_audit`, with an event type as `service` where a rule is about one: its
-fields are the columns of table `events`, and `attributes.KEY`. `product: aws, service: cloudtrail` is Sigma's
-own: its fields are those of a CloudTrail record, nested ones by dotted path, which `emit --format cloudtrail`
-keeps in `attributes`.
+fields are the columns of table `events`, and `attributes.KEY`. Those of `record_logs` are other systems': the
+fields are those of their records, nested ones by dotted path, which importers keep in `attributes`.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from auditstream.core.record_sources import CLOUDTRAIL_SOURCE
 from auditstream.detection.rules.fault import RuleFaultError
+from auditstream.detection.rules.record_logs import RECORD_LOGS, RecordLog, record_log
 from schemas.columns import BY_NAME
 from schemas.flatten import FRAME_SCHEMA
 
@@ -41,16 +40,6 @@ _COLUMNS: dict[str, pl.DataType] = {**FRAME_SCHEMA, **_ADDED}
 _MATCHED = (pl.String, pl.Int32, pl.Int64, pl.Float64, pl.Boolean, pl.Decimal, pl.Datetime)
 
 ATTRIBUTES = "attributes"
-
-# "CloudTrail record contents for management, data, and network activity events", AWS CloudTrail User Guide.
-_CLOUDTRAIL = (
-    "additionalEventData", "addendum", "apiVersion", "awsRegion", "edgeDeviceDetails", "errorCode",
-    "errorMessage", "eventCategory", "eventContext", "eventID", "eventName", "eventSource", "eventTime",
-    "eventType", "eventVersion", "insightDetails", "managementEvent", "readOnly", "recipientAccountId",
-    "requestID", "requestParameters", "resources", "responseElements", "serviceEventDetails",
-    "sessionCredentialFromConsole", "sharedEventID", "sourceIPAddress", "tlsDetails", "userAgent",
-    "userIdentity", "vpcEndpointAccountId", "vpcEndpointId",
-)  # fmt: skip
 
 _KEY = re.compile(r"[^\s|]{1,256}")
 
@@ -94,9 +83,9 @@ class LogSource:
     source: str = ""
 
     @property
-    def is_cloudtrail(self) -> bool:
-        """Whether the fields are those of CloudTrail's records."""
-        return self.source == CLOUDTRAIL_SOURCE
+    def log(self) -> RecordLog | None:
+        """The log whose records' fields these are; None for the columns of events."""
+        return record_log(self.source)
 
     def rows(self, events: pl.DataFrame) -> NDArray[np.int64]:
         """Return the numbers of the events that are of it, ascending; a repeat of an event never is."""
@@ -123,17 +112,18 @@ def log_source(product: str | None, category: str | None, service: str | None) -
     """
     if category:
         raise RuleFaultError("logsource.category", f"{category!r} is none of ours", hint=_SOURCES)
-    match product, service:
-        case "ai_audit", _:
-            return LogSource(event_type=service or "")
-        case "aws", "cloudtrail":
-            return LogSource(source=CLOUDTRAIL_SOURCE)
-        case _:
-            named = "/".join(filter(None, (product, service))) or "nothing"
-            raise RuleFaultError("logsource", f"{named!r} is none of ours", hint=_SOURCES)
+    if product == "ai_audit":
+        return LogSource(event_type=service or "")
+    if (product, service) in RECORD_LOGS:
+        return LogSource(source=RECORD_LOGS[product or "", service or ""].source)
+    named = "/".join(filter(None, (product, service))) or "nothing"
+    raise RuleFaultError("logsource", f"{named!r} is none of ours", hint=_SOURCES)
 
 
-_SOURCES = "Use `product: ai_audit` with an event type as `service`, or `product: aws, service: cloudtrail`."
+_SOURCES = (
+    "Use `product: ai_audit` with an event type as `service`, or another system's product and service: "
+    + ", ".join("/".join(names) for names in RECORD_LOGS)
+)
 
 
 def field_of(name: str, source: LogSource) -> Field:
@@ -142,7 +132,7 @@ def field_of(name: str, source: LogSource) -> Field:
     Raises:
         RuleFaultError: There is none of that name, or nothing can be compared with it.
     """
-    return _cloudtrail_field(name) if source.is_cloudtrail else _event_field(name)
+    return _event_field(name) if source.log is None else _record_field(name, source.log)
 
 
 def _event_field(name: str) -> Field:
@@ -159,12 +149,12 @@ def _event_field(name: str) -> Field:
     return Field(name, name, name, dtype, frozenset(known.symbols if known else ()))
 
 
-def _cloudtrail_field(name: str) -> Field:
-    first = name.partition(".")[0]
-    if first not in _CLOUDTRAIL:
-        known = dict.fromkeys(_CLOUDTRAIL)
-        raise RuleFaultError(name, "is no field of a CloudTrail record", hint=_near(first, known))
-    return _attribute(name, name)
+def _record_field(name: str, log: RecordLog) -> Field:
+    path = log.path(name)
+    if path is None:
+        near = _near(name.partition(".")[0], dict.fromkeys(log.fields))
+        raise RuleFaultError(name, f"is no field of a record of {log.title}", hint=near)
+    return _attribute(name, path)
 
 
 def _attribute(name: str, key: str) -> Field:

@@ -160,7 +160,7 @@ def _correlation(document: _Document, parsed: SigmaCorrelationRule, rules: list[
     if kind is None:
         known = ", ".join(_KINDS.values())
         raise RuleFaultError("correlation.type", f"{parsed.type.name.lower()!r} is none of {known}")
-    if len({each.source.is_cloudtrail for each in rules}) > 1:
+    if len({each.source.log for each in rules}) > 1:
         raise RuleFaultError("correlation.rules", "are about records of different shapes")
     if parsed.aliases:
         raise RuleFaultError("correlation.aliases", "are not supported: all rules have the same fields")

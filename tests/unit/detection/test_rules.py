@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from auditstream.detection.rules.cases import case_frame
+from auditstream.detection.rules.cases import case_frame, read_cases
 from auditstream.detection.rules.matching import Matcher
 from auditstream.detection.rules.reading import read_rules
 from auditstream.detection.rules.rule import RuleSet
@@ -162,6 +162,20 @@ def test_fields_of_cloudtrail_are_those_of_its_records() -> None:
     assert rows(text, event(**trail), event(**trail | {"source": "svc://other"})) == [0]
 
 
+def test_fields_of_another_log_are_those_of_its_records_whatever_the_capitals_of_the_first() -> None:
+    text = rule(
+        "a: {eventtype: user.session.start, debugcontext.debugData.risk: high}", product="okta, service: okta"
+    )
+    attributes = {"eventType": "user.session.start", "debugContext.debugData.risk": "HIGH"}
+    started = {"source": "urn:okta:system:", "attributes": attributes}
+    assert rows(text, event(**started), event(**started | {"source": "urn:aws:cloudtrail:1:eu"})) == [0]
+
+
+def test_a_field_that_another_log_does_not_have_is_refused_with_one_that_is_near() -> None:
+    text = rule("a: {evntType: x}", product="okta, service: okta")
+    assert "evntType: is no field of a record of Okta's System Log | Did you mean eventType?" in fault(text)
+
+
 @pytest.mark.parametrize(
     ("detection", "said"),
     [
@@ -234,3 +248,9 @@ def test_every_column_that_is_not_refused_can_be_compared_with() -> None:
     added = {"tenant_claim", "attribution_method", "cost_currency", "price_basis", "cost_status"}
     assert len(tried) > 100
     assert set(tried) - matched == added | {"access_mfa"}  # which is false there
+
+
+def test_a_case_of_a_log_that_is_not_ours_is_refused() -> None:
+    case = "- {rule: test.rule, matches: true, log: okta/other, records: [{eventType: x}]}"
+    _, [fault] = read_cases({"test.cases.yaml": case})
+    assert str(fault).startswith("test.cases.yaml: test.rule: log: is none of aws/cloudtrail, ")
