@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bed import Bed, made_bed
+from benchmarks.detecting import measure_detecting
 from benchmarks.events import Size, encoded
 from benchmarks.evidence import measure_sealing, measure_verification
 from benchmarks.gateway import measure_gateway
@@ -61,7 +62,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        choices=["sizes", "pricing", "evidence", "latency", "gateway", "sdk", "soak"],
+        choices=["sizes", "pricing", "detection", "evidence", "latency", "gateway", "sdk", "soak"],
         help="measure nothing else",
     )
     parser.add_argument("--size", choices=["small", "typical"], help="measure only this size of event")
@@ -85,6 +86,11 @@ def main() -> None:
         if options.only in {None, "pricing"}:
             console.print("recording with prices, and without …")
             results["pricing"] = asdict(measure_pricing(bed, _PRICED // share))
+        if options.only in {None, "detection"}:
+            results["detection"] = {}
+            for size in sizes:
+                console.print(f"recording {size} with detection, and without …")
+                results["detection"][size] = asdict(measure_detecting(bed, size, _RECORD[size] // share))
         if options.only in {None, "evidence"}:
             console.print("sealing …")
             results["sealing"] = asdict(measure_sealing(_LEAVES // share))
@@ -200,6 +206,12 @@ def _print(results: dict[str, Any]) -> None:
             f"{found['models']} models, {found['tenants']} tenants with contracts, "
             f"{found['priced']['events']:,} events: recorded with prices in {found['cpu_ratio']:.2f} of the "
             f"processor time and {found['time_ratio']:.2f} of the time of the same without"
+        )
+    for size, found in results.get("detection", {}).items():
+        console.print(
+            f"{size}: {found['events']:,} events recorded with detection in {found['cpu_ratio']:.2f} of the "
+            f"processor time of the same without: {found['without_us']:.1f} µs an event without; with it "
+            f"{found['worker_us']:.1f} in the worker, {found['agent_us']:.2f} in the detect agent"
         )
     if "soak" in results:
         soaked = results["soak"]

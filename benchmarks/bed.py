@@ -29,7 +29,7 @@ from streams.allocator import keep_pages
 
 PARTITIONS = 4
 _CASE_LIMIT_S = 300.0
-_WITHOUT_STORE = frozenset({"stock-nothing", "stock-decode", "batch-nothing"})
+_WITHOUT_STORE = frozenset({"stock-nothing", "stock-decode", "batch-nothing", "detect"})
 
 
 @dataclass(slots=True)

@@ -21,13 +21,14 @@ from auditstream.core import logs
 from auditstream.core import settings as core_settings
 from auditstream.core.settings import Settings
 from benchmarks.bed import PARTITIONS
+from benchmarks.detecting import all_rules, detect_to_the_end
 from benchmarks.events import Size
 from benchmarks.floor import insert_only
 from benchmarks.measured import Stopwatch
 from benchmarks.priced_events import Facts
 from benchmarks.pricing import NoPrices
 from benchmarks.without_services import NoFacts, OneSchema
-from schemas.packaged import parsed_schema
+from schemas.packaged import parsed_schema, schema_json
 from sinks.clickhouse import ClickHouseSink, connect
 from streams.process import run_until_stopped
 from streams.recording import provenance
@@ -127,6 +128,28 @@ def record_unpriced() -> None:
     _record(settings, sink, recorder, revision=1)
 
 
+def record_undetected() -> None:
+    """Record and publish no usage deltas, apply no rules."""
+    SegmentRecorder._outbound = lambda *_: iter(())  # type: ignore[method-assign]  # no dead letters either
+    settings = core_settings.load()
+    sink = connect(settings.clickhouse)
+    recorder = new_recorder(OneSchema(), sink.history(), NoFacts(), settings.kafka, detects=False)
+    _record(settings, sink, recorder)
+
+
+def record_detected() -> None:
+    """Record with usage deltas, rules about sequences, and the shipped rules."""
+    settings = core_settings.load()
+    sink = connect(settings.clickhouse)
+    recorder = new_recorder(OneSchema(), sink.history(), NoFacts(), settings.kafka, rules=all_rules())
+    _record(settings, sink, recorder)
+
+
+def detect() -> None:
+    """Run the detect agent over what was published, to its end."""
+    detect_to_the_end(core_settings.load(), lambda _: schema_json("usage_delta"), EVENTS)
+
+
 def _record(
     settings: Settings, sink: ClickHouseSink, recorder: SegmentRecorder, *, revision: int = 0
 ) -> None:
@@ -184,6 +207,9 @@ CASES = {
     "record-without-leaves": record_without_leaves,
     "record-priced": record_priced,
     "record-unpriced": record_unpriced,
+    "record-undetected": record_undetected,
+    "record-detected": record_detected,
+    "detect": detect,
 }
 
 if __name__ == "__main__":

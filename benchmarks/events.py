@@ -7,7 +7,7 @@ import io
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any, Literal
 
@@ -65,13 +65,19 @@ _FULL: dict[str, Any] = {
 }
 
 
-def datum(size: Size, number: int) -> dict[str, Any]:
-    """Return one event's fields."""
+def datum(size: Size, number: int, minute: datetime | None = None) -> dict[str, Any]:
+    """Return one event's fields.
+
+    Args:
+        size: Which event.
+        number: Number of the event.
+        minute: When it happened; one of sixty minutes, by its number, when None.
+    """
     tokens = {"input_tokens": 900 + number % 400, "output_tokens": 100 + number % 90}
     fields = {
         **_SMALL,
         "event_id": str(uuid.UUID(int=number)),
-        "event_time": datetime(2026, 1, 1, 12, number % 60, tzinfo=UTC),
+        "event_time": minute or datetime(2026, 1, 1, 12, number % 60, tzinfo=UTC),
         "source_seq": number,
         "trace_id": f"{number * 7919:032x}",
         "span_id": f"{number + 1:016x}",
@@ -82,10 +88,10 @@ def datum(size: Size, number: int) -> dict[str, Any]:
     return fields if size == "small" else {**fields, **_FULL}
 
 
-def encoded(size: Size, number: int) -> bytes:
-    """Return one event as Avro, without framing."""
+def encoded(size: Size, number: int, minute: datetime | None = None) -> bytes:
+    """Return one event as Avro, without framing; see `datum`."""
     stream = io.BytesIO()
-    fastavro.schemaless_writer(stream, parsed_schema("audit_event"), datum(size, number))
+    fastavro.schemaless_writer(stream, parsed_schema("audit_event"), datum(size, number, minute))
     return stream.getvalue()
 
 
@@ -94,6 +100,16 @@ def values(size: Size, count: int | None = None) -> Iterator[bytes]:
     templates = [_Template.of(encoded(size, number), number) for number in range(_TEMPLATES)]
     for number in itertools.count() if count is None else range(count):
         yield templates[number % _TEMPLATES].filled(number)
+
+
+def values_until(end: datetime, size: Size, count: int, *, per_minute: int) -> Iterator[bytes]:
+    """Yield framed events as `values`, `per_minute` of them in each minute before a point of time."""
+    minutes = -(-count // per_minute)
+    for passed in range(minutes):
+        minute = end - timedelta(minutes=minutes - passed)
+        templates = [_Template.of(encoded(size, each, minute), each) for each in range(_TEMPLATES)]
+        for number in range(passed * per_minute, min(count, (passed + 1) * per_minute)):
+            yield templates[number % _TEMPLATES].filled(number)
 
 
 class _Template:
