@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from auditstream.core.errors import NotFoundError, RequestError
+from auditstream.query.cursors import Cursor
 from auditstream.query.grammar import Term
 from auditstream.query.periods import Period
 from auditstream.query.predicates import Conditions
@@ -29,7 +30,9 @@ FOUND_IN, SHOWN_FROM = "events_current", "events"
 MOST_ROWS = 10_000
 """Largest limit of a search; more is an export."""
 
-_LISTED = ", ".join(f"{ANSWERED_MODEL} AS model" if name == "model" else name for name in LIST_COLUMNS)
+LISTED = ", ".join(f"{ANSWERED_MODEL} AS model" if name == "model" else name for name in LIST_COLUMNS)
+"""`LIST_COLUMNS` as a SELECT of `events_current` writes them."""
+
 _LEAF = re.compile(r"(?P<log>[A-Za-z0-9._-]{1,249}/\d{1,9}/[0-9a-f]{1,32})/(?P<index>\d{1,19})")
 # No id is made long after its event is recorded; a clock may be wrong by hours, hardly by more.
 _CLOCK_SLACK = timedelta(days=2)
@@ -44,12 +47,27 @@ class Search:
         period: Range of event_time.
         tenant: Only this tenant's events; None for all that the user may read.
         limit: Rows at most, newest first.
+        after: Only events that come after this one, in the order of the answer; None for the first page.
     """
 
     terms: Sequence[Term] = ()
     period: Period = Period()  # noqa: RUF009  frozen
     tenant: str | None = None
     limit: int = 50
+    after: Cursor | None = None
+
+    def conditions(self) -> Conditions:
+        """Return what a row must satisfy to be found, on whichever page.
+
+        Raises:
+            QueryError: A value is not one of its field's kind.
+        """
+        conditions = Conditions()
+        if self.tenant is not None:
+            conditions.add_tenant(self.tenant)
+        conditions.add_period(self.period)
+        conditions.add_terms(self.terms)
+        return conditions
 
 
 def search(reader: Reader, wanted: Search) -> Table:
@@ -64,20 +82,26 @@ def search(reader: Reader, wanted: Search) -> Table:
     """
     if not 1 <= wanted.limit <= MOST_ROWS:
         raise RequestError(f"limit {wanted.limit}: not between 1 and {MOST_ROWS}")
-    conditions = Conditions()
-    if wanted.tenant is not None:
-        conditions.add_tenant(wanted.tenant)
-    conditions.add_period(wanted.period)
-    conditions.add_terms(wanted.terms)
+    conditions = wanted.conditions()
+    if wanted.after is not None:
+        conditions.add_before(wanted.after.event_time, wanted.after.event_id)
     limit = conditions.bind(wanted.limit, "UInt32")
     sql = f"""
-SELECT {_LISTED}
+SELECT {LISTED}
 FROM events_current
 WHERE {conditions.sql}
 ORDER BY event_time DESC, event_id DESC
 LIMIT {limit}"""  # noqa: S608  columns are ours, values are parameters
     found = reader.table(sql, conditions.parameters, doing="search")
     return found if found.rows else Table(LIST_COLUMNS, ())  # over HTTP an empty answer names no columns
+
+
+def next_page(found: Table, wanted: Search) -> Cursor | None:
+    """Return the cursor of the page after an answer; None when the answer was not full, so the last one."""
+    if len(found.rows) < wanted.limit:
+        return None
+    last = found.select(("event_time", "event_id")).rows[-1]
+    return Cursor(last[0].replace(tzinfo=UTC) if last[0].tzinfo is None else last[0], uuid.UUID(str(last[1])))
 
 
 def show(reader: Reader, wanted: str, *, tenant: str | None = None) -> list[dict[str, Any]]:

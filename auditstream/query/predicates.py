@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from auditstream.core.errors import RequestError
@@ -49,6 +50,22 @@ class Conditions:
             self.add(f"event_time >= {self.bind(time_text(period.start), _TIME)}")
         if period.end is not None:
             self.add(f"event_time < {self.bind(time_text(period.end), _TIME)}")
+
+    def add_leaves(self, ranges: Mapping[str, tuple[int, int]]) -> None:
+        """Demand leaves of these logs: by log the first index and the one after the last."""
+        clauses = [
+            f"(log_id = {self.bind(log_id, 'String')} AND leaf_index >= {self.bind(begin, 'UInt64')}"
+            f" AND leaf_index < {self.bind(end, 'UInt64')})"
+            for log_id, (begin, end) in ranges.items()
+        ]
+        self.add(f"({' OR '.join(clauses) or '0'})")
+
+    def add_before(self, event_time: datetime, event_id: uuid.UUID) -> None:
+        """Demand rows that come before an event in the order of time and id."""
+        time = self.bind(time_text(event_time), _TIME)
+        # The first condition alone lets the store skip what is newer; the pair decides among equal times.
+        self.add(f"event_time <= {time}")
+        self.add(f"(event_time, event_id) < ({time}, {self.bind(str(event_id), 'UUID')})")
 
     def add_terms(self, terms: Sequence[Term]) -> None:
         """Demand every term of a search.

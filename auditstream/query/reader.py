@@ -63,20 +63,24 @@ class Reader:
     def __init__(self, clients: ClientPool) -> None:
         self._clients = clients
 
-    def table(self, sql: str, parameters: Mapping[str, object], *, doing: str) -> Table:
+    def table(self, sql: str, parameters: Mapping[str, object], *, doing: str, limit_s: float = 0.0) -> Table:
         """Return the answer to one of our own queries.
 
         Args:
             sql: The query, with placeholders `{name:Type}`.
             parameters: Values of the placeholders.
             doing: What is read, for the message of an error.
+            limit_s: Seconds after which the server stops it; 0 leaves that to the server's own limit.
 
         Raises:
             StoreSchemaError: The tables are not those of this version.
+            StoreTimeoutError: The server stopped it.
             RetryableError: No answer.
         """
         with translated(doing), self._clients.borrow() as client:
-            result = client.query(sql, dict(parameters))
+            result = client.query(
+                sql, dict(parameters), settings=_bounds(client, limit_s) if limit_s else None
+            )
             return Table(tuple(result.column_names), tuple(tuple(row) for row in result.result_rows))
 
     def batches(self, sql: str, parameters: Mapping[str, object], *, doing: str) -> Iterator[pa.RecordBatch]:
