@@ -39,6 +39,8 @@ COMMANDS = (
     "report",
     "search",
     "show",
+    "trace",
+    "tail",
     "unseal",
     "sql",
     "status",

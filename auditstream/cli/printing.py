@@ -91,10 +91,10 @@ def _write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     cells: Iterator[list[str]] = ([as_cell(value) for value in row] for row in chain([columns], rows))
     first = list(islice(cells, _FITTED_ROWS + 1))
     widths = [min(_WIDEST, max(map(cell_len, column))) for column in zip(*first, strict=True)]
-    lines = ("  ".join(map(_fitted, each, widths)).rstrip() for each in chain(first, cells))
+    lines = ("  ".join(map(fitted, each, widths)).rstrip() for each in chain(first, cells))
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
-def _fitted(cell: str, width: int) -> str:
+def fitted(cell: str, width: int) -> str:
     """Return a cell padded to its column; one that is wider stays whole, so that nothing is hidden."""
     return cell if cell_len(cell) >= width else set_cell_size(cell, width)
