@@ -13,6 +13,9 @@ BENCH_ARGS ?=
 FUZZ_ARGS ?=
 LOCK_ARGS ?=
 
+# Tests start hundreds of processes: each would compile what it imports where this is in the environment.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
