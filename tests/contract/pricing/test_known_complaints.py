@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,12 +10,18 @@ import genai_prices
 import polars as pl
 import pytest
 
+from auditstream.detection.severities import Severity
+from auditstream.detection.spend_surge import SpendSurge
 from auditstream.pricing.catalogue import bundled_catalogue
 from auditstream.pricing.lines import LINE_FIELDS
 from auditstream.pricing.quotes import quotes
 from auditstream.pricing.request import parse
 from schemas.flatten import frame_of
+from schemas.records.vocabulary import FindingStatus
+from streams.detecting.delta import Delta
+from streams.detecting.partition import PartitionDetection
 from tests.support.calls import AT, call, price, price_one, pricer
+from tests.support.usage_logs import DAWN, delta, line
 
 MILLION = 1_000_000
 CHEAPER = datetime(2025, 6, 10, tzinfo=UTC)
@@ -158,3 +165,57 @@ def test_no_amount_is_ever_a_float() -> None:
         ],
     )
     assert answer[0]["total"] == "0.0000075"
+
+
+DAY = 1_440
+EVERY = 20
+"""Minutes from one run of an agent to its next."""
+
+CALLS_A_RUN = (15, 8)
+"""Calls of each run, by day; the last day has the burst."""
+
+BURST = range(10 * 60, 10 * 60 + 30)
+"""Minutes of the last day in which the agent runs without a pause, and twice as long."""
+
+
+def calls_in(day: int, minute: int) -> int:
+    if day == len(CALLS_A_RUN) - 1 and minute in BURST:
+        return 2 * CALLS_A_RUN[day]
+    return CALLS_A_RUN[day] if minute % EVERY == 0 else 0
+
+
+def recorded_usage(price_of_a_call: Decimal) -> Iterator[tuple[int, Delta]]:
+    """Yield the minutes in which something was recorded, and what."""
+    active = (
+        (day * DAY + minute, calls)
+        for day in range(len(CALLS_A_RUN))
+        for minute in range(DAY)
+        if (calls := calls_in(day, minute))
+    )
+    for index, (minute, calls) in enumerate(active):
+        spent = line(DAWN + minute, credential_id="key-1", events=calls, spend=calls * price_of_a_call)
+        yield minute, delta("audit.events.v1/0/0a1b2c3d", index, [spent], at_s=60 * minute + 59)
+
+
+def test_half_an_hour_of_a_surge_is_told_of_while_it_lasts() -> None:
+    """Averages of days miss a burst of half an hour: its day costs less than the one before."""
+    a_call = price_one(call("openai", "gpt-4o", input_tokens=40_000)).total
+    days = [sum(calls_in(day, minute) for minute in range(DAY)) for day in range(len(CALLS_A_RUN))]
+    assert days[1] < days[0]
+    detection = PartitionDetection([SpendSurge()])
+    begins = (len(CALLS_A_RUN) - 1) * DAY + BURST.start
+
+    told = [
+        (minute - begins, finding)
+        for minute, usage in recorded_usage(a_call)
+        for finding in detection.apply(usage)
+        if finding.scope == "credential=key-1"
+    ]
+
+    after, first = told[0]
+    assert (first.rule_id, first.status) == ("spend.surge", FindingStatus.NEW)
+    assert 0 < after < len(BURST)
+    assert first.window_start.timestamp() >= 60 * (DAWN + begins)
+    # Once it is about money somebody is called, before the half hour is over.
+    assert any(finding.severity >= Severity.MEDIUM for after, finding in told if after < len(BURST))
+    assert told[-1][1].status is FindingStatus.RESOLVED
