@@ -41,8 +41,8 @@ class Bucket:
         start: Its start, in minutes since 1970.
         minutes: Its length.
         keys: Keys that did anything, ascending.
-        values: Sums of each of them by name, as `events`, `failures`, `blocked`, `spend`, `input_tokens`,
-            `output_tokens`, `cache_read_tokens`, `duration_sum_us`, `timed`, `unpriced`.
+        values: Sums of each of them by name, as `events`, `calls`, `failures`, `blocked`, `spend`,
+            `usage_spend`, `input_tokens`, `output_tokens`, `cache_read_tokens`, `paced_us`, `paced_tokens`.
     """
 
     start: int

@@ -29,8 +29,8 @@ class Known:
 KNOWN: tuple[Known, ...] = (
     Known(SpendSurge, "A key spends far more than it ever does."),
     Known(SpendCreep, "The days of a key cost more and more."),
-    Known(lambda: UnitDrift(UNIT_COST), "An event of a key costs more than it used to."),
-    Known(lambda: UnitDrift(OUTPUT_TOKENS), "An event of a key writes more tokens than it used to."),
+    Known(lambda: UnitDrift(UNIT_COST), "A call of a key costs more than it used to."),
+    Known(lambda: UnitDrift(OUTPUT_TOKENS), "A call of a key writes more tokens than it used to."),
     Known(lambda: UnitDrift(TOKEN_TIME), "A token takes a key longer than it used to."),
     Known(lambda: UnitDrift(UNCACHED_SHARE), "A key reads more of its input outside the cache."),
     Known(deny_burst, "Guardrails refuse many more of a key's events than they use to."),

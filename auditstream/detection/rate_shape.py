@@ -46,8 +46,9 @@ RATIOS: Mapping[Metric, Ratio] = MappingProxyType(
     {
         "events": Ratio("events", is_count=True),
         # Latency grows with what is written; by token it is of the model and its load. 100 tokens are one
-        # answer of some length: of less, most of the time is that to the first of them.
-        "latency_us_per_token": Ratio("duration_sum_us", "output_tokens", 100.0),
+        # answer of some length: of less, most of the time is that to the first of them. Of events that tell
+        # both: tools take time too, and write nothing.
+        "latency_us_per_token": Ratio("paced_us", "paced_tokens", 100.0),
         # One failure of 20 events is 5 %: of fewer, the share jumps further than any incident moves it.
         "failure_share": Ratio("failures", "events", 20.0),
         # Any number that is taken once a bucket, as a backtest's.
@@ -78,7 +79,7 @@ class RateShape(Blocks):
     """One metric of dense keys."""
 
     slug = "rate.shape"
-    version = "1"
+    version = "2"
     family = "shape"
 
     def __init__(

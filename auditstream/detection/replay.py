@@ -64,7 +64,7 @@ class Probe(NamedTuple):
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         RateShape.slug: Probe(lambda step: RateShape("value", minutes=step, promoted_at=0), "value"),
-        SpendSurge.slug: Probe(lambda _: SpendSurge(), "spend", takes_minutes=True),
+        SpendSurge.slug: Probe(lambda _: SpendSurge(), "usage_spend", takes_minutes=True),
     }
 )
 """Detectors of one number, by slug; the others weigh several against each other."""

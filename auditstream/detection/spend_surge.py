@@ -1,4 +1,4 @@
-"""`spend.surge`: a key spends far more than it ever does.
+"""`spend.surge`: a key spends far more than it ever does; bills for a period are no spend of their minute.
 
 Two measures. A hot key's last 15 minutes are held against the tail of its own history of such sums. A sparse
 key has no tail to speak of: its last five minutes are held against its active windows, with floors that keep
@@ -63,11 +63,11 @@ as many anyway."""
 
 
 class SpendSurge(Blocks):
-    """Spend of keys in their currency; `spend` of a bucket."""
+    """Spend of keys in their currency; `usage_spend` of a bucket."""
 
     slug = "spend.surge"
     metric = "spend"
-    version = "1"
+    version = "2"
     family = "spend"
 
     def __init__(self) -> None:
@@ -89,9 +89,9 @@ class SpendSurge(Blocks):
         """Judge a minute, then learn from it."""
         now = judged(self.slug, bucket, in_episode)
         self._hot.cool_down(self._ages, now.minute)
-        self._sums.put(bucket.keys, bucket.values["spend"], now.minute)
+        self._sums.put(bucket.keys, bucket.values["usage_spend"], now.minute)
         quarters = self._sums.total(now.keys, now.minute)
-        scores = self._scores(now, now.spread(bucket.values["spend"]), quarters)
+        scores = self._scores(now, now.spread(bucket.values["usage_spend"]), quarters)
         lesson = self._learning.lesson(now.keys, now.minute, now.in_episode)
         self._learn(now, bucket, quarters, lesson)
         return worth_telling(scores, now.in_episode[np.searchsorted(now.keys, scores.keys)])
@@ -133,7 +133,7 @@ class SpendSurge(Blocks):
     def _learn(self, now: Judged, bucket: Bucket, quarters: Column, lesson: Lesson) -> None:
         keys = bucket.keys
         self._ages.saw(keys, now.minute)
-        self._windows.put(keys, bucket.values["spend"], now.minute, lesson.share[now.active])
+        self._windows.put(keys, bucket.values["usage_spend"], now.minute, lesson.share[now.active])
         self._hot.give(keys[(self._ages.active[keys] >= PROMOTED_AT) & ~self._hot.has(keys)])
         accepted = now.keys[lesson.is_accepted]
         self._windows.accept(accepted, self._sums.total(accepted, now.minute, WINDOW))

@@ -1,7 +1,10 @@
-"""`cost.unit_drift`: what one request costs moves, whatever the number of requests does.
+"""`cost.unit_drift`: what one call of a model costs moves, whatever the number of calls does.
+
+Calls alone count: a key whose events are decisions and tool calls one day, and calls the next, has not become
+dearer; and a bill for storage is no call's.
 
 On AI traffic this ratio tells more than volumes do: clients burst to six times their rate on ordinary days,
-and what their requests look like changes far less. The same is held for other ratios: tokens a request,
+and what their requests look like changes far less. The same is held for other ratios: tokens a call,
 time a token, share of the input that no cache paid for.
 """
 
@@ -75,15 +78,14 @@ class Ratio:
     metric: str
     over: Part
     under: Part
-    events: str = "events"
+    events: str = "calls"
     is_money: bool = False
 
 
-UNIT_COST = Ratio("unit_cost", lambda of: of["spend"], lambda of: of["events"], is_money=True)
-OUTPUT_TOKENS = Ratio("output_tokens_per_event", lambda of: of["output_tokens"], lambda of: of["events"])
-TOKEN_TIME = Ratio(
-    "ms_per_output_token", lambda of: of["duration_sum_us"] / 1e3, lambda of: of["output_tokens"], "timed"
-)
+UNIT_COST = Ratio("unit_cost", lambda of: of["usage_spend"], lambda of: of["calls"], is_money=True)
+OUTPUT_TOKENS = Ratio("output_tokens_per_call", lambda of: of["output_tokens"], lambda of: of["calls"])
+# Of events that say both how long they took and what they wrote: the time of tools is not that of tokens.
+TOKEN_TIME = Ratio("ms_per_output_token", lambda of: of["paced_us"] / 1e3, lambda of: of["paced_tokens"])
 UNCACHED_SHARE = Ratio(
     # A cache that stops hitting moves this by factors, and the share of hits by points.
     "uncached_input_share",
@@ -98,7 +100,7 @@ class UnitDrift(Blocks):
     """One ratio of keys, rising."""
 
     slug = "cost.unit_drift"
-    version = "1"
+    version = "2"
     family = "ratio"
 
     def __init__(self, ratio: Ratio) -> None:

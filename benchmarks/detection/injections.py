@@ -44,6 +44,10 @@ KINDS = (
 )
 
 
+_COUNTED = frozenset({"events", "calls"})
+"""Sums that are numbers of requests."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Injections, one a row: each is a copy of its client with one anomaly.
@@ -112,7 +116,7 @@ class Planted:
             more, of = (self._factor[on] - 1) * grown, self._of[on]
             rows, source = self._clients + on, self._source[self._clients + on]
             for name, column in values.items():
-                is_times = (of == "moment") | ((of == "tokens") & (name != "events"))
+                is_times = (of == "moment") | ((of == "tokens") & (name not in _COUNTED))
                 own = np.where(
                     of == "usual", self._usual[name][source], np.where(is_times, column[rows], 0.0)
                 )

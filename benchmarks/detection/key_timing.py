@@ -29,13 +29,16 @@ def minute(random: np.random.Generator, keys: int, at: int) -> Bucket:
     events = random.poisson(_EVENTS * share / share.sum()).astype(np.float64)
     active = np.flatnonzero(events).astype(np.int32)
     did = events[active]
+    spend = did * random.gamma(4, 0.002, len(did))
     return Bucket(
         at,
         1,
         active,
         {
             "events": did,
-            "spend": did * random.gamma(4, 0.002, len(did)),
+            "calls": did,
+            "spend": spend,
+            "usage_spend": spend,
             "blocked": random.binomial(did.astype(int), 0.01) * 1.0,
         },
     )

@@ -78,7 +78,8 @@ def load_traffic(folder: Path, seed: int) -> Traffic:
         columns["input_tokens"].append(tokens[0])
         columns["output_tokens"].append(tokens[1])
         columns["spend"].append((tokens[0] * prices[0] + tokens[1] * prices[1]) / 1e6)
-    return Traffic(kept, {name: np.stack(each, axis=1) for name, each in columns.items()})
+    sums = {name: np.stack(each, axis=1) for name, each in columns.items()}
+    return Traffic(kept, sums | {"calls": sums["events"], "usage_spend": sums["spend"]})  # all are calls
 
 
 def _requests(path: Path, random: np.random.Generator) -> Array:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import polars as pl
 
 from auditstream.core.errors import DecodeError
-from auditstream.core.event_types import CALL_TYPES
+from auditstream.core.event_types import CALL_TYPES, OPERATIONAL_COST
 from auditstream.core.ports import Headers
 from schemas.codec import DatumReader
 from schemas.framing import SchemaRef, framing_of
@@ -27,7 +27,7 @@ NAMES = {"tenant": pl.String} | dict.fromkeys(
 COUNTS = (
     "events", "calls", "failures", "blocked", "denied", "input_tokens", "output_tokens", "cache_read_tokens",
     "cache_write_tokens", "reasoning_tokens", "unpriced", "timed", "duration_sum_us", "paced_us",
-    "paced_tokens", "spend",
+    "paced_tokens", "spend", "usage_spend",
 )  # fmt: skip
 SKETCH = {"bins": pl.List(pl.Int32), "bin_counts": pl.List(pl.Int64)}
 SINCE = "since"
@@ -133,6 +133,7 @@ def frame_of(rows: Iterable[Row]) -> pl.DataFrame:
 def _row(since_us: int, tenant: str, line: dict[str, Any]) -> Row:
     costs = line["costs"]
     spend = int.from_bytes(costs[0]["effective"], "big", signed=True) // _FROM_PICO if costs else 0
+    spend = max(-_MOST, min(_MOST, spend))
     events = line["events"]
     return (
         since_us,
@@ -148,7 +149,8 @@ def _row(since_us: int, tenant: str, line: dict[str, Any]) -> Row:
         line["failures"],
         line["blocked"],
         *(line[name] for name in _SAME),
-        max(-_MOST, min(_MOST, spend)),
+        spend,
+        0 if line["event_type"] == OPERATIONAL_COST else spend,  # a bill for hours is no spend of its minute
         line["latency_bins"],
         line["latency_counts"],
     )

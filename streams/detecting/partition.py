@@ -31,7 +31,7 @@ from streams.detecting.recent_rows import RecentRows
 from streams.detecting.scope_sums import bucket_of, by_scope
 from streams.detecting.tenant_money import TenantMoney
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Grows when `PartitionDetection.state` changes its form."""
 
 _MOST_AHEAD = 10

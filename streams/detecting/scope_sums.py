@@ -42,6 +42,7 @@ def bucket_of(sums: pl.DataFrame, numbers: Keys, minute: int) -> Bucket:
     keys, places = np.unique(numbers, return_inverse=True)
     values = {name: _added(sums.get_column(name).to_numpy(), places, len(keys)) for name in COUNTS}
     values["spend"] /= MONEY
+    values["usage_spend"] /= MONEY
     binned = (
         sums.select(pl.Series("key", numbers, pl.Int32), "sketches")
         .explode("sketches")

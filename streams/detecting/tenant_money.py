@@ -50,7 +50,8 @@ class TenantMoney:
         joined = rows.join(known, on="tenant", how="left", maintain_order="left")
         is_own = (pl.col("currency") == pl.col("own")) | (pl.col("currency") == "")
         self.foreign += int(joined.select((~is_own).sum()).item() or 0)
-        return joined.with_columns(pl.when(is_own).then("spend").otherwise(0).alias("spend")).drop("own")
+        own = [pl.when(is_own).then(name).otherwise(0).alias(name) for name in ("spend", "usage_spend")]
+        return joined.with_columns(own).drop("own")
 
     def spend(self, amounts: Iterable[tuple[str, int]], minute: int) -> None:
         """Add what tenants spent in a minute, in billionths, to their days."""

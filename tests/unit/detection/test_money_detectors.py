@@ -26,12 +26,14 @@ START = 29_000_000
 KEYS = 7
 NAMES = (
     "events",
+    "calls",
     "spend",
+    "usage_spend",
     "input_tokens",
     "output_tokens",
     "cache_read_tokens",
-    "duration_sum_us",
-    "timed",
+    "paced_us",
+    "paced_tokens",
 )
 
 
@@ -53,11 +55,8 @@ def traffic(minutes: int, seed: int = 3, start: int = START) -> Iterator[Bucket]
         dear = np.where(minute % 400 > 360, 5.0, 1.0) * np.where((keys == 2) & (minute > 900), 6.0, 1.0)
         events = random.poisson(8 * surge) + 1.0
         values = {name: events * random.gamma(4, 5, len(keys)) for name in NAMES}
-        values |= {
-            "events": events,
-            "timed": events,
-            "spend": events * dear * random.gamma(9, 0.01, len(keys)),
-        }
+        spend = events * dear * random.gamma(9, 0.01, len(keys))
+        values |= {"events": events, "calls": events, "spend": 9 * spend, "usage_spend": spend}
         yield Bucket(start + minute, 1, keys, values)
 
 
@@ -90,7 +89,7 @@ def test_a_surge_has_the_scores_of_the_same_formulas_in_plain_python() -> None:
     tiers, fired = set(), 0
 
     for bucket, before, scores in run(made(SpendSurge), traffic(1_300)):
-        spends = dict(zip(bucket.keys.tolist(), bucket.values["spend"].tolist(), strict=True))
+        spends = dict(zip(bucket.keys.tolist(), bucket.values["usage_spend"].tolist(), strict=True))
         expected = slow.observe(bucket.start, spends, np.flatnonzero(before).tolist())
 
         assert dict(zip(scores.keys.tolist(), scores.level.tolist(), strict=True)) == pytest.approx(
@@ -115,7 +114,7 @@ def test_a_drift_has_the_scores_of_the_same_formulas_in_plain_python() -> None:
         done = dict(
             zip(
                 bucket.keys.tolist(),
-                zip(bucket.values["spend"].tolist(), bucket.values["events"].tolist(), strict=True),
+                zip(bucket.values["usage_spend"].tolist(), bucket.values["calls"].tolist(), strict=True),
                 strict=True,
             )
         )
@@ -195,12 +194,15 @@ def test_buckets_of_other_lengths_are_refused() -> None:
     keys: Keys = np.zeros(0, np.int32)
 
     with pytest.raises(InvariantError, match=r"spend\.surge takes buckets of one minute, got one of 5"):
-        made(SpendSurge).observe(Bucket(START, 5, keys, {"spend": np.zeros(0)}), np.zeros(KEYS, np.bool_))
+        made(SpendSurge).observe(
+            Bucket(START, 5, keys, {"usage_spend": np.zeros(0)}), np.zeros(KEYS, np.bool_)
+        )
 
 
 def steady(minutes: int, spend: float, events: float = 10.0, start: int = START) -> Iterator[Bucket]:
     for minute in range(minutes):
-        values = {name: np.array([events]) for name in NAMES} | {"spend": np.array([spend])}
+        amounts = {"usage_spend": np.array([spend])}
+        values = {name: np.array([events]) for name in NAMES} | amounts
         yield Bucket(start + minute, 1, np.zeros(1, np.int32), values)
 
 
@@ -258,18 +260,38 @@ def test_dearer_requests_are_told_of_whatever_their_number_does() -> None:
     assert dearer.expected[0] == pytest.approx(0.1, rel=1e-3)
 
 
+def test_other_events_and_bills_beside_the_calls_are_no_drift() -> None:
+    detector = made(lambda: UnitDrift(UNIT_COST))
+    nobody = np.zeros(KEYS, np.bool_)
+    values = {name: np.array([10.0]) for name in NAMES}
+
+    def levels(**changes: float) -> list[float]:
+        changed = {name: np.array([value]) for name, value in changes.items()}
+        return detector.observe(
+            Bucket(next(minutes), 1, np.zeros(1, np.int32), values | changed), nobody
+        ).level.tolist()
+
+    minutes = iter(range(START, START + 1_000))
+    for _ in range(200):
+        levels()
+    assert [levels(events=500.0, spend=400.0) for _ in range(20)] == [[]] * 20
+    assert max(max(levels(usage_spend=100.0), default=0.0) for _ in range(20)) >= 1
+
+
 @pytest.mark.parametrize(
     ("ratio", "observed"), [(OUTPUT_TOKENS, 4.0), (TOKEN_TIME, 0.25), (UNCACHED_SHARE, 0.9), (UNIT_COST, 0.5)]
 )
 def test_ratios_have_the_units_of_their_names(ratio: unit_drift.Ratio, observed: float) -> None:
     values = {
-        "events": np.array([100.0]),
-        "timed": np.array([100.0]),
-        "spend": np.array([50.0]),
+        "events": np.array([900.0]),
+        "calls": np.array([100.0]),
+        "spend": np.array([90.0]),
+        "usage_spend": np.array([50.0]),
         "input_tokens": np.array([1000.0]),
         "cache_read_tokens": np.array([100.0]),
         "output_tokens": np.array([400.0]),
-        "duration_sum_us": np.array([100_000.0]),
+        "paced_us": np.array([100_000.0]),
+        "paced_tokens": np.array([400.0]),
     }
     detector = made(lambda: UnitDrift(ratio))
     for minute in range(61):

@@ -104,9 +104,7 @@ def test_latency_is_by_output_token_and_a_few_tokens_say_nothing():
     rng, nobody = np.random.default_rng(3), np.zeros(1, np.bool_)
 
     def observe(row, tokens, us_per_token):
-        return shape.observe(
-            bucket(row * 5, duration_sum_us=[tokens * us_per_token], output_tokens=[tokens]), nobody
-        )
+        return shape.observe(bucket(row * 5, paced_us=[tokens * us_per_token], paced_tokens=[tokens]), nobody)
 
     for row in range(280):  # tokens vary a lot, time by token does not
         observe(row, float(rng.integers(1_000, 200_000)), rng.normal(20_000, 500))
