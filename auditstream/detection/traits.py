@@ -24,7 +24,10 @@ class Traits:
 SPEND_SURGE = "spend.surge"
 """Spend far above a key's own: what a stolen key looks like, with one of `OF_A_STOLEN_KEY`."""
 
-OF_A_STOLEN_KEY = frozenset({"entity.first_seen", "guardrail.deny_burst"})
+FIRST_SEEN = "entity.first_seen"
+"""Something that a tenant, or one of its keys, never used before."""
+
+OF_A_STOLEN_KEY = frozenset({FIRST_SEEN, "guardrail.deny_burst"})
 """Detectors that together with a surge of spend on the same key make the pattern of a stolen key."""
 
 _NONE = Traits()
@@ -35,9 +38,7 @@ _TRAITS = {
     "guardrail.deny_burst": Traits(
         is_security=True, rebaselines=False, attacks=("AML.T0054", "AML.T0051.000", "LLM01", "ASI01")
     ),
-    "entity.first_seen": Traits(
-        is_security=True, rebaselines=False, attacks=("AML.T0010.003", "LLM03", "ASI04")
-    ),
+    FIRST_SEEN: Traits(is_security=True, rebaselines=False, attacks=("AML.T0010.003", "LLM03", "ASI04")),
 }
 
 

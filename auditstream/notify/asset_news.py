@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from auditstream.core.asset_types import AssetType
 from auditstream.core.finding_ids import finding_id
+from auditstream.detection import traits
 from auditstream.detection.assets import Used
 from auditstream.detection.severities import Severity
 from auditstream.reference.register import Entry, Register
@@ -16,7 +17,7 @@ from schemas.records.vocabulary import FindingStatus
 
 UNREGISTERED = "discovery.unregistered"
 BANNED = "discovery.banned"
-FIRST_SEEN = "entity.first_seen"
+FIRST_SEEN = traits.FIRST_SEEN
 
 RULES = (UNREGISTERED, BANNED, FIRST_SEEN)
 

@@ -21,7 +21,9 @@ from auditstream.detection.episodes import Episodes, Judged
 from auditstream.detection.money_gate import Stakes
 from auditstream.detection.suppression import Suppression
 from auditstream.detection.surroundings import Evidence, Subject
+from auditstream.detection.traits import FIRST_SEEN
 from schemas.records.detection import Finding
+from streams.detecting.credential_models import CredentialModels
 from streams.detecting.delta import MINUTE_US, ROW, Delta
 from streams.detecting.event_time import NEVER, EventTime
 from streams.detecting.keys import KeyTable
@@ -105,6 +107,7 @@ class PartitionDetection:
         self._order = LogOrder(self._time)
         self._open = OpenMinutes()
         self._money = TenantMoney()
+        self._models = CredentialModels()
         self._recent = RecentRows()
         self._closed: int | None = None
         self._surroundings = _Surroundings(self._keys, self._money, self._recent)
@@ -143,6 +146,7 @@ class PartitionDetection:
             "order": self._order.state(),
             "keys": key_facts,
             "money": self._money.state(),
+            "models": self._models.state(),
             "episodes": self.episodes.state(),
             "closed": self._closed,
             "left": [self.left.late, self.left.ahead, self.left.forced, self.left.evicted],
@@ -161,6 +165,7 @@ class PartitionDetection:
         self._order.restore(facts["order"])
         self._keys.restore(facts["keys"], _under("keys", state.arrays))
         self._money.restore(facts["money"])
+        self._models.restore(facts["models"])
         self._open.restore(state.rows)
         self.episodes.restore(facts["episodes"])
         self._closed = facts["closed"]
@@ -224,6 +229,7 @@ class PartitionDetection:
             return
         rows = self._money.in_one_currency(taken)
         self._recent.add(minute, rows)
+        self._note_new_models(rows, minute)
         sums = by_scope(rows)
         names = list(zip(sums.get_column("tenant"), sums.get_column("scope"), strict=True))
         numbered = self._keys.number_all(names, minute, self._held())
@@ -243,6 +249,13 @@ class PartitionDetection:
         yield from self._each_hour(minute)
         self._count_left()
 
+    def _note_new_models(self, rows: pl.DataFrame, minute: int) -> None:
+        """Tell episodes of keys that call a model which they never called: half of a stolen key's pattern."""
+        called = rows.filter(pl.col("calls") > 0, pl.col("credential") != "", pl.col("model") != "")
+        used = called.select("tenant", "credential", "model").unique().sort(pl.all())
+        for tenant, credential in self._models.new(used.iter_rows(), minute):
+            self.episodes.note(tenant, f"credential={credential}", FIRST_SEEN, minute + 1)
+
     def _adopt(self, new: list[int]) -> None:
         """Make room for new keys, and name the tenant as a whole as what young ones stand on."""
         parents = {key: self._keys.number(self._keys.name(key)[0], "") for key in sorted(new)}
@@ -260,6 +273,7 @@ class PartitionDetection:
         self._keys.evicted += len(idle)
         yield from self._forget(idle)
         self._money.forget_others(self._keys.tenants())
+        self._models.forget_idle(minute)
 
     def _forget(self, keys: Keys) -> Iterator[Finding]:
         if len(keys):

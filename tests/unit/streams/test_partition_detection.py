@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from auditstream.detection.known_detectors import watched_detectors
+from auditstream.detection.severities import Severity
 from schemas.records.detection import Finding
 from streams.detecting.delta import Delta
 from streams.detecting.keys import KeyTable
@@ -226,6 +227,21 @@ def test_a_minute_has_what_all_logs_say_of_it_by_tenant_and_scope() -> None:
     assert bucket.values["calls"].tolist() == [3, 3, 3, 3, 9]
 
 
+def test_bills_for_a_period_are_no_spend_of_usage_and_calls_alone_are_calls() -> None:
+    detection, jump = new_detection()
+    lines = [
+        line(DAWN, spend=3.0, events=2),
+        line(DAWN, event_type="ai.tool_call", spend=0.5, events=4),
+        line(DAWN, event_type="ai.cost.operational", spend=40.0),
+    ]
+    detection.apply(delta(LOGS[0], 0, lines, at_s=30))
+    detection.apply(heartbeat(LOGS[0], 1, quiet_s=300))
+    [bucket] = jump.seen
+    assert bucket.values["spend"].tolist() == [43.5]
+    assert bucket.values["usage_spend"].tolist() == [3.5]
+    assert (bucket.values["events"].tolist(), bucket.values["calls"].tolist()) == ([7], [2])
+
+
 def test_latency_is_the_quantile_of_all_sketches_of_a_key() -> None:
     detection, jump = new_detection()
     sketches = [([100, 110], [90, 4]), ([110, 150], [5, 1])]
@@ -345,3 +361,29 @@ def test_a_detector_of_another_version_begins_anew_and_the_others_go_on() -> Non
     again.restore(state)
     assert kept.state()["mean"].max() == 4.0
     assert changed.state()["mean"].tolist() == [0.0]
+
+
+class Surge(Jump):
+    slug = "spend.surge"
+
+
+@pytest.mark.parametrize(
+    ("model", "severity"), [("small", Severity.MEDIUM), ("large", Severity.CRITICAL)], ids=["own", "new"]
+)
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_surge_of_an_old_key_is_critical_when_it_calls_a_model_that_it_never_called(
+    model: str, severity: Severity, *, dies: bool
+) -> None:
+    detection = PartitionDetection([Surge()])
+    fields = {"credential_id": "k", "events": 4, "spend": 1.0}
+    for minute in range(70):
+        lines = [line(DAWN + minute, model="small", **fields)]
+        assert not detection.apply(delta(LOGS[0], minute, lines, at_s=minute * 60))
+    if dies:
+        state = through_json(detection.state())
+        detection = PartitionDetection([Surge()])
+        detection.restore(state)
+    theft = [line(DAWN + 70, credential_id="k", model=model, events=400, spend=400.0)]
+    found = detection.apply(delta(LOGS[0], 70, theft, at_s=70 * 60))
+    found += detection.apply(heartbeat(LOGS[0], 71, quiet_s=80 * 60))
+    assert max(each.severity for each in found if each.scope == "credential=k") == severity
