@@ -50,7 +50,12 @@ class Opinions(Blocks):
     """State of the opinions by key."""
 
     def __init__(
-        self, pace: Pace, thresholds: Mapping[str, float] = THRESHOLDS, *, tails_go_on: bool = True
+        self,
+        pace: Pace,
+        thresholds: Mapping[str, float] = THRESHOLDS,
+        *,
+        tails_go_on: bool = True,
+        hours: HourProfile | None = None,
     ) -> None:
         """Begin without keys.
 
@@ -58,6 +63,7 @@ class Opinions(Blocks):
             pace: How fast buckets follow each other.
             thresholds: Score at which each opinion finds a value odd, `deviation` first; some may lack.
             tails_go_on: Whether tails go on beyond what was seen.
+            hours: What a key does at an hour; None for the hours of the day.
         """
         self._thresholds = np.array([*thresholds.values()])
         self._tailed = tuple(name for name in thresholds if name != "deviation")
@@ -65,7 +71,7 @@ class Opinions(Blocks):
         self.sightings = Sightings()
         self.moments = Moments(_DEVIATION_HALF_LIFE)
         self._neighbourhood = Neighbourhood()
-        self._hours = HourProfile(pace)
+        self._hours = HourProfile(pace) if hours is None else hours
         self._tails = SeveralHistograms(_AXIS, pace.decay(_DECAY), len(self._tailed))
         super().__init__(
             sightings=self.sightings,

@@ -61,9 +61,14 @@ class Burning:
     needless: float
     needless_pages: float
 
+    @property
+    def share(self) -> float:
+        """Share that was found; 0 where nothing was counted."""
+        return self.found / max(self.counted, 1)
+
     def line(self) -> str:
         """Return it in a line."""
-        found, page = (count / max(self.counted, 1) for count in (self.found, self.page))
+        found, page = self.share, self.page / max(self.counted, 1)
         return (
             f"{self.kind.name}: burn rates find {found:.2f} of {self.counted} before the week's budget is "
             f"gone, {self.lead_min / 60:.0f} h before at the median ({page:.2f} by a page); needless "

@@ -1,4 +1,13 @@
-"""The labelled series of the shared data folder: NAB, Microsoft cloud monitoring, donut's cpu4."""
+"""Labelled series: NAB, Microsoft cloud monitoring, donut; those that were tuned on, and those held out.
+
+What the data folder has was seen while detectors were tuned. What its sources have published besides was not:
+that is held out, and says how detectors do on what they were not made for. A folder of the published sets has
+the repositories as they are, each at the commit that the data folder's README names:
+
+    nab                  numenta/NAB
+    ms-cloud-monitoring  microsoft/cloud-monitoring-dataset
+    donut                NetManAIOps/donut
+"""
 
 from __future__ import annotations
 
@@ -37,8 +46,14 @@ class LabelledSeries:
 
 
 def load(data: Path, name: SetName) -> list[LabelledSeries]:
-    """Return the series of a set, by name."""
+    """Return the series of a set, by name; of the data folder, or of a folder of the published sets."""
     return {"nab": _nab, "ms-cloud-monitoring": _microsoft, "donut": _donut}[name](data / name)
+
+
+def held_out(published: Path, data: Path, name: SetName) -> list[LabelledSeries]:
+    """Return the series of a published set that the data folder does not have."""
+    seen = {each.name for each in load(data, name)}
+    return [each for each in load(published, name) if each.name not in seen]
 
 
 def _nab(folder: Path) -> list[LabelledSeries]:
@@ -59,7 +74,9 @@ def _nab_series(path: Path, name: str, windows: list[list[str]]) -> LabelledSeri
 
 def _microsoft(folder: Path) -> list[LabelledSeries]:
     found = []
-    for path in sorted(folder.glob("*/*.csv*")):
+    for path in sorted(_inside(folder, "data").glob("*/*.csv*")):
+        if path.suffix == ".json":  # metadata of a file
+            continue
         frame = pl.read_csv(path, infer_schema_length=None)
         times = [datetime.fromisoformat(each) for each in frame["TimeStamp"].to_list()]
         values = frame["Value"].cast(pl.Float64).to_numpy()
@@ -69,9 +86,19 @@ def _microsoft(folder: Path) -> list[LabelledSeries]:
 
 
 def _donut(folder: Path) -> list[LabelledSeries]:
-    frame = pl.read_csv(folder / "cpu4.csv.gz")
-    minutes = frame["timestamp"].to_numpy().astype(np.int64) // 60
-    return [LabelledSeries("cpu4", minutes, frame["value"].to_numpy(), _runs(frame["label"].to_numpy()))]
+    found = []
+    for path in sorted(_inside(folder, "sample_data").glob("*.csv*")):
+        frame = pl.read_csv(path)
+        minutes = frame["timestamp"].to_numpy().astype(np.int64) // 60
+        values, labels = frame["value"].to_numpy(), frame["label"].to_numpy()
+        name = path.name.removesuffix(".gz").removesuffix(".csv")
+        found.append(LabelledSeries(name, minutes, values, _runs(labels)))
+    return found
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return where the files of a set are: in a folder of the repository's, or at its top."""
+    return folder / name if (folder / name).is_dir() else folder
 
 
 def _minutes(times: list[datetime]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ import ast
 import csv
 import gzip
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,20 +56,42 @@ class Traffic:
         )
 
 
-def load_traffic(folder: Path, seed: int) -> Traffic:
-    """Return the traffic of every client whose tokens are known and that is active in the second week."""
+def tuned_on(folder: Path) -> dict[str, Path]:
+    """Return the folder of each client of the data folder: thresholds were chosen on them."""
     with (folder / "clients.csv").open(newline="", encoding="utf-8") as lines:
-        names = [row["client"] for row in csv.DictReader(lines)]
+        return {row["client"]: folder for row in csv.DictReader(lines)}
+
+
+def held_out(published: Path, folder: Path) -> dict[str, Path]:
+    """Return the folder of each published client that the data folder does not have.
+
+    Args:
+        published: The repository alibaba/ServeGen. Its clients that reason or see are recorded for one day.
+        folder: The data folder's selection of it.
+    """
+    place, seen = published / "data" / "language", tuned_on(folder)
+    found = (path for model in PRICES for path in sorted((place / model).glob("*-trace.csv")))
+    names = (f"{path.parent.name}/{path.name.removesuffix('-trace.csv')}" for path in found)
+    return {name: place for name in names if name not in seen}
+
+
+def load_traffic(clients: Mapping[str, Path], seed: int) -> Traffic:
+    """Return the traffic of every client whose tokens are known and that is active in the second week.
+
+    Args:
+        clients: The folder of each, by its name.
+        seed: One makes one traffic.
+    """
     columns: dict[str, list[Array]] = {
         name: [] for name in ("events", "input_tokens", "output_tokens", "spend")
     }
     kept = []
-    for at, name in enumerate(names):
-        moments = _token_moments(folder / f"{name}-dataset.json.gz")
+    for at, (name, folder) in enumerate(clients.items()):
+        moments = _token_moments(folder / f"{name}-dataset.json")
         if moments is None:
             continue
         random = np.random.default_rng([seed, at])
-        events = _requests(folder / f"{name}-trace.csv.gz", random)
+        events = _requests(folder / f"{name}-trace.csv", random)
         if not events[WEEK:].any():
             continue
         tokens = [_tokens(events, moments[:, side], random) for side in (0, 1)]
@@ -82,9 +105,16 @@ def load_traffic(folder: Path, seed: int) -> Traffic:
     return Traffic(kept, sums | {"calls": sums["events"], "usage_spend": sums["spend"]})  # all are calls
 
 
+def _text(path: Path) -> str | None:
+    """Return a file's text, compressed or not; None if there is no such file."""
+    packed = path.with_name(f"{path.name}.gz")
+    if packed.exists():
+        return gzip.decompress(packed.read_bytes()).decode()
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
 def _requests(path: Path, random: np.random.Generator) -> Array:
-    with gzip.open(path, "rt", newline="", encoding="utf-8") as lines:
-        rows = [(float(row[1]), float(row[2])) for row in csv.reader(lines)]
+    rows = [(float(row[1]), float(row[2])) for row in csv.reader((_text(path) or "").splitlines())]
     rate, cv = np.repeat(np.array(rows), _WINDOW_MINUTES, axis=0).T[:, :MINUTES]
     # Gaps of variation c make counts of variance c^2 times the mean; below 1 a Poisson stands for them.
     mean, scale = rate * 60, np.maximum(cv**2 - 1, 1e-9)
@@ -93,8 +123,10 @@ def _requests(path: Path, random: np.random.Generator) -> Array:
 
 def _token_moments(path: Path) -> Array | None:
     """Return mean and variance of tokens a request by minute and side (in, out); None if not known."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        windows = json.load(file)
+    text = _text(path)
+    if text is None:
+        return None
+    windows = json.loads(text)
     moments = np.full((MINUTES // _TOKENS_MINUTES, 2, 2), np.nan)
     for start, window in windows.items():
         at = int(start) // (_TOKENS_MINUTES * 60)

@@ -15,6 +15,7 @@ from auditstream.detection.pace import BUCKET, Pace
 from auditstream.detection.rearm import Rearm
 from auditstream.detection.replay import Series, by_tick, played
 from benchmarks.detection.series import LabelledSeries
+from benchmarks.detection.week_profile import WeekProfile
 
 Alerts = NDArray[np.bool_]
 
@@ -41,6 +42,7 @@ class Try:
         warm_up: Buckets before anything is said; None for 1,000 minutes of values and 30 buckets.
         follows_time: Whether memories and silences are spans of time in buckets finer than five minutes.
         lesson: What a key that has alerted teaches until it may alert again.
+        weekly: Whether hours are those of the week, for keys that they fit.
     """
 
     thresholds: Mapping[str, float] = field(default_factory=lambda: THRESHOLDS)
@@ -49,12 +51,15 @@ class Try:
     warm_up: int | None = None
     follows_time: bool = True
     lesson: float = IN_EPISODE
+    weekly: bool = False
 
     def __call__(self, series: Sequence[LabelledSeries], step: int) -> Sequence[Alerts]:
         """Return the alerts of series of one step."""
         # Hours of the day are counted by the true length of a bucket, silences by what is asked for.
         pace = Pace(step if self.follows_time else max(step, BUCKET))
-        opinions, rearm = Opinions(pace, self.thresholds, tails_go_on=self.tails_go_on), Rearm(pace)
+        hours = WeekProfile(pace) if self.weekly else None
+        opinions = Opinions(pace, self.thresholds, tails_go_on=self.tails_go_on, hours=hours)
+        rearm = Rearm(pace)
         agreement = Agreement(len(self.thresholds), self.bar)
         for block in (opinions, rearm, agreement):
             block.reserve(len(series))
@@ -78,15 +83,24 @@ class Try:
 VOTE = Try(TABLE, bar=1.0, tails_go_on=False, warm_up=200, follows_time=False, lesson=1.0)
 _NEXT = replace(VOTE, follows_time=True, tails_go_on=True, warm_up=None)
 
-TRIES: Mapping[str, Try] = {
+STEPS: Mapping[str, Try] = {
     "2-of-5 vote of the table, recomputed": VOTE,
     "and tails that go on, judged from 1,000 minutes": _NEXT,
     "and the distance beside the value: 2 of 6": replace(_NEXT, thresholds=_SIX),
     "and a bar of 1.1": replace(_NEXT, thresholds=_SIX, bar=1.1),
     "and a tenth of a lesson during an episode": replace(_NEXT, thresholds=_SIX, bar=1.1, lesson=IN_EPISODE),
-    "production without tails that go on": Try(tails_go_on=False),
-    "production without the distance": Try(
-        thresholds={n: t for n, t in THRESHOLDS.items() if n != "distance"}
-    ),
-    "production, silences and memories in buckets": Try(follows_time=False),
 }
+"""From the design's vote to production, one change after the other."""
+
+IDEAS: Mapping[str, Try] = {
+    "tails that go on": Try(tails_go_on=False),
+    "the distance beside the value": Try(thresholds={n: t for n, t in THRESHOLDS.items() if n != "distance"}),
+    "a bar of 1.1": Try(bar=1.0),
+    "a deviation from 10 on, not 6": Try(thresholds=_SIX),
+    "a tenth of a lesson during an episode": Try(lesson=1.0),
+    "silences and memories as spans of time": Try(follows_time=False),
+}
+"""Production without each of its ideas: what the idea is worth beside the others."""
+
+MORE: Mapping[str, Try] = {"production with hours of the week": Try(weekly=True)}
+"""Production with what it does not have."""

@@ -13,7 +13,7 @@ from benchmarks.detection.burning import Lasting, burning
 from benchmarks.detection.episodes import Alerts
 from benchmarks.detection.injections import KINDS, Plan, Planted, plan
 from benchmarks.detection.servegen import false_alarms, found
-from benchmarks.detection.servegen_traffic import MINUTES, WEEK, Traffic, _requests
+from benchmarks.detection.servegen_traffic import MINUTES, WEEK, Traffic, _requests, held_out, load_traffic
 from tests.support.shared_data import shared_file
 
 
@@ -99,9 +99,9 @@ def test_a_steady_surge_is_told_of_before_the_budget_is_gone() -> None:
 
 
 def test_counts_of_a_minute_have_the_mean_and_the_dispersion_of_their_window(tmp_path: Path) -> None:
-    path = tmp_path / "trace.csv.gz"
+    path = tmp_path / "trace.csv"
     rows = [f"{at * 600},0.5,3,Gamma,0,0" for at in range(MINUTES // 10)]
-    path.write_bytes(gzip.compress("\n".join(rows).encode()))
+    path.with_name("trace.csv.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
 
     counts = _requests(path, np.random.default_rng(1))
 
@@ -112,6 +112,31 @@ def test_counts_of_a_minute_have_the_mean_and_the_dispersion_of_their_window(tmp
 def test_a_client_of_the_published_data_has_as_many_requests_as_its_list_says() -> None:
     path = shared_file("servegen", "m-large", "chunk-104-trace.csv.gz")
 
-    counts = _requests(path, np.random.default_rng(1))
+    counts = _requests(path.with_suffix(""), np.random.default_rng(1))
 
     assert counts.sum() == pytest.approx(12_758_392, rel=0.01)
+
+
+def client(folder: Path, name: str, *, rate: float) -> None:
+    """Write a client with an even rate and one length of prompts, as the repository has it."""
+    trace, dataset = (folder / f"{name}-{kind}" for kind in ("trace.csv", "dataset.json"))
+    trace.parent.mkdir(parents=True, exist_ok=True)
+    trace.write_text("".join(f"{at * 600},{rate},1,Gamma,0,0\n" for at in range(MINUTES // 10)))
+    dataset.write_text('{"0": {"input_tokens": "{100: 1.0}", "output_tokens": "{10: 1.0}"}}')
+
+
+def test_clients_that_are_held_out_are_those_that_the_data_folder_does_not_have(tmp_path: Path) -> None:
+    seen, published = tmp_path / "servegen", tmp_path / "published"
+    seen.mkdir()
+    (seen / "clients.csv").write_text("client,requests\nm-mid/chunk-1,5\n")
+    for name in ("m-mid/chunk-1", "m-mid/chunk-2", "m-small/chunk-1"):
+        client(published / "data" / "language", name, rate=0.5)
+    (published / "data" / "language" / "m-small" / "chunk-1-dataset.json").unlink()
+
+    held = held_out(published, seen)
+    traffic = load_traffic(held, seed=1)
+
+    assert list(held) == ["m-mid/chunk-2", "m-small/chunk-1"]
+    assert traffic.clients == ["m-mid/chunk-2"]  # of the other one nobody knows the tokens
+    spend, events = traffic.sums["spend"].sum(), traffic.sums["events"].sum()
+    assert spend / events == pytest.approx((100 * 0.8 + 10 * 4) / 1e6, rel=0.01)

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from auditstream.detection.even_ticks import usual_step
-from benchmarks.detection.event_scoring import counts
+from benchmarks.detection.event_scoring import EventCounts, counts
 from benchmarks.detection.nab_scoring import STANDARD, tally
-from benchmarks.detection.public_sets import scores
+from benchmarks.detection.public_sets import PublicScores, never_seen, scores, tuned_on
 from benchmarks.detection.series import LabelledSeries, load
 from benchmarks.detection.tries import production
 from tests.support.shared_data import shared_file
@@ -54,10 +56,41 @@ def test_alerts_are_scored_each_against_its_own_series(tmp_path):
             alerts[[first for first, _ in each.events]] = True
         return fired
 
-    found = scores(made_folder(tmp_path), play)
+    found = scores({"made": tuned_on(made_folder(tmp_path))}, play)["made"]
 
     assert (round(found.nab, 6), found.microsoft.f1, found.donut.f1) == (100, 1.0, 1.0)
-    assert found.line() == "100.0 | 100.0 | 1.00 (1.00/1.00) | 1.00 (1.00/1.00)"
+    assert found.line() == "100.0 | 100.0 | 1.00 (1.00/1.00) | 1.00 (1.00/1.00) | 100.0"
+
+
+def test_what_is_held_out_is_what_the_sources_have_besides(tmp_path):
+    """The repositories have their files one folder further down than the data folder, and metadata beside."""
+    seen = made_folder(tmp_path / "data")
+    published = made_folder(tmp_path / "published")
+    microsoft, donut = published / "ms-cloud-monitoring", published / "donut"
+    (microsoft / "made").rename(microsoft / "data-made")
+    (microsoft / "data").mkdir()
+    (microsoft / "data-made").rename(microsoft / "data" / "made")
+    shutil.copy(microsoft / "data/made/one.csv", microsoft / "data/made/two.csv")
+    (microsoft / "data/made/two.csv-metadata.json").write_text("{}")
+    (donut / "sample_data").mkdir()
+    for name in ("cpu4", "g"):
+        (donut / f"sample_data/{name}.csv").write_bytes(gzip.decompress((donut / "cpu4.csv.gz").read_bytes()))
+    shutil.copy(published / "nab/data/made/one.csv", published / "nab/data/made/two.csv")
+    windows = published / "nab" / "labels" / "combined_windows.json"
+    windows.write_text(json.dumps({**json.loads(windows.read_text()), "made/two.csv": []}))
+
+    held = never_seen(published, seen)
+
+    names = {name: [each.name for each in series] for name, series in held.items()}
+    assert names == {"nab": ["made/two.csv"], "ms-cloud-monitoring": ["made/two.csv"], "donut": ["g"]}
+
+
+def test_an_idea_is_worth_what_the_mean_of_the_sets_gains():
+    with_it = PublicScores(60.0, 50.0, EventCounts(1, 2, 0), EventCounts(1, 1, 0))
+    without = PublicScores(50.0, 40.0, EventCounts(1, 1, 0), EventCounts(0, 1, 0))
+
+    assert with_it.gains(without) == (10.0, pytest.approx(100 * (2 / 3 - 1)), 100.0)
+    assert with_it.mean - without.mean == pytest.approx((10 - 100 / 3 + 100) / 3)
 
 
 def test_production_finds_what_is_known_in_real_series():
