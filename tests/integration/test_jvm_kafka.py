@@ -6,6 +6,7 @@ import base64
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,11 +17,30 @@ from auditstream.core.errors import ConfigError
 from auditstream.embedded.jvm_kafka import RunningKafka, start_kafka
 from auditstream.embedded.loopback_ports import PortTakenError
 from auditstream.embedded.topics import topic_epoch
+from tests.support import brokers
 from tests.support.brokers import Broker
+from tests.support.parts import skip_part
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.kafka
 VALUES = [b"first", b"second", b"third"]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka]:
+    """A broker of this module's own."""
+    if (reason := brokers.missing_jvm()) is not None:
+        skip_part("Apache Kafka on the local JVM", reason, can_be_installed=True)
+    with start_kafka(tmp_path_factory.mktemp("node")) as running:
+        yield running
+
+
+@pytest.fixture
+def own_kafka(node: RunningKafka) -> RunningKafka:
+    """The broker of this module, running; a test may stop and kill it."""
+    if not node.is_running:
+        node.restart()
+    return node
 
 
 def broker_at(running: RunningKafka) -> Broker:
@@ -67,22 +87,28 @@ def test_a_group_may_expire_its_members_within_a_second(kafka, topic, group):
         consumer.close()
 
 
+def kept_topic(running: RunningKafka, name: str) -> str:
+    """Make a topic with the values."""
+    broker = broker_at(running)
+    broker.create_topic(name)
+    broker.produce(name, VALUES)
+    return name
+
+
 def test_a_stopped_broker_comes_back_on_its_port_with_its_records(own_kafka):
     address = own_kafka.bootstrap
-    broker_at(own_kafka).create_topic("kept")
-    broker_at(own_kafka).produce("kept", VALUES)
+    topic = kept_topic(own_kafka, "kept-through-a-stop")
 
     own_kafka.stop()
     assert not own_kafka.is_running
     own_kafka.restart()
 
     assert own_kafka.bootstrap == address
-    assert read(own_kafka, "kept") == set(VALUES)
+    assert read(own_kafka, topic) == set(VALUES)
 
 
 def test_a_killed_broker_has_kept_what_it_acknowledged(own_kafka):
-    broker_at(own_kafka).create_topic("kept")
-    broker_at(own_kafka).produce("kept", VALUES)
+    topic = kept_topic(own_kafka, "kept-through-a-kill")
     killed = own_kafka.pid
 
     own_kafka.kill()
@@ -90,17 +116,16 @@ def test_a_killed_broker_has_kept_what_it_acknowledged(own_kafka):
     own_kafka.restart()
 
     assert own_kafka.pid != killed
-    assert read(own_kafka, "kept") == set(VALUES)
+    assert read(own_kafka, topic) == set(VALUES)
 
 
 def test_another_start_in_the_same_folder_continues_on_a_new_port(own_kafka):
-    broker_at(own_kafka).create_topic("kept")
-    broker_at(own_kafka).produce("kept", VALUES)
+    topic = kept_topic(own_kafka, "kept-for-another-start")
     own_kafka.stop()
 
     with start_kafka(own_kafka.folder) as continued:
         assert continued.bootstrap != own_kafka.bootstrap
-        assert read(continued, "kept") == set(VALUES)
+        assert read(continued, topic) == set(VALUES)
 
 
 def test_a_folder_or_port_in_use_is_refused_with_its_reason_and_its_owner_lives(own_kafka, tmp_path):
