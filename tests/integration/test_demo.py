@@ -13,6 +13,7 @@ import pytest
 
 from tests.support import brokers
 from tests.support.commands import family_of, started, survivors
+from tests.support.forked_programs import ForkedPrograms
 from tests.support.parts import skip_part
 
 EVENTS = 2_000
@@ -21,10 +22,11 @@ BOUND_S = 110.0  # 20 to 35 s on a machine that does nothing else
 pytestmark = pytest.mark.timeout(300)
 
 
-def demo(tmp_path: Path, *arguments: str, events: int = EVENTS) -> dict[str, Any]:
-    with started(
-        "demo", "--exit", "--events", str(events), *arguments, data_dir=tmp_path / "data"
-    ) as command:
+def demo(
+    tmp_path: Path, *arguments: str, events: int = EVENTS, programs: ForkedPrograms | None = None
+) -> dict[str, Any]:
+    arguments = ("demo", "--exit", "--events", str(events), *arguments)
+    with started(*arguments, data_dir=tmp_path / "data", programs=programs) as command:
         output = command.end(within_s=BOUND_S)
         assert command.process.returncode == 0, command.errors
     summary: dict[str, Any] = json.loads(output.splitlines()[-1])
@@ -54,12 +56,14 @@ def test_every_message_is_recorded_once_and_only_what_was_planted_is_odd(tmp_pat
 
 
 @pytest.mark.kafka
-def test_on_a_real_kafka_as_well_and_another_hour_on_the_same_folder_adds_up(tmp_path: Path) -> None:
+def test_on_a_real_kafka_as_well_and_another_hour_on_the_same_folder_adds_up(
+    programs: ForkedPrograms, tmp_path: Path
+) -> None:
     if (missing := brokers.missing_jvm()) is not None:
         skip_part("Apache Kafka on the local JVM", missing, can_be_installed=True)
 
-    first = demo(tmp_path, "--broker", "jvm", "--seed", "1")
-    second = demo(tmp_path, "--broker", "jvm", "--seed", "2", events=500)
+    first = demo(tmp_path, "--broker", "jvm", "--seed", "1", programs=programs)
+    second = demo(tmp_path, "--broker", "jvm", "--seed", "2", events=500, programs=programs)
 
     check_hour(first, "jvm")
     assert second["ok"]
