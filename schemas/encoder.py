@@ -36,10 +36,11 @@ def encoder_of(name: SchemaName) -> Write:
     Times may also come as microseconds and decimals as their unscaled bytes, as fastavro takes them. Values
     are not looked at: a wrong type is an error of Python's, or a wrong encoding.
     """
-    return _writer(schema_json(name))
+    return writer_of(schema_json(name))
 
 
-def _writer(avro: Any) -> Write:
+def writer_of(avro: Any) -> Write:
+    """Return what encodes values of a type, as in a packaged schema; see `encoder_of`."""
     return compiled(avro, scalars=_SCALARS, structured=_STRUCTURED, optional=_optional)
 
 
@@ -69,7 +70,7 @@ class _Fields:
         self._required: set[str] = set()
         self._defaults: list[bytes] = []
         for place, field in enumerate(avro["fields"]):
-            self._writers[field["name"]] = (place, _writer(field["type"]))
+            self._writers[field["name"]] = (place, writer_of(field["type"]))
             default = _default(field)
             if default is None:
                 self._required.add(field["name"])
@@ -159,7 +160,7 @@ def _default(field: Any) -> bytes | None:
     default = field["default"]
     if isinstance(default, str) and isinstance(field["type"], Mapping) and field["type"]["type"] == "bytes":
         default = default.encode("latin-1")  # as Avro's JSON has bytes
-    return _writer(field["type"])(default)
+    return writer_of(field["type"])(default)
 
 
 def _optional(write: Write) -> Write:
@@ -183,7 +184,7 @@ def _optional_long(number: int | None) -> bytes:
 
 
 def _array(avro: Any) -> Write:
-    write = _writer(avro["items"])
+    write = writer_of(avro["items"])
 
     def array(items: Any) -> bytes:
         if not items:
@@ -196,7 +197,7 @@ def _array(avro: Any) -> Write:
 
 
 def _map(avro: Any) -> Write:
-    write = _writer(avro["values"])
+    write = writer_of(avro["values"])
 
     def mapping(items: Mapping[str, Any]) -> bytes:
         if not items:

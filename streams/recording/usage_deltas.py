@@ -7,26 +7,29 @@ as nothing. A replay makes the same bytes: nothing but the segment goes in.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from auditstream.core.ports import LogId, Outbound, Segment
 from schemas.codec import encode_prepared
+from schemas.column_encoder import AtMostOne, encoded_rows
+from schemas.encoder import writer_of
+from schemas.packaged import schema_json
 from streams.recording.decoded import Decoded
 from streams.recording.usage_entities import entities_of
-from streams.recording.usage_lines import AMOUNTS, COUNTS, DIMENSIONS, Sketch, lines_of
+from streams.recording.usage_lines import Lines, lines_of
 
 _MOST_LINES = 128
 """Lines of one message. With every text at its longest a line has 6.5 kB, so that a message stays below the
 1 MB that a topic takes unless told otherwise; usually a line has 150 bytes."""
 
-_PLAIN = (*DIMENSIONS, *COUNTS)
-_PLAIN_PLACES = slice(2, 2 + len(_PLAIN))
-_AMOUNT_PLACES = slice(2 + len(_PLAIN), None)
+_NO_LINES = b"\x00"
+"""An array without items in Avro; also the end of one."""
 
 
 def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: bytes) -> Iterator[Outbound]:
@@ -42,15 +45,13 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
         prefix: What goes before a datum.
     """
     events = _counted(decoded.events)
-    lines, sketches = lines_of(events)
+    lines = lines_of(events)
+    written = _Written.of(lines)
     entities = entities_of(events)
     watermark, recorded_from, recorded_until = _times(segment, decoded)
-    rows = lines.select("currency", "tenant_id", *_PLAIN, *AMOUNTS).iter_rows()
-    sketch_of = iter(sketches)
-    for tenant, group in groupby(rows, key=itemgetter(1)):
-        of_tenant = [_line(row, next(sketch_of)) for row in group]
-        parts = range(0, len(of_tenant), _MOST_LINES)
-        for part, start in enumerate(parts):
+    for tenant, numbers in lines.tenants():
+        parts = [numbers[start : start + _MOST_LINES] for start in range(0, len(numbers), _MOST_LINES)]
+        for part, of_part in enumerate(parts):
             datum = {
                 "log_id": str(segment.log),
                 "segment_id": segment.id,
@@ -63,12 +64,12 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
                 "recorded_from": recorded_from,
                 "recorded_until": recorded_until,
                 "entities": entities.get(tenant, []) if part == 0 else [],
-                "lines": of_tenant[start : start + _MOST_LINES],
             }
+            head = encode_prepared(datum, "usage_delta").removesuffix(_NO_LINES)
             yield Outbound(
                 topic=topic,
                 key=tenant.encode(),
-                value=prefix + encode_prepared(datum, "usage_delta"),
+                value=prefix + head + written.array(of_part),
                 headers=[("usage_delta_id", f"{segment.id}/{part}/{tenant}".encode())],
             )
 
@@ -118,29 +119,37 @@ def _times(segment: Segment, decoded: Decoded) -> tuple[int, int, int]:
     return int(np.minimum(times, stamps * 1_000).max()), recorded_from, recorded_until
 
 
-def _line(row: tuple[Any, ...], sketch: Sketch) -> dict[str, Any]:
-    """Return a row of `lines_of` as the datum of a line, in the form that `encode_prepared` takes fastest."""
-    line = dict(zip(_PLAIN, row[_PLAIN_PLACES], strict=True))
-    events, outcome, currency = line["events"], line["outcome"], row[0]
-    line["failures"] = events if outcome == "FAILURE" else 0
-    line["blocked"] = events if outcome == "BLOCKED" else 0
-    line["latency_bins"], line["latency_counts"] = sketch
-    line["costs"] = [_costs(currency, *row[_AMOUNT_PLACES])] if currency else []
-    return line
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Lines as Avro, one after the other."""
+
+    data: memoryview
+    borders: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, lines: Lines) -> _Written:
+        currency = lines.dimensions["currency"]
+        is_priced = (currency != "").to_numpy() if isinstance(currency, pl.Series) else bool(currency)
+        columns = {
+            **lines.dimensions,
+            **lines.counts,
+            "latency_bins": lines.durations,
+            "latency_counts": lines.duration_counts,
+            "costs": AtMostOne(is_priced, {"currency": currency, **lines.amounts}),
+        }
+        encoded = encoded_rows(_line_schema(), columns, len(lines))
+        _, borders, data = encoded.buffers()
+        return cls(memoryview(data), np.frombuffer(borders, np.int32, len(lines) + 1))
+
+    def array(self, numbers: range) -> bytes:
+        """Return some lines as an array, with its end."""
+        lines = self.data[self.borders[numbers.start] : self.borders[numbers.stop]]
+        return b"".join((writer_of("long")(len(numbers)), lines, _NO_LINES))
 
 
-def _costs(currency: str, listed: int, contracted: int, effective: int, billed: int) -> dict[str, Any]:
-    """Return the sums of a line as its datum has them; most often the last three are the same."""
-    data = _unscaled(contracted)
-    return {
-        "currency": currency,
-        "list": data if listed == contracted else _unscaled(listed),
-        "contracted": data,
-        "effective": data if effective == contracted else _unscaled(effective),
-        "billed": data if billed == contracted else _unscaled(billed),
-    }
-
-
-def _unscaled(amount: int) -> bytes:
-    """Return an unscaled decimal as Avro has it: big-endian, two's complement."""
-    return amount.to_bytes((amount.bit_length() + 8) // 8, "big", signed=True)
+@cache
+def _line_schema() -> Any:
+    """Return the schema of lines, which are a delta's last field: they go behind the rest of it."""
+    last = schema_json("usage_delta")["fields"][-1]
+    assert last["name"] == "lines"
+    return last["type"]["items"]

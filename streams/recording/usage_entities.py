@@ -23,10 +23,11 @@ def entities_of(events: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
     """Return each tenant's entities as their datums: by kind, the most frequent ones, by name."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for kind, column in _KINDS.items():
-        if events.get_column(column).null_count() == events.height:
+        names = events.get_column(column)
+        if names.null_count() == events.height:
             continue
         counted = (
-            events.select("tenant_id", named(pl.col(column)).alias("name"))
+            events.select("tenant_id", named(names).alias("name"))
             .filter(pl.col("name") != "")
             .group_by("tenant_id", "name")
             .len("events")

@@ -1,16 +1,22 @@
 """The lines of usage deltas: sums over a segment's events by tenant, minute and dimension.
 
-Sums are exact whatever their order, and lines are sorted: equal events make equal lines.
+Sums are exact whatever their order, and lines are sorted: equal events make equal lines. Most dimensions are
+the same in a whole segment, and are looked at once: what tells lines apart is little.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from auditstream.detection.latency_sketch import BINS, latency_bin
+from schemas.column_encoder import Lists, Numbers
 
 OTHER = "__other__"
 """Stands for the values of a dimension beyond the most frequent ones."""
@@ -28,120 +34,275 @@ TOKENS = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
 )  # fmt: skip
 AMOUNTS = ("list", "contracted", "effective", "billed")
-COUNTS = (
-    "events", *TOKENS, "unpriced", "timed", "duration_sum_us", "duration_max_us",
-    "denied", "paced_us", "paced_tokens",
-)  # fmt: skip
 _BOUNDED = ("feature_id", "tool_name", "prompt_name", "prompt_version")
-DIMENSIONS = (
-    "minute", "project_id", "environment", "credential_id", "agent_id", "provider", "model",
-    "event_type", "outcome", *_BOUNDED,
+_COLUMN_OF = {
+    "project_id": "project_id",
+    "environment": "environment",
+    "credential_id": "credential_id",
+    "agent_id": "agent_id",
+    "provider": "inference_provider",
+    "feature_id": "feature_id",
+    "tool_name": "tool_name",
+    "prompt_name": "inference_prompt_name",
+    "prompt_version": "inference_prompt_version",
+}
+"""Columns of events that dimensions are named by."""
+
+_KEY = (
+    "tenant_id", "minute", "project_id", "environment", "credential_id", "agent_id", "provider", "model",
+    "event_type", "outcome", *_BOUNDED, "currency",
 )  # fmt: skip
-_UNTIMED = -1
-_KEY = ("tenant_id", *DIMENSIONS, "currency")
+_ROW = "row"
+_UNTIMED = -1  # bin of an event without a duration
+_LEAST = -(2**63)
+
+Dimension = pl.Series | Numbers | str | int
+"""What the lines say, texts or numbers, or what all of them say."""
 
 
-Sketch = tuple[list[int], list[int]]
-"""Bins of durations, ascending, and how many are in each; see `auditstream.detection.latency_sketch`."""
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines, sorted by what tells them apart.
+
+    Attributes:
+        dimensions: Tenant, minute in microseconds, and so on to the currency, by name.
+        counts: Sums by name; 0 where it is that in all of them.
+        amounts: Sums of money in units of its last place, by name.
+        durations: Bins of durations of each line, ascending; see `auditstream.detection.latency_sketch`.
+        duration_counts: How many durations are in each.
+    """
+
+    dimensions: Mapping[str, Dimension]
+    counts: Mapping[str, Numbers | int]
+    amounts: Mapping[str, Numbers]
+    durations: Lists
+    duration_counts: Lists
+
+    def __len__(self) -> int:
+        return len(self.durations.borders) - 1
+
+    def tenants(self) -> Iterator[tuple[str, range]]:
+        """Yield each tenant with the numbers of its lines."""
+        tenants = self.dimensions["tenant_id"]
+        if isinstance(tenants, str):
+            yield tenants, range(len(self))
+            return
+        assert isinstance(tenants, pl.Series)
+        is_other = (tenants != tenants.shift()).fill_null(value=False)
+        for begin, end in pairwise([0, *is_other.arg_true(), len(self)]):
+            yield tenants.item(begin), range(begin, end)
 
 
-def lines_of(events: pl.DataFrame) -> tuple[pl.DataFrame, list[Sketch]]:
-    """Return one row a line, sorted by its key, and the sketch of each line's durations.
-
-    Columns: tenant, `DIMENSIONS`, currency, `COUNTS`, `AMOUNTS`.
+def lines_of(events: pl.DataFrame) -> Lines:
+    """Return the lines of events.
 
     Args:
-        events: Attributed and priced events, all of which count.
+        events: Attributed and priced events, at least one, all of which count.
     """
-    answered = pl.col("inference_response_model")
-    model = pl.when(answered != "").then(answered).otherwise("inference_request_model")
-    minute = pl.col("event_time").to_physical() // _MINUTE_US * _MINUTE_US
-    is_paced = (pl.col("output_tokens") > 0) & pl.col("duration_us").is_not_null()
-    told = events.select(
-        "tenant_id",
-        minute.alias("minute"),
-        *(named(pl.col(name)).alias(name) for name in DIMENSIONS[1:5]),
-        named(pl.col("inference_provider")).alias("provider"),
-        named(model).alias("model"),
-        "event_type",
-        "outcome",
-        named(pl.col("feature_id")).alias("feature_id"),
-        named(pl.col("tool_name")).alias("tool_name"),
-        named(pl.col("inference_prompt_name")).alias("prompt_name"),
-        named(pl.col("inference_prompt_version")).alias("prompt_version"),
-        pl.col("cost_currency").alias("currency"),
-        *TOKENS,
-        "duration_us",
-        pl.when(is_paced).then("duration_us").alias("paced_us"),
-        pl.when(is_paced).then("output_tokens").alias("paced_tokens"),
-        latency_bin(pl.col("duration_us")).fill_null(_UNTIMED).alias("bins"),
-        (pl.col("cost_status") == "unpriced").alias("unpriced"),
-        (pl.col("policy_verdict") == "deny").alias("denied"),
-        *(pl.col(f"cost_{name}").alias(name) for name in AMOUNTS),
+    dimensions = _dimensions(events)
+    varied = {name: value for name, value in dimensions.items() if isinstance(value, pl.Series)}
+    told = _bounded(pl.DataFrame(varied), dimensions) if varied else pl.DataFrame()
+    groups = _Groups.of(told, events.height)
+    sketch = _sketch(events, groups)
+    return Lines(
+        {**dimensions, **groups.said()},
+        _counts(events, groups, dimensions["outcome"]),
+        _amounts(events, groups),
+        *sketch,
     )
-    names = dict(zip(_BOUNDED, told.select(pl.col(_BOUNDED).n_unique()).row(0), strict=True))
-    told = _bounded(told, [name for name, count in names.items() if count > _MOST_NAMES])
-    constant = [name for name, count in names.items() if count == 1]  # a text less to group by
-    key = [name for name in _KEY if name not in constant]
-    lines = (
-        told.group_by(key)
-        .agg(
-            pl.len().alias("events"),
-            *(_total(pl.col(name)) for name in TOKENS),
-            pl.col("unpriced").sum(),
-            pl.col("duration_us").count().alias("timed"),
-            _total(pl.col("duration_us")).alias("duration_sum_us"),
-            pl.col("duration_us").max().fill_null(0).alias("duration_max_us"),
-            pl.col("denied").sum(),
-            _total(pl.col("paced_us")),
-            _total(pl.col("paced_tokens")),
-            *(pl.col(name).sum().to_physical() for name in AMOUNTS),
-            "bins",
-        )
-        .sort(key)
-    )
-    sketches = _sketches(lines.get_column("bins"))
-    return lines.with_columns(pl.lit(told.item(0, name)).alias(name) for name in constant), sketches
 
 
-def named(text: pl.Expr) -> pl.Expr:
+def named(text: pl.Series) -> pl.Series:
     """Return a dimension of texts: empty where there is none, and cut where it is too long."""
-    return text.fill_null("").str.head(_LONGEST)
+    if text.null_count():
+        text = text.fill_null("")
+    # Bytes are counted at once, characters one by one.
+    longest = cast("int | None", text.str.len_bytes().max()) or 0
+    return text.str.head(_LONGEST) if longest > _LONGEST else text
 
 
-def _bounded(told: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+def _dimensions(events: pl.DataFrame) -> dict[str, Dimension]:
+    """Return what tells lines apart, by name in the order of `_KEY`."""
+    minute = events.get_column("event_time").to_physical() // _MINUTE_US * _MINUTE_US
+    answered, asked = (events.get_column(f"inference_{model}_model") for model in ("response", "request"))
+    found: dict[str, Dimension] = {
+        "tenant_id": _said(events.get_column("tenant_id")),
+        "minute": minute.item(0) if minute.min() == minute.max() else minute.alias("minute"),
+        **{name: _said(events.get_column(column)) for name, column in _COLUMN_OF.items()},
+        "model": _model(_said(answered), _said(asked), events.height),
+        **{name: _said(events.get_column(name)) for name in ("event_type", "outcome")},
+        "currency": _said(events.get_column("cost_currency")),
+    }
+    return {
+        name: value.alias(name) if isinstance(value := found[name], pl.Series) else value for name in _KEY
+    }
+
+
+def _said(texts: pl.Series) -> pl.Series | str:
+    """Return a dimension, or the one text that all events say."""
+    nulls = texts.null_count()
+    if nulls == len(texts):
+        return ""
+    first = texts.item(0)
+    # A look at the last one spares the look at all of them where they differ.
+    if not nulls and texts.item(-1) == first and (texts == first).all():
+        return str(first)[:_LONGEST]
+    return named(texts)
+
+
+def _model(answered: pl.Series | str, asked: pl.Series | str, count: int) -> pl.Series | str:
+    """Return the model that answered, else the one asked for."""
+    if isinstance(answered, str):
+        return answered or asked
+    frame = pl.DataFrame([answered.alias("answered")])
+    chosen = pl.when(pl.col("answered") != "").then("answered").otherwise(asked)
+    return frame.select(chosen.alias("model")).to_series()
+
+
+def _bounded(told: pl.DataFrame, dimensions: Mapping[str, Dimension]) -> pl.DataFrame:
     """Keep the most frequent values of what a tenant may make up at will; the sums stay what they are."""
-    for name in names:
+    tenant = pl.col("tenant_id") if "tenant_id" in told.columns else pl.lit(dimensions["tenant_id"])
+    for name in (name for name in _BOUNDED if name in told.columns):
+        if told.get_column(name).n_unique() <= _MOST_NAMES:
+            continue
+        by_tenant = told.select(tenant.alias("tenant_id"), name)
         most = (
-            told.group_by("tenant_id", name)
+            by_tenant.group_by("tenant_id", name)
             .len()
             .sort("tenant_id", "len", name, descending=[False, True, False])
             .group_by("tenant_id", maintain_order=True)
             .head(_MOST_NAMES)
             .select("tenant_id", name, pl.lit(name).alias("kept"))
         )
-        told = told.join(most, on=("tenant_id", name), how="left", maintain_order="left")
+        kept = by_tenant.join(most, on=("tenant_id", name), how="left", maintain_order="left")
         told = told.with_columns(
-            pl.when(pl.col("kept").is_null()).then(pl.lit(OTHER)).otherwise(name).alias(name)
-        ).drop("kept")
+            kept.select(
+                pl.when(pl.col("kept").is_null()).then(pl.lit(OTHER)).otherwise(name).alias(name)
+            ).to_series()
+        )
     return told
 
 
-def _total(column: pl.Expr) -> pl.Expr:
-    """Return the sum of a column of longs; 64 bits could turn it negative without a word."""
-    return column.cast(pl.Int128).sum().clip(upper_bound=_MAX_LONG)
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Which rows make a line.
 
-
-def _sketches(bins: pl.Series) -> list[Sketch]:
-    """Return how many are in each bin, all lines at once.
-
-    Args:
-        bins: A list a line, in it `_UNTIMED` for an event without a duration.
+    Attributes:
+        keys: What tells lines apart, an entry a line.
+        order: The rows, line by line; None where all are one line.
+        starts: Where those of each line begin.
+        sizes: How many each line has.
     """
-    lines = np.repeat(np.arange(len(bins)), bins.list.len().to_numpy())
-    single = bins.explode().to_numpy()
+
+    keys: list[pl.Series]
+    order: NDArray[np.intp] | None
+    starts: NDArray[np.int64]
+    sizes: Numbers
+
+    @classmethod
+    def of(cls, told: pl.DataFrame, height: int) -> _Groups:
+        """Return the groups of rows that agree in everything."""
+        if not told.width:
+            return cls([], None, np.zeros(1, np.int64), np.array([height]))
+        grouped = told.with_row_index(_ROW).group_by(told.columns).agg(_ROW).sort(told.columns)
+        rows = grouped.get_column(_ROW)
+        sizes = rows.list.len().to_numpy().astype(np.int64)
+        order = rows.explode().to_numpy().astype(np.intp)
+        return cls(grouped.drop(_ROW).get_columns(), order, sizes.cumsum() - sizes, sizes)
+
+    def said(self) -> dict[str, Dimension]:
+        """Return what tells lines apart, by name."""
+        return {each.name: each if each.dtype == pl.String else each.to_numpy() for each in self.keys}
+
+    def ordered(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return what the rows have, line by line."""
+        return values if self.order is None else values[self.order]
+
+    def sums(self, values: pl.Series) -> Numbers:
+        """Return the sum of each line; null counts as nothing.
+
+        As numbers of any size where 64 bits might not hold them: they would turn negative without a word.
+        """
+        least, most = (cast("int | None", bound) or 0 for bound in (values.min(), values.max()))
+        if max(most, -least) * len(values) <= _MAX_LONG:
+            numbers = values.cast(pl.Int64).fill_null(0).to_numpy()
+        else:
+            numbers = np.array(values.fill_null(0).to_list(), dtype=object)
+        sums: Numbers = np.add.reduceat(self.ordered(numbers), self.starts)
+        return sums
+
+    def longs(self, values: pl.Series) -> Numbers | int:
+        """Return the sums as longs, the largest one where they are larger; 0 where there is no value."""
+        if values.null_count() == len(values):
+            return 0
+        return np.clip(self.sums(values), -_MAX_LONG, _MAX_LONG).astype(np.int64)
+
+
+def _counts(events: pl.DataFrame, groups: _Groups, outcome: Dimension) -> dict[str, Numbers | int]:
+    duration, written = events.get_column("duration_us"), events.get_column("output_tokens")
+    is_paced = (written > 0) & duration.is_not_null()
+    paced = is_paced.any()
+
+    def outcomes(word: str) -> Numbers | int:
+        if isinstance(outcome, pl.Series):
+            said = next(each for each in groups.keys if each.name == "outcome")
+            return np.where((said == word).to_numpy(), groups.sizes, 0)
+        return groups.sizes if outcome == word else 0
+
+    def told(column: str, word: str) -> Numbers | int:
+        is_told = events.get_column(column) == word
+        return groups.longs(is_told.cast(pl.Int64)) if is_told.any() else 0
+
+    return {
+        "events": groups.sizes,
+        "failures": outcomes("FAILURE"),
+        "blocked": outcomes("BLOCKED"),
+        **{name: groups.longs(events.get_column(name)) for name in TOKENS},
+        "unpriced": told("cost_status", "unpriced"),
+        "denied": told("policy_verdict", "deny"),
+        **_durations(duration, groups),
+        "paced_us": groups.longs(_where(is_paced, duration)) if paced else 0,
+        "paced_tokens": groups.longs(_where(is_paced, written)) if paced else 0,
+    }
+
+
+def _durations(duration: pl.Series, groups: _Groups) -> dict[str, Numbers | int]:
+    """Return how many durations there are, their sums, and the longest of each line."""
+    if duration.null_count() == len(duration):
+        return {"timed": 0, "duration_sum_us": 0, "duration_max_us": 0}
+    timed = groups.sizes
+    if duration.null_count():
+        timed = groups.sums(duration.is_not_null().cast(pl.Int64))
+    longest = np.maximum.reduceat(groups.ordered(duration.fill_null(_LEAST).to_numpy()), groups.starts)
+    return {
+        "timed": timed,
+        "duration_sum_us": groups.longs(duration),
+        "duration_max_us": np.where(timed > 0, longest, 0),
+    }
+
+
+def _where(mask: pl.Series, values: pl.Series) -> pl.Series:
+    return values if mask.all() else values.set(~mask.fill_null(value=False), None)
+
+
+def _amounts(events: pl.DataFrame, groups: _Groups) -> dict[str, Numbers]:
+    """Return the sums of money; most often what a contract makes of it is the same thrice, and added once."""
+    columns = {name: events.get_column(f"cost_{name}") for name in AMOUNTS}
+    found: dict[str, Numbers] = {}
+    for name, amounts in columns.items():
+        same = (other for other in found if columns[other].equals(amounts))
+        other = next(same, None)
+        found[name] = groups.sums(amounts.to_physical()) if other is None else found[other]
+    return found
+
+
+def _sketch(events: pl.DataFrame, groups: _Groups) -> tuple[Lists, Lists]:
+    """Return the bins of each line's durations, and how many are in each; all lines at once."""
+    bins = events.select(latency_bin(pl.col("duration_us"))).to_series()
+    sizes = groups.sizes
+    lines = np.repeat(np.arange(len(sizes)), sizes)
+    single = groups.ordered(bins.fill_null(_UNTIMED).to_numpy())
     is_timed = single != _UNTIMED
     places, counted = np.unique(lines[is_timed] * BINS + single[is_timed], return_counts=True)
-    borders = np.searchsorted(places, np.arange(len(bins) + 1) * BINS).tolist()
-    numbers, counts = (places % BINS).tolist(), counted.tolist()
-    return [(numbers[begin:end], counts[begin:end]) for begin, end in pairwise(borders)]
+    borders = np.searchsorted(places, np.arange(len(sizes) + 1) * BINS)
+    return Lists(places % BINS, borders), Lists(counted, borders)
