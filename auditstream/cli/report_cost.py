@@ -11,10 +11,12 @@ import typer
 from auditstream.cli.remarks import remarks
 from auditstream.cli.report_options import (
     CurrencyOption,
+    KnownOnOption,
     PeriodOption,
     TenantOption,
     currency_of,
     in_currency,
+    known_on_of,
     known_rates,
     report_reader,
     span_of,
@@ -52,9 +54,7 @@ def cost(
     ] = "tenant",
     period: PeriodOption = "last-7d",
     tenant: TenantOption = None,
-    known_on: Annotated[
-        str | None, typer.Option(help="Leave out adjustments that were recorded later (ISO 8601).")
-    ] = None,
+    known_on: KnownOnOption = None,
     currency: CurrencyOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Lines of a block at most; the rest is one line.")] = 50,
 ) -> None:
@@ -68,7 +68,6 @@ def cost(
     from auditstream.costing.breakdown import blocks_of
     from auditstream.query.cost_dimensions import columns_of, dimensions_of
     from auditstream.query.cost_rows import Asked
-    from auditstream.query.periods import moment
     from auditstream.reference.fact import UNATTRIBUTED
 
     code = None if currency is None else currency_of(currency)
@@ -77,7 +76,7 @@ def cost(
         span=span_of(period),
         tenant=tenant,
         daily=code is not None or tenant is not None,
-        known_on=None if known_on is None else moment(known_on),
+        known_on=known_on_of(known_on),
     )
     deployment = running.find(context.obj)
     query = f"by {by}, period {period}, known on {known_on or 'now'}, in {code or 'each currency'}"

@@ -30,6 +30,9 @@ PeriodOption = Annotated[
     ),
 ]
 TenantOption = Annotated[str | None, typer.Option(help="Only what is booked to this tenant.")]
+KnownOnOption = Annotated[
+    str | None, typer.Option(help="Leave out adjustments that were recorded later (ISO 8601).")
+]
 CurrencyOption = Annotated[
     str | None,
     typer.Option(help="Convert to this currency (ISO 4217), at the rate of each event's day."),
@@ -78,6 +81,17 @@ def known_rates(settings: ClickHouseSettings) -> KnownRates:
     from auditstream.reference.known_rates import KnownRates
 
     return KnownRates(reference(settings, _RATES))
+
+
+def known_on_of(text: str | None) -> datetime | None:
+    """Return the moment that `--known-on` names.
+
+    Raises:
+        RequestError: It names none.
+    """
+    from auditstream.query.periods import moment
+
+    return None if text is None else moment(text)
 
 
 def currency_of(text: str) -> str:

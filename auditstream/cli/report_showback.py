@@ -13,9 +13,11 @@ import typer
 from auditstream.cli.remarks import remarks
 from auditstream.cli.report_options import (
     CurrencyOption,
+    KnownOnOption,
     TenantOption,
     currency_of,
     in_currency,
+    known_on_of,
     known_rates,
     report_reader,
     unpriced_note,
@@ -40,6 +42,7 @@ def showback(
     team: Annotated[str, typer.Option(help="Team, as team_id.")],
     month: Annotated[str, typer.Option(help="Month, as 2026-11.")],
     tenant: TenantOption = None,
+    known_on: KnownOnOption = None,
     currency: CurrencyOption = None,
 ) -> None:
     """Show a team what it spent in a month: in all, and by project, feature, cost centre, environment, model.
@@ -59,9 +62,11 @@ def showback(
     span = month_span(month)
     before = month_span(f"{span.start - timedelta(days=1):%Y-%m}")
     by = dimensions_of(f"team,{','.join(SPLITS)}")
-    asked = Asked(by, span, tenant, daily=code is not None or tenant is not None)
+    asked = Asked(
+        by, span, tenant, daily=code is not None or tenant is not None, known_on=known_on_of(known_on)
+    )
     deployment = running.find(context.obj)
-    query = f"team {team}, month {month}, in {code or 'each currency'}"
+    query = f"team {team}, month {month}, known on {known_on or 'now'}, in {code or 'each currency'}"
     notes: list[str] = []
     with report_reader(deployment, "showback", query, asked.tables, tenant) as reader:
         sides = [_of_team(cost_rows(reader, replace(asked, span=each)), team) for each in (span, before)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -14,10 +14,12 @@ import typer
 from auditstream.cli.remarks import remarks
 from auditstream.cli.report_options import (
     CurrencyOption,
+    KnownOnOption,
     PeriodOption,
     TenantOption,
     currency_of,
     in_currency,
+    known_on_of,
     reference,
     report_reader,
     span_of,
@@ -49,13 +51,19 @@ _ON_A_TERMINAL = (
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known beside the events: rates, rules, the size of the store; and the currency asked for."""
+    """What is known beside the events: rates, rules, the size of the store; and what is asked for.
+
+    Attributes:
+        code: Currency of all amounts; None for each its own.
+        known_on: Leave out what was learnt of events later; None for all that is known.
+    """
 
     rates: KnownRates
     rules: KnownRules
     prices: OwnPrices
     measured: Measured | None
-    code: str | None
+    code: str | None = None
+    known_on: datetime | None = None
 
 
 def wrapper(
@@ -63,6 +71,7 @@ def wrapper(
     *,
     period: PeriodOption = "last-7d",
     tenant: TenantOption = None,
+    known_on: KnownOnOption = None,
     currency: CurrencyOption = None,
     cpu_seconds: Annotated[
         str | None,
@@ -75,10 +84,12 @@ def wrapper(
 
     Everything else is what events of operational cost say, a tenant's own and its part of shared ones by the
     allocation rules, and what auditstream itself costs, at the prices of the settings OWN_COST. What no rule
-    spreads is named. --output html is one page with pictures.
+    spreads is named. --known-on is about the events: rules and rates are those that are known now. --output
+    html is one page with pictures.
     """
     from auditstream.cli import running
-    from auditstream.query import cost_rows, operational_costs
+    from auditstream.query import cost_rows
+    from auditstream.query.known_events import view_of
     from auditstream.query.named_periods import months_of
 
     code = None if currency is None else currency_of(currency)
@@ -86,11 +97,12 @@ def wrapper(
     cpu_s = None if cpu_seconds is None else _seconds(cpu_seconds)
     deployment = running.find(context.obj)
     own = deployment.settings.own_cost
-    tables = (cost_rows.HOURLY, cost_rows.EVENTS, cost_rows.ADJUSTMENTS, *operational_costs.READ_FROM)
-    query = f"period {period}, in {code or 'each currency'}"
+    known_until = known_on_of(known_on)
+    tables = (cost_rows.HOURLY, cost_rows.EVENTS, cost_rows.ADJUSTMENTS, view_of(known_until))
+    query = f"period {period}, known on {known_on or 'now'}, in {code or 'each currency'}"
     notes: list[str] = []
     with report_reader(deployment, "wrapper", query, tables, tenant) as reader:
-        known = _known(deployment.settings.clickhouse, reader, own, cpu_s)
+        known = replace(_known(deployment.settings.clickhouse, reader, own, cpu_s), known_on=known_until)
         if code is not None or tenant is not None:
             known = replace(known, code=code or known.rates.currency_of(tenant or "", span.end.date()))
         months = [_month(reader, part, known, notes.append) for part in months_of(span)]
@@ -125,7 +137,6 @@ def _known(settings: Any, reader: Reader, own: OwnCostSettings, cpu_s: Decimal |
         rules=KnownRules(snapshot, UNATTRIBUTED),
         prices=prices,
         measured=measured(reader, cpu_s) if asks_size else None,
-        code=None,
     )
 
 
@@ -139,20 +150,21 @@ def _month(reader: Reader, span: Span, known: _Known, note: Callable[[str], None
     from auditstream.query.operational_costs import charges_of, weights_of
     from auditstream.reference.fact import UNATTRIBUTED
 
-    asked = Asked(dimensions_of("type"), span, daily=known.code is not None)
+    asked = Asked(dimensions_of("type"), span, daily=known.code is not None, known_on=known.known_on)
     used = cost_rows(reader, asked)
     events: dict[str, int] = {}
     unpriced: dict[str, int] = {}
     for row in used:
         events[row.tenant] = events.get(row.tenant, 0) + row.spent.events
         unpriced[row.tenant] = unpriced.get(row.tenant, 0) + row.spent.unpriced_events
-    charges = charges_of(reader, span)
+    charges = charges_of(reader, span, known.known_on)
     own = [] if known.measured is None else own_costs(known.prices, known.measured, events)
     if known.code is not None:
         used = _in_code(used, known, note)
         charges = _amounts_in_code(charges, lambda charge: charge.day, known, note)
         own = _amounts_in_code(own, lambda _: span.start.date(), known, note)
-    shares, residuals = allocated(charges, known.rules.on, weights_of(reader, span), nobody=UNATTRIBUTED)
+    weights = weights_of(reader, span, known.known_on)
+    shares, residuals = allocated(charges, known.rules.on, weights, nobody=UNATTRIBUTED)
     return MonthOfCosts(
         month=_month_text(span),
         statements=statements_of([*_shares_of_use(used), *shares, *own]),

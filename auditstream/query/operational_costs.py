@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from auditstream.core.event_types import CALL_TYPES, OPERATIONAL_COST
 from auditstream.costing.allocation import Charge, Weights
 from auditstream.costing.categories import category_word
 from auditstream.costing.own_cost import Measured
+from auditstream.query.known_events import events_as_known
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
-
-READ_FROM = ("events_current",)
-"""Tables that charges and weights are read from."""
 
 _STORED = """
 SELECT toUInt64(sum(bytes_on_disk)) AS size, toUInt64(sumIf(rows, table = 'events')) AS stored
 FROM system.parts WHERE database = currentDatabase() AND active"""
 
 
-def charges_of(reader: Reader, span: Span) -> list[Charge]:
+def charges_of(reader: Reader, span: Span, known_on: datetime | None = None) -> list[Charge]:
     """Return the cost lines of operational costs, a charge a day, owner, category, service and currency.
 
     Lines that say that they are unpriced are left out; their events are counted as unpriced.
+
+    Args:
+        reader: The store.
+        span: Range of event_time.
+        known_on: Leave out what was learnt later; None for all that is known.
 
     Raises:
         RetryableError: No answer.
@@ -31,10 +35,11 @@ def charges_of(reader: Reader, span: Span) -> list[Charge]:
     conditions = Conditions()
     conditions.add_period(span.period)
     kind = conditions.bind(OPERATIONAL_COST, "String")
+    events = events_as_known(conditions, known_on)
     sql = f"""
 SELECT tenant_id, ifNull(line.category, '') AS category, attributes['service'] AS service,
     line.currency AS currency, toDate(event_time) AS day, sum(ifNull(line.effective, 0)) AS amount
-FROM events_current ARRAY JOIN costs AS line
+FROM {events} ARRAY JOIN costs AS line
 WHERE event_type = {kind} AND line.source != 'UNPRICED' AND {conditions.sql}
 GROUP BY tenant_id, category, service, currency, day
 ORDER BY tenant_id, category, service, currency, day"""  # noqa: S608  values are parameters
@@ -45,8 +50,8 @@ ORDER BY tenant_id, category, service, currency, day"""  # noqa: S608  values ar
     ]
 
 
-def weights_of(reader: Reader, span: Span) -> Weights:
-    """Return what each tenant's model calls used.
+def weights_of(reader: Reader, span: Span, known_on: datetime | None = None) -> Weights:
+    """Return what each tenant's model calls used; the arguments are those of `charges_of`.
 
     Raises:
         RetryableError: No answer.
@@ -54,11 +59,12 @@ def weights_of(reader: Reader, span: Span) -> Weights:
     conditions = Conditions()
     conditions.add_period(span.period)
     kinds = conditions.bind(list(CALL_TYPES), "Array(String)")
+    events = events_as_known(conditions, known_on)
     sql = f"""
 SELECT tenant_id, toInt64(countIf(same_call_as IS NULL)) AS requests,
     toInt64(sum(ifNull(e.input_tokens, 0) + ifNull(e.output_tokens, 0))) AS tokens,
     toInt64(sumIf(ifNull(duration_us, 0), same_call_as IS NULL)) AS time_us
-FROM events_current AS e WHERE event_type IN {kinds} AND {conditions.sql}
+FROM {events} AS e WHERE event_type IN {kinds} AND {conditions.sql}
 GROUP BY tenant_id ORDER BY tenant_id"""  # noqa: S608  values are parameters
     found = reader.table(sql, conditions.parameters, doing="read of use by tenant")
     rows = found.records()

@@ -3,6 +3,7 @@
 CREATE ROLE IF NOT EXISTS ${role};
 GRANT SELECT ON ${database}.events TO ${role};
 GRANT SELECT ON ${database}.events_current TO ${role};
+GRANT SELECT ON ${database}.events_as_known TO ${role};
 GRANT SELECT ON ${database}.usage_1m TO ${role};
 GRANT SELECT ON ${database}.usage_1h TO ${role};
 GRANT SELECT ON ${database}.outcomes_1m TO ${role};

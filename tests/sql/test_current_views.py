@@ -119,6 +119,27 @@ def test_events_and_costs_agree_after_every_kind_of_adjustment(recorded: ClickHo
     assert recorded.ask(NET) == from_events == [("acme", 1, 0, Decimal(7)), ("globex", 1, 0, Decimal("1.5"))]
 
 
+def test_what_was_current_at_a_time_leaves_out_what_was_recorded_later(recorded: ClickHouseStore) -> None:
+    early, late = (datetime(2026, month, 1, tzinfo=UTC) for month in (3, 4))
+    adjust(recorded, 0, "reprice", recorded_at=early, cost_list=Decimal("0.5"))
+    adjust(recorded, 0, "reprice", recorded_at=late, cost_list=Decimal("0.25"))
+    adjust(recorded, 4, "attribution", recorded_at=late, tenant="acme", events=-1, cost_list=Decimal(-2))
+    adjust(recorded, 4, "attribution", recorded_at=late, tenant="globex", events=1, cost_list=Decimal(2))
+
+    def at(moment: str) -> list[tuple]:
+        return recorded.ask(CURRENT.replace("events_current", f"events_as_known(known_on = '{moment}')"))
+
+    before = recorded.ask(CURRENT.replace("events_current", "events").replace("ORDER", "WHERE leaf_kind = 0 "
+        "AND duplicate_of IS NULL ORDER"))  # fmt: skip
+    assert at("2026-02-28 00:00:00") == before
+    assert at("2026-03-01 00:00:00") == [
+        (0, "acme", "priced", Decimal("1.5")),
+        (1, "acme", "unpriced", None),
+        (4, "acme", "priced", Decimal(2)),
+    ]
+    assert at("2026-04-01 00:00:00") == recorded.ask(CURRENT)
+
+
 def test_the_current_view_has_the_columns_of_events_with_their_comments(migrated: ClickHouseStore) -> None:
     columns = "SELECT name, type, comment FROM system.columns WHERE database = currentDatabase() AND table = "
 

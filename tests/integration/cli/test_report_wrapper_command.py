@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ from auditstream.cli import apply, migrate, report
 from auditstream.core.settings import load
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool, http_client
-from tests.support.blocks import block_of
+from tests.support.blocks import LOG, block_of, event_id_at
 from tests.support.command_line import Run, command_line, rows_of
 from tests.support.stores import TIMEOUT_S
 
@@ -203,6 +204,48 @@ def test_all_is_in_the_currency_asked_for_or_listed(
     rows, err = report_of(run, capsys, "--currency", "USD")
     assert {row["currency"] for row in rows} == {"USD"}
     assert Decimal(amounts(rows, "2026-11", "acme")["idle_failover_capacity"][1]) == 12  # (4 + 12) x 3 / 4
+
+
+@pytest.mark.usefixtures("recorded")
+def test_what_was_learnt_later_is_left_out(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    moves = [
+        {
+            "adjustment_id": uuid.uuid4(),
+            "kind": "attribution",
+            "log_id": f"{LOG}",
+            "leaf_index": leaf,
+            "event_id": event_id_at(LOG, leaf),
+            "event_time": NOVEMBER,
+            "event_type": kind,
+            "tenant_id": tenant,
+            "cost_currency": "USD",
+            "events": sign,
+            "cost_effective": sign * Decimal(amount),
+            "input_tokens": sign * tokens,
+            "stands": sign > 0,
+            "reason": "test",
+            "recorded_at": DECEMBER,
+            "actor": "test",
+        }
+        for leaf, kind, amount, tokens in ((0, CALL, "1.00", 300), (4, COST, "3.00", 0))
+        for tenant, sign in (("acme", -1), ("globex", 1))
+    ]
+    with http_client(load().clickhouse) as client:
+        rows = [list(each.values()) for each in moves]
+        client.insert("cost_adjustments", rows, column_names=list(moves[0]))
+
+    def figures(*options: str) -> tuple[Decimal, ...]:
+        assert run("report", "wrapper", "--period", "2026-11", *options) == 0
+        told = amounts(rows_of(capsys.readouterr().out), "2026-11", "acme")
+        shared = Decimal(told.get("idle_failover_capacity", ("0", "0"))[1])
+        own = (Decimal(told.get(name, ("0", "0"))[0]) for name in ("inference", "review"))
+        return (*own, shared)
+
+    assert figures() == (Decimal(0), Decimal(0), Decimal(0))
+    assert figures("--known-on", "2026-11-30") == (Decimal(1), Decimal(3), Decimal(3))
+    assert figures("--known-on", "2026-12-02") == (Decimal(0), Decimal(0), Decimal(0))
+    assert run("report", "wrapper", "--known-on", "once") == 2
+    assert "once" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("recorded")

@@ -47,6 +47,20 @@ def test_every_table_remembers_tokens_by_its_own_window(engine: Engine) -> None:
     assert [each for each in tables if f"{setting} = {TOKEN_WINDOW}" not in each] == []
 
 
+def test_events_as_known_are_current_events_but_for_later_adjustments() -> None:
+    statements = [each for file in packaged() for each in file.statements("MergeTree")]
+    current, known = (
+        next(each for each in statements if each.startswith(f"CREATE VIEW IF NOT EXISTS {name} AS"))
+        .partition(" AS\n")[2]
+        .partition("\nCOMMENT '")[0]
+        for name in ("events_current", "events_as_known")
+    )
+    later = re.compile(r"\s+WHERE recorded_at <= \{known_on:DateTime64\(6, 'UTC'\)\}")
+
+    assert len(later.findall(known)) == current.count("FROM cost_adjustments") == 2
+    assert later.sub("", known) == current
+
+
 def test_on_a_cluster_every_table_is_replicated_and_on_one_node_none() -> None:
     def engines(engine: Engine) -> list[str]:
         return _ENGINE.findall("\n".join(each for file in packaged() for each in file.statements(engine)))
@@ -80,7 +94,10 @@ def test_a_tenants_reader_has_a_policy_on_every_table_that_it_may_read() -> None
     policies = {
         re.search(r" ON (\S+) ", each)[1] for each in statements if each.startswith("CREATE ROW POLICY")
     }  # type: ignore[index]
-    views = ("events_current", "costs_current", "costs_as_known", "costs_reported", "latency_quantiles_1m")
+    views = (
+        *("events_current", "events_as_known", "costs_current", "costs_as_known", "costs_reported"),
+        "latency_quantiles_1m",
+    )
     everybodys = ("currency_rates", "reference_revisions")
 
     assert readable - {f"`audit`.{name}" for name in (*views, *everybodys)} == policies
