@@ -1,16 +1,22 @@
-"""What conversations, runs and features cost: sums of each unit, and over all of them, made by the store."""
+"""What conversations, runs and features cost: sums of each unit, and over all of them, made by the store.
+
+Where they are converted, the store does that too: there are as many units as conversations.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from auditstream.core.event_types import CALL_TYPES
-from auditstream.costing.exact import ZERO
+from auditstream.costing.exact import ZERO, rounded
 from auditstream.costing.units import UnitCosts
 from auditstream.query.cost_dimensions import DIMENSIONS, Dimension
 from auditstream.query.cost_rows import ADJUSTMENTS, EVENTS, Asked, events_sql
+from auditstream.query.known_events import events_as_known
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
@@ -18,13 +24,30 @@ from auditstream.query.reader import Reader
 Unit = Literal["conversation", "task", "feature"]
 
 READ_FROM = (EVENTS, ADJUSTMENTS)
-"""Tables that are read."""
+"""Tables that are read; how runs ended is read from a view of these."""
 
 _ENDS = ("ai.agent.action", "ai.agent.lifecycle")
 """Events that say how a run goes; its last one says how it ended."""
 
 _DONE = ("", "completed", "TASK_STATE_COMPLETED")
 """States of an A2A task that has ended well; empty where the run is none."""
+
+
+_RATE_STEP = Decimal(1).scaleb(-36)
+"""Decimals that a rate is multiplied with: beside them 40 digits of a product fit into a number of 76."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A currency to convert to, and what the others were worth in it.
+
+    Attributes:
+        currency: ISO 4217 code.
+        rates: By day (UTC) and currency; what is not there stays in its currency.
+    """
+
+    currency: str
+    rates: Mapping[tuple[date, str], Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +71,14 @@ def columns_of(unit: Unit) -> list[str]:
 
 
 def unit_costs(
-    reader: Reader, unit: Unit, span: Span, *, tenant: str | None = None, environment: str | None = None
+    reader: Reader,
+    unit: Unit,
+    span: Span,
+    *,
+    tenant: str | None = None,
+    environment: str | None = None,
+    known_on: datetime | None = None,
+    quoted: Quoted | None = None,
 ) -> list[UnitCosts]:
     """Return the costs of units by group and currency, the most expensive group first.
 
@@ -60,17 +90,19 @@ def unit_costs(
         span: Range of event_time; what a unit cost outside of it is not in its cost.
         tenant: Only this tenant's.
         environment: Only what happened in this one.
+        known_on: Leave out what was learnt later; None for all that is known.
+        quoted: What to convert to, a unit's cost of a day at a time; None for no conversion.
 
     Raises:
         RetryableError: No answer.
     """
     plan = _PLANS[unit]
     by = [*plan.group, plan.unit, DIMENSIONS["environment"]]
-    asked = Asked(by, span, tenant)
-    sums = _sums(reader, plan, asked, environment)
+    asked = Asked(by, span, tenant, known_on=known_on)
+    sums = _sums(reader, plan, asked, environment, quoted)
     counts = _counts(reader, plan, asked, environment)
     calls = _counts(reader, plan, replace(asked, types=CALL_TYPES), environment)
-    resolved = _resolved(reader, span, tenant, environment) if unit == "task" else None
+    resolved = _resolved(reader, asked, environment) if unit == "task" else None
     found = []
     for key, (units, unpriced, _) in counts.items():
         common: dict[str, Any] = {
@@ -100,22 +132,16 @@ def _keys(plan: _Plan) -> tuple[str, str, str]:
 
 
 def _sums(
-    reader: Reader, plan: _Plan, asked: Asked, environment: str | None
+    reader: Reader, plan: _Plan, asked: Asked, environment: str | None, quoted: Quoted | None
 ) -> dict[tuple[tuple[str, ...], str], dict[str, Any]]:
-    sql, conditions = events_sql(asked)
-    group, unit, where = _keys(plan)
-    only = "" if environment is None else f"AND {where} = {conditions.bind(environment, 'String')}"
+    group = _keys(plan)[0]
+    units, conditions = _units_sql(plan, asked, environment, quoted)
     table = f"""
-SELECT {group}, booked_currency, countIf(one != '') AS units, sum(amount) AS cost,
+SELECT {group}, in_currency, countIf(one != '') AS units, sum(amount) AS cost,
     sumIf(amount, one != '') AS unit_cost, maxIf(amount, one != '') AS largest,
     quantilesExactIf(0.5, 0.95)(amount, one != '') AS quantiles
-FROM
-(
-    SELECT {group}, booked_currency, {unit} AS one, sum(cost_effective) AS amount FROM ({sql})
-    WHERE booked_currency != '' {only}
-    GROUP BY {group}, booked_currency, one
-)
-GROUP BY {group}, booked_currency"""  # noqa: S608  columns are ours, values are parameters
+FROM ({units})
+GROUP BY {group}, in_currency"""  # noqa: S608  columns are ours, values are parameters
     found: dict[tuple[tuple[str, ...], str], dict[str, Any]] = {}
     for *key, currency, units, cost, unit_cost, largest, quantiles in reader.table(
         table, conditions.parameters, doing="read of costs by unit"
@@ -130,6 +156,46 @@ GROUP BY {group}, booked_currency"""  # noqa: S608  columns are ours, values are
             "largest": Decimal(largest) if has else None,
         }
     return found
+
+
+def _units_sql(
+    plan: _Plan, asked: Asked, environment: str | None, quoted: Quoted | None
+) -> tuple[str, Conditions]:
+    """Return the query for the amount of each unit by group and currency: `one`, `in_currency`, `amount`."""
+    daily = quoted is not None and bool(quoted.rates)
+    sql, conditions = events_sql(replace(asked, daily=daily))
+    group, unit, where = _keys(plan)
+    only = "" if environment is None else f"AND {where} = {conditions.bind(environment, 'String')}"
+    if quoted is None or not daily:
+        return (
+            f"""
+SELECT {group}, toString(booked_currency) AS in_currency, {unit} AS one, sum(cost_effective) AS amount
+FROM ({sql}) WHERE booked_currency != '' {only} GROUP BY {group}, in_currency, one""",  # noqa: S608  likewise
+            conditions,
+        )
+    days = conditions.bind([f"{day} {currency}" for day, currency in quoted.rates], "Array(String)")
+    rates = conditions.bind(
+        [f"{rounded(rate, _RATE_STEP):f}" for rate in quoted.rates.values()], "Array(String)"
+    )
+    # As `costing.conversion` has it: a day's amount is rounded once, halves to even, before sums are made.
+    converted = f"""
+SELECT {group}, one,
+    if(rate IS NULL, toString(booked_currency), {conditions.bind(quoted.currency, "String")}) AS in_currency,
+    if(rate IS NULL, of_day, toDecimal128(roundBankers(multiplyDecimal(
+        toDecimal256(of_day, 12), assumeNotNull(rate), 36), 12), 12)) AS part
+FROM
+(
+    SELECT {group}, booked_currency, {unit} AS one, sum(cost_effective) AS of_day,
+        toDecimal256OrNull(transform(concat(toString(day), ' ', booked_currency), {days}, {rates}, ''), 36)
+            AS rate
+    FROM ({sql}) WHERE booked_currency != '' {only}
+    GROUP BY {group}, booked_currency, one, day
+)"""  # noqa: S608  likewise
+    return (
+        f"SELECT {group}, in_currency, one, sum(part) AS amount FROM ({converted}) "  # noqa: S608  likewise
+        f"GROUP BY {group}, in_currency, one",
+        conditions,
+    )
 
 
 def _counts(
@@ -154,25 +220,24 @@ GROUP BY {group}"""  # noqa: S608  columns are ours, values are parameters
     }
 
 
-def _resolved(
-    reader: Reader, span: Span, tenant: str | None, environment: str | None
-) -> dict[tuple[str, ...], int]:
+def _resolved(reader: Reader, asked: Asked, environment: str | None) -> dict[tuple[str, ...], int]:
     """Return how many runs ended well, by tenant and agent: their last step or change of state says so."""
     conditions = Conditions()
-    conditions.add_period(span.period)
-    if tenant is not None:
-        conditions.add_tenant(tenant)
+    conditions.add_period(asked.span.period)
+    if asked.tenant is not None:
+        conditions.add_tenant(asked.tenant)
     if environment is not None:
         conditions.add(f"environment = {conditions.bind(environment, 'String')}")
     ends = conditions.bind(list(_ENDS), "Array(String)")
     done = conditions.bind(list(_DONE), "Array(String)")
+    events = events_as_known(conditions, asked.known_on)
     sql = f"""
 SELECT tenant_id, agent_id, countIf(ended = 'SUCCESS' AND has({done}, state)) AS resolved
 FROM
 (
     SELECT tenant_id, agent_id, agent_instance_id, argMax(outcome, (event_time, event_id)) AS ended,
         argMax(agent_step_a2a_state, (event_time, event_id)) AS state
-    FROM events_current
+    FROM {events}
     WHERE agent_instance_id != '' AND event_type IN {ends} AND {conditions.sql}
     GROUP BY tenant_id, agent_id, agent_instance_id
 )

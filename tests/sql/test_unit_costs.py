@@ -5,18 +5,20 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from auditstream.costing.conversion import at_rate
 from auditstream.costing.units import Growth, UnitCosts
 from auditstream.query.named_periods import named_span
 from auditstream.query.reader import Reader
-from auditstream.query.unit_costs import unit_costs
+from auditstream.query.unit_costs import Quoted, unit_costs
 from sinks.clients import ClientPool
 from tests.support.blocks import block_of
+from tests.support.charges import adjust
 from tests.support.stores import ClickHouseStore, OpenClient
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -122,6 +124,84 @@ def test_an_environment_or_a_tenant_bounds_what_is_told(store: ClickHouseStore, 
     found = unit_costs(reader, "conversation", WEEK, tenant="acme", environment="pilot")
 
     assert told(found) == expected(mine, ["tenant_id"])
+
+
+RATES = {
+    (START.date() + timedelta(days=number), "EUR"): rate
+    for number, rate in enumerate((Decimal("1.1"), 1 / Decimal(3), Decimal("0.000000000000000001")))
+}
+"""What euros were worth on three days of four, of which one has a rate of 28 digits, and one hardly any."""
+
+
+def in_dollars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with what each unit cost on a day in one: converted where the day has a rate."""
+    days: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        day: date = row["event_time"].date()
+        days[row["tenant_id"], row["conversation_id"], row["cost_currency"], day].append(row)
+    found = []
+    for (_, _, currency, day), members in days.items():
+        rate = RATES.get((day, currency))
+        if rate is None:
+            found += members
+            continue
+        amount = at_rate(sum(row["cost_effective"] for row in members), rate)
+        first, *others = [{**row, "cost_currency": "USD", "cost_effective": Decimal(0)} for row in members]
+        found += [{**first, "cost_effective": amount}, *others]
+    return found
+
+
+def test_units_are_converted_a_day_at_a_time_and_what_has_no_rate_stays(
+    store: ClickHouseStore, reader: Reader
+) -> None:
+    rows = planted()
+    insert(store, rows)
+
+    found = told(unit_costs(reader, "conversation", WEEK, quoted=Quoted("USD", RATES)))
+
+    assert found == expected(in_dollars(rows), ["tenant_id"])
+    assert {currency for _, currency in found} == {"USD", "EUR"}
+
+
+def test_without_a_rate_all_stays_as_it_is(store: ClickHouseStore, reader: Reader) -> None:
+    insert(store, planted())
+
+    found = unit_costs(reader, "conversation", WEEK, quoted=Quoted("GBP", {}))
+
+    assert found == unit_costs(reader, "conversation", WEEK)
+
+
+def test_what_was_learnt_later_is_left_out_of_costs_and_of_resolved_runs(
+    store: ClickHouseStore, reader: Reader
+) -> None:
+    at = START + timedelta(hours=1)
+    insert(
+        store,
+        [
+            {
+                "event_time": at,
+                "event_type": "ai.agent.action",
+                "agent_id": "planner",
+                "agent_instance_id": "run",
+                "outcome": "SUCCESS",
+                "cost_status": "priced",
+                "cost_currency": "USD",
+                "cost_effective": Decimal(5),
+            }
+        ],
+    )
+    booked = {"event_time": at, "agent_id": "planner", "recorded": at + timedelta(days=30)}
+    booked |= {"event_type": "ai.agent.action", "model": "", "inference_provider": ""}
+    away, here = ({"events": sign, "cost_effective": Decimal(5 * sign)} for sign in (-1, 1))
+    adjust(store, 0, "attribution", **booked, **away)
+    adjust(store, 0, "attribution", **booked, **here, tenant_id="globex", stands=True)
+
+    def seen(known_on: datetime | None) -> list[Any]:
+        found = unit_costs(reader, "task", WEEK, known_on=known_on)
+        return [(each.key[0], each.resolved, each.cost) for each in found if each.units]
+
+    assert seen(None) == [("globex", 1, Decimal(5))]
+    assert seen(at + timedelta(days=29)) == [("acme", 1, Decimal(5))]
 
 
 def test_a_task_is_resolved_when_its_last_step_is_a_success(store: ClickHouseStore, reader: Reader) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from auditstream.cli import migrate, report
+from auditstream.cli import apply, migrate, report
 from auditstream.core.settings import load
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool, http_client
@@ -31,7 +32,7 @@ ROWS: list[tuple[datetime, str, str, str, str, str, str | None]] = [
 
 @pytest.fixture
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch) -> Run:
-    runs = command_line(monkeypatch, migrate, report)
+    runs = command_line(monkeypatch, apply, migrate, report)
     assert runs("migrate", "apply") == 0
     return runs
 
@@ -81,6 +82,49 @@ def test_what_a_conversation_costs(run: Run, capsys: pytest.CaptureFixture[str])
     }
     assert row["resolved"] is None
     assert "1 units have calls without a price" in err
+
+
+RATES = """
+- {kind: tenant, tenant_id: acme, name: Acme, currency: EUR, valid_from: 2026-01-01}
+- {kind: rate, base: USD, quote: EUR, rate: "0.5", valid_from: 2026-11-01}
+"""
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("option", [("--currency", "eur"), ("--tenant", "acme")])
+def test_what_units_cost_is_told_in_one_currency(
+    run: Run, tmp_path: Path, option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = tmp_path / "facts.yaml"
+    facts.write_text(RATES)
+    assert run("apply", "-f", facts) == 0
+    capsys.readouterr()
+
+    assert run("report", "units", "--period", "2026-11", *option) == 0
+    (row,) = rows_of(capsys.readouterr().out)
+    assert (row["currency"], row["units"], row["costing_units"]) == ("EUR", 4, 3)
+    assert [Decimal(row[name]) for name in ("cost", "p50", "largest")] == [
+        Decimal(5), Decimal("0.375"), Decimal("4.5"),
+    ]  # fmt: skip
+
+    assert run("report", "units", "--period", "2026-10", *option) == 0
+    out, err = capsys.readouterr()
+    assert [row["currency"] for row in rows_of(out)] == ["USD"]
+    assert "not converted: 0.4 USD stay in USD: no rate USD to EUR on 2026-10-05" in err
+
+    both = ["--pilot-environment", "pilot", "--production-environment", "production"]
+    periods = ["--pilot-period", "2026-11-05", "--production-period", "2026-11-05"]
+    assert run("report", "pilot", *periods, *both, *option) == 0
+    assert "no group has costs in one currency in both" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("units",), ("showback", "--team", "t", "--month", "2026-11")])
+@pytest.mark.parametrize(("option", "value"), [("--currency", "euro"), ("--known-on", "yesterday evening")])
+def test_a_currency_or_a_moment_that_is_none_is_refused(
+    run: Run, command: tuple[str, ...], option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("report", *command, option, value) == 2
+    assert value.split()[0] in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("recorded")
