@@ -1,6 +1,7 @@
 """The minutes of the last three days, so that a look asks the store for the newest hours alone.
 
-Late events are found for two hours at every look, and for all of the windows once an hour.
+Late events are found for two hours at every look, and for all of the windows once an hour and whenever a look
+finds some that are more than an hour late: where some are, older ones may be.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ LONGEST_WINDOW = timedelta(days=3)
 """Length of the longest window of the burn table."""
 
 _LATE = timedelta(hours=2)
+_VERY_LATE = timedelta(hours=1)
 _ALL_EVERY = timedelta(hours=1)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -40,19 +42,26 @@ class RecentMinutes(Generic[Amount]):
         What has become too old for any window is dropped, and is no change.
         """
         is_all = not timedelta() <= until - self._all_at < _ALL_EVERY
-        since = until - (LONGEST_WINDOW if is_all else _LATE)
-        found = self._read(since, until)
+        changes = self._changed(until - (LONGEST_WINDOW if is_all else _LATE), until)
+        usual = minute_of(until - _VERY_LATE)
+        if not is_all and any(minute < usual for minute, _, _ in changes):
+            is_all = True
+            changes += self._changed(until - LONGEST_WINDOW, until)
         if is_all:
             self._all_at = until
-        changes = list(self._changes(found, minute_of(since)))
+        oldest = minute_of(until - LONGEST_WINDOW)
+        for minute in [each for each in self.amounts if each < oldest]:
+            del self.amounts[minute]
+        return changes
+
+    def _changed(self, since: datetime, until: datetime) -> list[tuple[int, Amount | None, Amount | None]]:
+        """Read minutes, take over what they brought, and return what changed."""
+        changes = list(self._changes(self._read(since, until), minute_of(since)))
         for minute, _, after in changes:
             if after is None:
                 del self.amounts[minute]
             else:
                 self.amounts[minute] = after
-        oldest = minute_of(until - LONGEST_WINDOW)
-        for minute in [each for each in self.amounts if each < oldest]:
-            del self.amounts[minute]
         return changes
 
     def _changes(
