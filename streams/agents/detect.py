@@ -103,6 +103,7 @@ class DetectAgent:
         self._parts: dict[int, _Part] = {}
         self._snapshot_at_s = time.monotonic() + services.snapshot_s
         self._stated_at_s = 0.0
+        self._assignments = 0
         self._consumer = Consumer(
             {
                 **librdkafka_settings(kafka),
@@ -134,7 +135,7 @@ class DetectAgent:
 
     def step(self) -> None:
         """Take in what came, make its findings known, and keep snapshots when it is time."""
-        messages = self._consumer.consume(_MOST_AT_ONCE, _WAIT_S)
+        messages = self._came()
         came_s = time.monotonic()
         if came_s >= self._stated_at_s:
             self._set_what_is_stated()
@@ -162,6 +163,18 @@ class DetectAgent:
         """Leave the group without keeping anything: the state may be ahead of what is known."""
         self._parts = {}
         self._consumer.close()
+
+    def _came(self) -> list[Message]:
+        """Return what came, at once when something did: to wait for more is to be late with this.
+
+        A rebalance between the two calls gives every partition anew, the first message included.
+        """
+        first = self._consumer.consume(1, _WAIT_S)
+        if not first:
+            return []
+        before = self._assignments
+        others = self._consumer.consume(_MOST_AT_ONCE - 1, 0)
+        return others if self._assignments != before else first + others
 
     def _taken(self, message: Message) -> list[Finding]:
         error, partition, offset = message.error(), message.partition(), message.offset()
@@ -224,6 +237,7 @@ class DetectAgent:
         metrics.set("auditstream_detection_time_seconds", min(known, default=0) / 1e6)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._assignments += 1
         for each in partitions:
             low, high = consumer.get_watermark_offsets(each, timeout=_ANSWER_S)
             part = self._begun(each.partition, low, high)
