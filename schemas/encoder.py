@@ -23,6 +23,7 @@ Write = Callable[[Any], bytes]
 _MOST_SHAPES = 1_024
 _SECOND_US = 1_000_000
 _DAY_S = 86_400
+_EIGHT, _NINE = 1 << 49, 1 << 56  # from here on a number takes eight bytes, and nine
 _NULL = b"\x00"
 _SOME = b"\x02"
 _ONE_ITEM = b"\x02"
@@ -41,7 +42,7 @@ def encoder_of(name: SchemaName) -> Write:
 
 def writer_of(avro: Any) -> Write:
     """Return what encodes values of a type, as in a packaged schema; see `encoder_of`."""
-    return compiled(avro, scalars=_SCALARS, structured=_STRUCTURED, optional=_optional)
+    return compiled(avro, scalars=_SCALARS, structured=_STRUCTURED, optional=_Optional)
 
 
 def _record(avro: Any) -> Write:
@@ -106,44 +107,63 @@ class _Source:
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._values: list[str] = []
+        self._number = 0
         self._known: dict[str, Any] = {"ONE": _ONE, "SOME_OF": _SOME_OF, "SOME": _SOME, "long": _long}
 
     def add(self, name: str, write: Write) -> bytes:
         """Write one more field; return its part of the template."""
-        number = len(self._lines)
-        size = f"s{number} = ONE[n{number} << 1] if n{number} < 0x40 else long(n{number})"
+        self._number += 1
+        self._lines.append(f"v = datum[{name!r}]")
+        if isinstance(write, _Optional):
+            return self._optional(write)
+        sized = {_string: "v.encode()", _uuid: "str(v).encode()"}.get(write)
         if isinstance(write, _Decimal):
-            self._known[f"unscaled_{number}"] = write.unscaled
+            sized = f"v if v.__class__ is bytes else {self._knows(write.unscaled)}(v)"
+        if sized is not None:
+            return self._sized(sized)
+        if write is _long:  # counts are small, most often
+            return self._value("ONE[v << 1] if 0 <= v < 0x40 else long(v)")
+        if isinstance(write, _Enum):
+            return self._value(f"{self._knows(write.codes)}[v]")
+        return self._value(f"{self._knows(write)}(v)")
+
+    def _optional(self, write: _Optional) -> bytes:
+        if write.inner is _string:
+            number = self._number
             self._lines += [
-                f"v{number} = datum[{name!r}]",
-                f"if v{number}.__class__ is not bytes: v{number} = unscaled_{number}(v{number})",
-                f"n{number} = len(v{number}); {size}",
+                f"if v is None: v{number} = b''; s{number} = b'\\x00'",
+                f"else: v{number} = v.encode(); n = len(v{number}); "
+                f"s{number} = SOME_OF[n] if n < 0x40 else SOME + long(n)",
             ]
             self._values += [f"s{number}", f"v{number}"]
             return b"%b%b"
-        if write is _long:  # counts are small, most often
-            self._lines.append(
-                f"v{number} = datum[{name!r}]; "
-                f"v{number} = ONE[v{number} << 1] if 0 <= v{number} < 0x40 else long(v{number})"
-            )
-            self._values.append(f"v{number}")
-            return b"%b"
-        if write not in {_string, _optional_string}:
-            self._known[f"write_{number}"] = write
-            self._lines.append(f"v{number} = write_{number}(datum[{name!r}])")
-            self._values.append(f"v{number}")
-            return b"%b"
-        value = f"v{number} = datum[{name!r}].encode(); n{number} = len(v{number}); "
-        if write is _string:
-            self._lines.append(value + size)
-        else:
-            size = f"s{number} = SOME_OF[n{number}] if n{number} < 0x40 else SOME + long(n{number})"
-            self._lines += [
-                f"if datum[{name!r}] is None: v{number} = b''; s{number} = b'\\x00'",
-                f"else: {value}{size}",
-            ]
+        if write.inner is _long:
+            return self._value("b'\\x00' if v is None else SOME_OF[v] if 0 <= v < 0x40 else SOME + long(v)")
+        if isinstance(write.inner, _Enum):
+            codes = {symbol: _SOME + code for symbol, code in write.inner.codes.items()}
+            return self._value(f"{self._knows({None: _NULL, **codes})}[v]")
+        return self._value(f"b'\\x00' if v is None else SOME + {self._knows(write.inner)}(v)")
+
+    def _sized(self, value: str) -> bytes:
+        """Write the bytes that an expression gives, after their number."""
+        number = self._number
+        self._lines.append(
+            f"v{number} = {value}; n = len(v{number}); s{number} = ONE[n << 1] if n < 0x40 else long(n)"
+        )
         self._values += [f"s{number}", f"v{number}"]
         return b"%b%b"
+
+    def _value(self, value: str) -> bytes:
+        """Write what an expression gives."""
+        self._lines.append(f"v{self._number} = {value}")
+        self._values.append(f"v{self._number}")
+        return b"%b"
+
+    def _knows(self, value: Any) -> str:
+        """Return the name that the function knows a value by."""
+        name = f"known_{self._number}"
+        self._known[name] = value
+        return name
 
     def compiled(self, template: bytes) -> Write:
         """Return the function."""
@@ -163,24 +183,14 @@ def _default(field: Any) -> bytes | None:
     return writer_of(field["type"])(default)
 
 
-def _optional(write: Write) -> Write:
-    if write is _string:  # most fields are: one call, not two
-        return _optional_string
-    if write is _long:
-        return _optional_long
-    return lambda value: _NULL if value is None else _SOME + write(value)
+class _Optional:
+    """Writes values that may be null."""
 
+    def __init__(self, inner: Write) -> None:
+        self.inner = inner
 
-def _optional_string(text: str | None) -> bytes:
-    if text is None:
-        return _NULL
-    data = text.encode()
-    size = len(data)
-    return (_SOME_OF[size] if size < 0x40 else _SOME + _long(size)) + data
-
-
-def _optional_long(number: int | None) -> bytes:
-    return _NULL if number is None else _SOME + _base128(number << 1 ^ number >> 63)
+    def __call__(self, value: Any) -> bytes:
+        return _NULL if value is None else _SOME + self.inner(value)
 
 
 def _array(avro: Any) -> Write:
@@ -208,9 +218,14 @@ def _map(avro: Any) -> Write:
     return mapping
 
 
-def _enum(avro: Any) -> Write:
-    codes = {symbol: _long(place) for place, symbol in enumerate(avro["symbols"])}
-    return codes.__getitem__
+class _Enum:
+    """Writes symbols."""
+
+    def __init__(self, avro: Any) -> None:
+        self.codes = {symbol: _long(place) for place, symbol in enumerate(avro["symbols"])}
+
+    def __call__(self, symbol: str) -> bytes:
+        return self.codes[symbol]
 
 
 class _Decimal:
@@ -243,12 +258,19 @@ def _base128(rest: int) -> bytes:
         return _TWO[rest & 0x3FFF] + _ONE[rest >> 14]
     if rest < 0x1000_0000:
         return _TWO[rest & 0x3FFF] + _LAST_TWO[rest >> 14]
+    if _EIGHT <= rest < _NINE:  # times of these centuries
+        low, high = rest & 0xFFF_FFFF, rest >> 28
+        return _TWO[low & 0x3FFF] + _TWO[low >> 14] + _TWO[high & 0x3FFF] + _LAST_TWO[high >> 14]
     return _TWO[rest & 0x3FFF] + _TWO[rest >> 14 & 0x3FFF] + _base128(rest >> 28)
 
 
 def _bytes(data: bytes) -> bytes:
     size = len(data)
     return (_ONE[size << 1] if size < 0x40 else _long(size)) + data
+
+
+def _uuid(value: Any) -> bytes:
+    return _string(str(value))
 
 
 def _string(text: str) -> bytes:
@@ -273,7 +295,7 @@ _STRUCTURED: dict[str, Callable[[Any], Write]] = {
     "record": _record,
     "array": _array,
     "map": _map,
-    "enum": _enum,
+    "enum": _Enum,
     "decimal": _Decimal,
 }
 _SCALARS: dict[str, Write] = {
@@ -283,6 +305,6 @@ _SCALARS: dict[str, Write] = {
     "double": struct.Struct("<d").pack,
     "boolean": lambda value: b"\x01" if value else b"\x00",
     "bytes": _bytes,
-    "uuid": lambda value: _string(str(value)),
+    "uuid": _uuid,
     "timestamp-micros": _time,
 }
