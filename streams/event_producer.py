@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -59,28 +59,32 @@ class _Parcel:
     is_closed: bool = False
 
 
-class _Handed(msgspec.Struct, frozen=True):
-    """A message that was handed over.
+@dataclass(slots=True, eq=False)
+class _Share:
+    """What one caller handed over at one time to one parcel.
 
     Attributes:
         topic: Its topic.
         partition: Its partition.
-        base: Set to the offset of the first message of its parcel.
-        index: Its place in the parcel.
+        base: Set to the offset of the first message of the parcel.
+        first: Place in the parcel of the first message.
+        indexes: The messages by their place among those of the caller, in the order of the parcel.
     """
 
     topic: str
     partition: int
     base: asyncio.Future[int]
-    index: int
+    first: int
+    indexes: list[int] = field(default_factory=list)
 
-    @property
-    def placed(self) -> Placed | None:
-        """Where the message is; None when it is not acknowledged yet."""
+    def placed(self) -> list[Placed]:
+        """Return where the messages are; nothing while they are not acknowledged."""
         base = self.base
         if not base.done() or base.cancelled() or base.result() == _NOWHERE:
-            return None
-        return Placed(self.topic, self.partition, base.result() + self.index)
+            return []
+        begin = base.result() + self.first
+        topic, partition = self.topic, self.partition
+        return [Placed(topic, partition, offset) for offset in range(begin, begin + len(self.indexes))]
 
 
 class EventProducer:
@@ -138,7 +142,8 @@ class EventProducer:
         Raises:
             RetryableError: None was acknowledged in time, or Kafka takes none.
         """
-        handed: list[_Handed] = []
+        shares: list[_Share] = []
+        count = 0
         until_s = self._loop.time() + within_s
         try:
             for few, sizes in self._portions(messages):
@@ -146,14 +151,17 @@ class EventProducer:
                 await self._room.take(size, within_s=until_s - self._loop.time())
                 if not self._partitions:
                     await self._wait_for_partitions(size, until_s)
-                self._hand_over(few, sizes, handed)
+                shares += self._hand_over(few, sizes, count)
+                count += len(few)
         except (TimeoutError, NoRoomError):
             self._is_overdue = True
-        await self._acknowledged(handed, until_s)
-        found: list[Placed | None] = [each.placed for each in handed]
-        found += [None] * (len(messages) - len(handed))
+        await self._acknowledged(shares, until_s)
+        found: list[Placed | None] = [None] * len(messages)
+        for share in shares:
+            for index, place in zip(share.indexes, share.placed(), strict=False):
+                found[index] = place
         if messages and not any(found):
-            raise _unacknowledged(within_s, is_handed_over=bool(handed))
+            raise _unacknowledged(within_s, is_handed_over=bool(shares))
         return found
 
     def send_now(self, messages: Sequence[Outbound], *, within_s: float, told: Told) -> bool:
@@ -171,37 +179,34 @@ class EventProducer:
         size = sum(sizes)
         if not self._partitions or size > self._room.size_bytes // 2 or not self._room.take_now(size):
             return False
-        handed: list[_Handed] = []
-        self._hand_over(messages, sizes, handed)
-        indexes: dict[asyncio.Future[int], list[int]] = {}
-        for index, each in enumerate(handed):
-            indexes.setdefault(each.base, []).append(index)
-        timer = self._loop.call_at(self._loop.time() + within_s, self._give_up, handed)
+        shares = self._hand_over(messages, sizes, 0)
+        waiting = len(shares)
+        timer = self._loop.call_at(self._loop.time() + within_s, self._give_up, shares)
 
-        def tell(base: asyncio.Future[int]) -> None:
-            its = indexes.pop(base)
-            if not indexes:
+        def tell(share: _Share, _base: asyncio.Future[int]) -> None:
+            nonlocal waiting
+            waiting -= 1
+            if not waiting:
                 timer.cancel()
-            placed = [place for index in its if (place := handed[index].placed) is not None]
-            told(its, placed or _unacknowledged(within_s, is_handed_over=True))
+            told(share.indexes, share.placed() or _unacknowledged(within_s, is_handed_over=True))
 
-        for base in [*indexes]:
-            base.add_done_callback(tell)
+        for share in shares:
+            share.base.add_done_callback(partial(tell, share))
         return True
 
-    async def _acknowledged(self, handed: Sequence[_Handed], until_s: float) -> None:
+    async def _acknowledged(self, shares: Sequence[_Share], until_s: float) -> None:
         """Return once all of the messages are acknowledged, or their time is over."""
         # A timer of the loop: `asyncio.timeout` would cost a request as much as the judging of its event.
-        timer = self._loop.call_at(until_s, self._give_up, handed)
+        timer = self._loop.call_at(until_s, self._give_up, shares)
         try:
-            for each in handed:
+            for each in shares:
                 if not each.base.done():
                     await each.base
         finally:
             timer.cancel()
 
-    def _give_up(self, handed: Sequence[_Handed]) -> None:
-        for each in handed:
+    def _give_up(self, shares: Sequence[_Share]) -> None:
+        for each in shares:
             if not each.base.done():
                 self._is_overdue = True  # until something is acknowledged
                 each.base.set_result(_NOWHERE)
@@ -243,24 +248,36 @@ class EventProducer:
             self._room.give(taken)
             raise
 
-    def _hand_over(self, messages: Sequence[Outbound], sizes: Sequence[int], handed: list[_Handed]) -> None:
-        """Put messages into parcels of their partitions; never waits, so that order holds."""
+    def _hand_over(self, messages: Sequence[Outbound], sizes: Sequence[int], begin: int) -> list[_Share]:
+        """Put messages into parcels of their partitions; never waits, so that order holds.
+
+        Args:
+            messages: The messages.
+            sizes: What each takes.
+            begin: Index of the first of them among those of the caller.
+        """
         self._ticks.count(len(messages), self._loop.time())
         # Java's partitioner, so that an event of any producer's finds its conversation's partition.
         hashes = hashes_of([message.key for message in messages])
-        open_ones: dict[Place, tuple[_Parcel, asyncio.Future[int]]] = {}
-        for message, size, number in zip(messages, sizes, hashes, strict=True):
+        shares: list[_Share] = []
+        open_ones: dict[Place, tuple[_Parcel, _Share]] = {}
+        for index, (message, size, number) in enumerate(zip(messages, sizes, hashes, strict=True), begin):
             topic = message.topic
             partitions = self._partitions[topic]
-            partition = partitions[number % len(partitions)]
-            parcel, base = open_ones.get((topic, partition), (None, None))
-            if parcel is None or base is None or parcel.size_bytes + size > _PARCEL_BYTES:
-                parcel, base = self._parcel((topic, partition), size), self._loop.create_future()
-                parcel.waiters.append(base)
-                open_ones[topic, partition] = parcel, base
+            place = topic, partitions[number % len(partitions)]
+            found = open_ones.get(place)
+            if found is None or found[0].size_bytes + size > _PARCEL_BYTES:
+                parcel = self._parcel(place, size)
+                share = _Share(*place, self._loop.create_future(), len(parcel.messages))
+                parcel.waiters.append(share.base)
+                shares.append(share)
+                open_ones[place] = parcel, share
+            else:
+                parcel, share = found
             parcel.size_bytes += size
-            handed.append(_Handed(topic, partition, base, len(parcel.messages)))
             parcel.messages.append(message)
+            share.indexes.append(index)
+        return shares
 
     def _parcel(self, place: Place, size: int) -> _Parcel:
         """Return the parcel of a partition that takes so much more, with a sender under way."""

@@ -169,10 +169,9 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
     @property
     def size_bytes(self) -> int:
         """How many bytes the message takes at most, headers included."""
-        size = len(self.key) + len(self.value or b"") + _RECORD_BYTES
-        for name, value in self.headers:
-            size += len(name) + len(value) + _HEADER_BYTES
-        return size
+        headers = sum([len(name) + len(value) for name, value in self.headers])
+        fixed = _RECORD_BYTES + _HEADER_BYTES * len(self.headers)
+        return fixed + headers + len(self.key) + len(self.value or b"")
 
 
 class Placed(msgspec.Struct, frozen=True, gc=False):
