@@ -71,11 +71,13 @@ def _agrees(clauses: _Clauses, holder: Mapping[str, Any]) -> bool:
 
 def agrees(datum: Mapping[str, Any]) -> bool:
     """Return whether an event keeps the clauses about several fields, where those about one are kept."""
-    return _agrees(_ENVELOPE, datum) and all(
-        _agrees(clauses, family)
-        for name, clauses in _JOINED
-        if name in datum and (family := datum[name]) is not None
-    )
+    if not _agrees(_ENVELOPE, datum):
+        return False
+    for name, clauses in _JOINED:
+        family = datum.get(name)
+        if family is not None and not _agrees(clauses, family):
+            return False
+    return True
 
 
 def check(datum: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.metrics import Metrics
@@ -103,7 +104,11 @@ class Intake:
             self.count(route, each.refusal.code)
         return outcome
 
-    def judged_now(self, draft: Draft, principal: Principal) -> Judged | None:
+    def now(self) -> datetime:
+        """Return when events are first seen that are judged now."""
+        return self._judge.now()
+
+    def judged_now(self, draft: Draft, principal: Principal, seen: datetime) -> Judged | None:
         """Return what a draft is recorded as, counted as its sender's; None where `take` has to judge.
 
         None is what is refused, and what has to wait for a key.
@@ -111,7 +116,7 @@ class Intake:
         if principal.policy.seals:
             return None
         try:
-            judged = self._judge.judge(draft, principal)
+            judged = self._judge.judge(draft, principal, seen)
             if isinstance(judged, Judged):
                 self._limits.take(principal, 1)
                 return judged
@@ -191,8 +196,8 @@ class Intake:
         return judged, [each for each in found if isinstance(each, Rejected)]
 
     def _judge_some(self, drafts: Sequence[Draft], principal: Principal) -> list[Judged | Rejected]:
-        judge = self._judge.judge
-        return [judge(draft, principal) for draft in drafts]
+        judge, seen = self._judge.judge, self._judge.now()
+        return [judge(draft, principal, seen) for draft in drafts]
 
     async def _send(
         self, judged: Sequence[Judged], principal: Principal, mode: Mode, outcome: Outcome

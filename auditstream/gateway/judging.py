@@ -59,8 +59,17 @@ class Judge:
         self._protection = protection
         self._clock = clock
 
-    def judge(self, draft: Draft, principal: Principal) -> Judged | Rejected:
+    def now(self) -> datetime:
+        """Return when events are first seen that are judged now."""
+        return datetime.fromtimestamp(self._clock.now_s(), UTC)
+
+    def judge(self, draft: Draft, principal: Principal, seen: datetime) -> Judged | Rejected:
         """Return the message of a draft, or why there is none.
+
+        Args:
+            draft: The draft.
+            principal: Who sent it.
+            seen: When, unless it says so itself.
 
         Raises:
             RetryableError: A key is needed that cannot be had now.
@@ -77,15 +86,13 @@ class Judge:
             return Rejected(
                 draft.index, Refusal("contract", "credential_id", "credential_id: expected a string")
             )
-        ids = {"tenant_id": principal.tenant_id, "credential_id": principal.credential_id}
-        event = {**event, **ids}
-        if "observed_time" not in event:
-            event["observed_time"] = datetime.fromtimestamp(self._clock.now_s(), UTC)
+        tenant_id, credential_id = principal.tenant_id, principal.credential_id
+        event = {"observed_time": seen, **event, "tenant_id": tenant_id, "credential_id": credential_id}
         try:
             datum = event if draft.is_datum else datum_of(event, "audit_event")
-            if named and named != principal.credential_id:
+            if named and named != credential_id:
                 datum["attributes"] = {**datum.get("attributes", {}), CLAIMED: _short(named)}
-            if not (draft.is_datum and _keep_the_contract(*ids.values())):
+            if not (draft.is_datum and _keep_the_contract(tenant_id, credential_id)):
                 check(datum)
             message = message_of(self._protection.protect(datum), self._route)
             _check_size(message)

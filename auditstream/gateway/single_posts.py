@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -84,9 +85,10 @@ class SinglePosts:
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._take_some)
         posts: list[_Post] = []
+        seen = self._intake.now()
         for request in some:
             try:
-                post = self._post(request)
+                post = self._post(request, seen)
             except Exception:  # noqa: BLE001  the endpoint meets it again, tells of it and answers
                 post = None
             if post is None:
@@ -96,7 +98,7 @@ class SinglePosts:
         if posts:
             self._send(posts)
 
-    def _post(self, request: WholeRequest) -> _Post | None:
+    def _post(self, request: WholeRequest, seen: datetime) -> _Post | None:
         """Return a request whose event may be recorded, None for all others."""
         head = Head.of(request.scope)
         settings = self._settings
@@ -113,7 +115,7 @@ class SinglePosts:
         draft = None if principal is None else of_one(body)
         if principal is None or draft is None:
             return None
-        judged = self._intake.judged_now(draft, principal)
+        judged = self._intake.judged_now(draft, principal, seen)
         return None if judged is None else _Post(request, head, principal, judged, len(body))
 
     def _send(self, posts: Sequence[_Post]) -> None:
