@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import collections
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from auditstream.core.errors import LeaseExpiredError, StoreBusyError, StoreTimeoutError
 from auditstream.core.ports import Block, LogId, Lost, Plan, StoredRange, offsets_of
@@ -45,6 +45,27 @@ class StoreFaults:
     half_done: float = 0.0
     slow: float = 0.0
     longest_delay_s: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaves:
+    """What the store keeps of a block's frame: to make a frame would take a seventh of a run."""
+
+    rows: Rows
+    day: date
+    lost: Lost | None
+
+    @property
+    def height(self) -> int:
+        return len(self.rows)
+
+
+def leaves(
+    segment_id: str, offsets: Iterable[int], indexes: Iterable[int], day: date, lost: Lost | None = None
+) -> Block:
+    """Return a block for `VirtualStore`; a gap's one leaf has what is known of the loss."""
+    kept = _Leaves(list(zip(offsets, indexes, strict=True)), day, lost)
+    return Block(segment_id, kept)  # type: ignore[arg-type]  # a frame of which nobody asks more
 
 
 @dataclass(slots=True)
@@ -171,15 +192,14 @@ class VirtualStore:
             self.time.after(takes, self._write, block, answer)
 
     def _write(self, block: Block, answer: Answer) -> None:
-        offsets, indexes = block.frame["kafka_offset"].to_list(), block.frame["leaf_index"].to_list()
-        rows = list(zip(offsets, indexes, strict=True))
-        day = block.frame["ingest_day"][0]
+        kept = cast("_Leaves", block.frame)
+        rows, day = kept.rows, kept.day
         if self._first.setdefault(block.segment_id, (rows, day)) != (rows, day):
             self.misused.append(block.segment_id)
         if self._inserts() - self._tokens.get(block.segment_id, -self.window) < self.window:
             self.dropped += 1
         else:
-            self._keep(block, rows, day)
+            self._keep(block.segment_id, kept)
         if self.rng.random() < self.faults.half_done:
             self.time.after(self._way(), answer, StoreTimeoutError("the view failed"))
             return
@@ -196,17 +216,14 @@ class VirtualStore:
         self.healed += not written.in_view and written.number < self._inserts()
         written.in_view = True
 
-    def _keep(self, block: Block, rows: Rows, day: date) -> None:
-        token = block.segment_id
-        log, lost = token.rpartition("/")[0], None
-        if "leaf_kind" in block.frame.columns:
-            reason, stamp = block.frame.row(0, named=True)["reject_reason"], block.frame["kafka_timestamp"][0]
-            lost = Lost(reason, stamp)
+    def _keep(self, token: str, kept: _Leaves) -> None:
+        log = token.rpartition("/")[0]
+        if kept.lost is not None:
             self.gaps[log].append(offsets_of(token))
         self.written += 1
-        self.rows[log] += rows
+        self.rows[log] += kept.rows
         self._tokens[token] = self._inserts()
-        self._segments[log].append(_Written(token, self._inserts(), rows, day, lost))
+        self._segments[log].append(_Written(token, self._inserts(), kept.rows, kept.day, kept.lost))
 
     def _inserts(self) -> int:
         """Return how many inserts into the table there were, foreign ones included."""

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Literal
 
-import polars as pl
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
 from aiokafka.structs import OffsetAndMetadata
@@ -30,7 +29,7 @@ from streams.plan import Closed, State
 from streams.recovery import first_needed, start_from_store, was_never_written
 from streams.transport.commits import LaneCommits
 from tests.support.virtual_kafka import TOPIC, VirtualGroup
-from tests.support.virtual_store import StoreClient, VirtualStore
+from tests.support.virtual_store import StoreClient, VirtualStore, leaves
 from tests.support.virtual_time import VirtualExecutor, VirtualLoop, VirtualTime
 
 EPOCH = "0a1b2c3d"
@@ -76,19 +75,12 @@ class OffsetRecorder:
     def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         plan = segment.plan
         if plan.lost is not None:
-            gap = {"kafka_offset": [plan.lo], "leaf_index": [plan.first_index], "leaf_kind": [2]}
-            told = {"reject_reason": [plan.lost.reason], "kafka_timestamp": [plan.lost.noticed_ms]}
-            return Block(segment.id, pl.DataFrame(gap | told).with_columns(ingest_day=pl.lit(plan.day)))
+            return leaves(
+                segment.id, [plan.lo], range(plan.first_index, plan.first_index + 1), plan.day, plan.lost
+            )
         offsets = [int(value or b"-1") for value in segment.values]
         assert offsets == list(segment.offsets), f"{segment.id}: records and offsets are out of step"
-        indexes = range(plan.first_index, plan.first_index + len(offsets))
-        # One list a column: an expression would take a tenth of a run.
-        columns = {
-            "kafka_offset": offsets,
-            "leaf_index": list(indexes),
-            "ingest_day": [plan.day] * len(offsets),
-        }
-        return Block(segment.id, pl.DataFrame(columns))
+        return leaves(segment.id, offsets, range(plan.first_index, plan.first_index + len(offsets)), plan.day)
 
     def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
         raise AssertionError("no record of the model is a dead letter")
