@@ -22,11 +22,12 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.fork_server import DIE_WITH_PARENT, import_all
+from tests.support.fork_server import DIE_WITH_PARENT, FAUST, import_all
 
 ROOT = Path(__file__).parents[2]
 # What commands import when they run. Without chDB, which starts threads when it is imported.
 _SHARED = (
+    *FAUST,
     "aiohttp.web",
     "auditstream.cli.main",
     "auditstream.demo.performance",
