@@ -23,6 +23,7 @@ from auditstream.embedded.clickhouse_permissions import Limits
 from auditstream.embedded.clickhouse_settings import AuditSettings, FrontSettings
 from auditstream.embedded.loopback_ports import free_port
 
+_PROGRAM = (sys.executable, "-m", "auditstream.embedded.clickhouse_front")
 _LOG_FILE = "clickhouse.log"
 _READY_S = 60.0  # two seconds on a quiet machine, most of it Python's imports
 _STOP_S = 30.0  # over the process's own last resort
@@ -158,8 +159,7 @@ def _tell(child: subprocess.Popen[bytes], settings: FrontSettings) -> None:
 
 
 def _spawn(data_dir: Path, port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "auditstream.embedded.clickhouse_front"]
-    command += ["--data-dir", str(data_dir), "--port", str(port)]
+    command = [*_PROGRAM, "--data-dir", str(data_dir), "--port", str(port)]
     with (data_dir / _LOG_FILE).open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - this package's own module
             command,

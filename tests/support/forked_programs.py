@@ -2,7 +2,8 @@
 
 A command spends most of a second of processor time on its imports, and the pages alone type a hundred. A
 program here is a small client of a server: it hands over its streams, arguments, folder and environment, and
-ends as the forked process does. What a command starts by itself is forked as well: `up` has four commands.
+ends as the forked process does. What a command starts by itself is forked as well: `up` has four commands and
+an embedded ClickHouse.
 
 Not for tests of how a process starts or what outlives it: the forked process is the server's child.
 """
@@ -31,6 +32,7 @@ _SHARED = (
     "aiohttp.web",
     "auditstream.cli.main",
     "auditstream.demo.performance",
+    "auditstream.embedded.clickhouse_audit",
     "auditstream.embedded.deployment",
     "auditstream.evidence.verification",
     "auditstream.gateway.app",
@@ -51,6 +53,7 @@ _SHARED = (
     "uvicorn",
 )
 _ADDRESS = "server.socket"
+_FRONT = "clickhouse-front"
 _CLIENT = """#!{python} -IS
 import json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
@@ -84,6 +87,7 @@ class ForkedPrograms:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._auditstream = self.write("auditstream", "auditstream.cli.main")
+        self.write(_FRONT, "auditstream.embedded.clickhouse_front")
         command = [sys.executable, "-P", "-c", f"from {__name__} import main; main()", self._auditstream]
         path = os.pathsep.join(str(ROOT / name) for name in ("", "sdk", "verify"))
         self._server = subprocess.Popen(
@@ -128,9 +132,10 @@ def serve(program: str) -> dict[str, Any]:
     Does not return in the server itself, which ends with its standard input, and all that it forked with it.
     """
     import_all(_SHARED)
-    from auditstream.embedded import watched_process
+    from auditstream.embedded import clickhouse_process, watched_process
 
     watched_process._PROGRAM = (program,)  # type: ignore[assignment]
+    clickhouse_process._PROGRAM = (str(Path(program).with_name(_FRONT)),)  # type: ignore[assignment]
     gc.freeze()  # so that collections in the forked processes do not copy every page
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(Path(program).with_name(_ADDRESS)))
@@ -215,4 +220,4 @@ def _settled(order: dict[str, Any], streams: list[int], parent: int) -> dict[str
 
 def main() -> None:
     """Be the server of the program that is the argument, and then whatever it forks."""
-    importlib.import_module(serve(sys.argv[1])["module"]).main()
+    sys.exit(importlib.import_module(serve(sys.argv[1])["module"]).main())
