@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.emptiness import is_empty
-from schemas.flatten import to_arrow
+from sinks.repeated_text import with_repeated_text
 
 Compression = Literal["lz4"] | None
 """Codec of the Arrow buffers; none where the store is on this machine."""
@@ -64,7 +64,7 @@ def encode(frame: pl.DataFrame, insert_by_s: float, compression: Compression = N
     """
     kept = frame.select([series for series in frame if not is_empty(series)]).rechunk()
     deadline = pl.lit(int(insert_by_s * 1000), pl.Int64).cast(pl.Datetime("ms", "UTC"))
-    table = to_arrow(kept.with_columns(deadline.alias("insert_by")))
+    table = with_repeated_text(kept.with_columns(deadline.alias("insert_by")))
     return Payload(list(table.column_names), _ipc_stream(table, compression))
 
 
