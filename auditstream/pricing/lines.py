@@ -44,6 +44,7 @@ assert isinstance(_LINES_TYPE.inner, pl.Struct)
 LINE_FIELDS: dict[str, Any] = {field.name: field.dtype for field in _LINES_TYPE.inner.fields}
 """Fields of a cost line with their types."""
 
+_LONG = 2**63
 _CONTRACTED = "contracted_unit_price"
 _SAID_BY_ALL = {
     "category": "inference", "source": "LOCAL", "resource_id": None, "period_start": None, "period_end": None,
@@ -97,8 +98,30 @@ def totals(lines: pl.DataFrame, rows: pl.Series) -> list[pl.Series]:
 
 
 def _sums(amounts: pl.Series, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> pl.Series:
-    running = pl.concat([pl.Series([0], dtype=AMOUNT), amounts.cum_sum()])
-    return running.gather(ends) - running.gather(starts)
+    units = _units_of(amounts)
+    if units is not None:  # a tenth of the time of sums of 128 bits
+        running = np.concatenate(([0], units.cumsum()))
+        return _as_amounts(running[ends] - running[starts])
+    sums = pl.concat([pl.Series([0], dtype=AMOUNT), amounts.cum_sum()])
+    return sums.gather(ends) - sums.gather(starts)
+
+
+def _units_of(amounts: pl.Series) -> NDArray[np.int64] | None:
+    """Return amounts in units of their last place, None where a sum of them might not fit 64 bits."""
+    data = amounts.rechunk().to_arrow()
+    halves = np.frombuffer(data.buffers()[1], np.int64)[2 * data.offset : 2 * (data.offset + len(data))]
+    low, high = halves[::2], halves[1::2]
+    if len(low) and ((high != low >> 63).any() or max(int(low.max()), -int(low.min())) * len(low) >= _LONG):
+        return None
+    return low
+
+
+def _as_amounts(units: NDArray[np.int64]) -> pl.Series:
+    """Return amounts in units of their last place as decimals; by way of Arrow, which shares the memory."""
+    halves = np.empty((len(units), 2), np.int64)
+    halves[:, 0], halves[:, 1] = units, units >> 63
+    kind = pa.decimal128(AMOUNT.precision, AMOUNT.scale)
+    return pl.Series(pa.Array.from_buffers(kind, len(units), [None, pa.py_buffer(halves)]))
 
 
 def _bounds(lines: pl.DataFrame, height: int) -> NDArray[np.int64]:
@@ -120,7 +143,7 @@ def charge(rows: pl.DataFrame, cards: CardList, *, revision: str) -> Charges:
     book = _card_table(cards)
     located = book.located(rows)
     counted = tuple(name for name in rows.columns if name not in {ROW, CARD})
-    lines: list[pl.DataFrame] = []
+    lines = [_NO_LINES]
     refused: list[pl.DataFrame] = []
     for way, part in ways_of(book.shapes, counted).parts(located, located.get_column(_SHAPE)):
         quantities = (quantity.alias(f"{_QUANTITY}{meter}") for meter, quantity in way.split.quantities)
@@ -129,8 +152,14 @@ def charge(rows: pl.DataFrame, cards: CardList, *, revision: str) -> Charges:
             refused.append(_refused(judged.filter(pl.col(REFUSAL).is_not_null()), way.split))
             judged = judged.filter(pl.col(REFUSAL).is_null())
         lines += _quantities(judged, way)
-    ordered = pl.concat([_NO_LINES, *lines]).sort(ROW, maintain_order=True)
-    return Charges(_whole(ordered, book, revision), pl.concat([_NO_REFUSALS, *refused]))
+    return Charges(_whole(_by_row(pl.concat(lines)), book, revision), pl.concat([_NO_REFUSALS, *refused]))
+
+
+def _by_row(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return lines that are ordered meter by meter in the order of their rows."""
+    # Runs that are sorted are merged: a fifth of the time of a sort that does not know.
+    order = lines.get_column(ROW).to_numpy().argsort(kind="stable")
+    return pl.DataFrame([pl.Series(each.name, each.to_numpy()[order]) for each in lines])
 
 
 _SHAPE = "shape"

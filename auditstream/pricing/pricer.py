@@ -140,10 +140,12 @@ class CataloguePricer:
         """Return what `price` returns and a column `refusal`: a `book.NoPrice` where status is unpriced."""
         rows = events.select(_NEEDED).with_row_index(ROW)
         kept, to_price, unsaid = _sorted(rows)
-        reported = lines_of(rows.filter(kept))
-        priced, computed = self._priced(rows.filter(to_price))
-        unpriced = _unsaid(rows.filter(unsaid), self.book.revision)
-        states = pl.concat([_reported(reported), priced, unpriced], how="diagonal")
+        reported = lines_of(_where(rows, kept))
+        states, computed = self._priced(_where(rows, to_price))
+        others = [_reported(reported)] if reported.height else []
+        others += [_unsaid(rows.filter(unsaid), self.book.revision)] if unsaid.any() else []
+        if others:
+            states = pl.concat([*others, states], how="diagonal")
         lines = computed
         if reported.height:
             lines = pl.concat([reported, computed]).sort(ROW, maintain_order=True)
@@ -233,6 +235,13 @@ def _sorted(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series, pl.Series]:
         kept=kept, to_price=~kept & counts, unsaid=~kept & ~has_usage() & calls.fill_null(value=False)
     )
     return masks["kept"], masks["to_price"], masks["unsaid"]
+
+
+def _where(rows: pl.DataFrame, chosen: pl.Series) -> pl.DataFrame:
+    """Return the chosen rows; most often that is all of them or none, and a filter copies every column."""
+    if not chosen.any():
+        return rows.clear()
+    return rows if chosen.all() else rows.filter(chosen)
 
 
 def _reported(lines: pl.DataFrame) -> pl.DataFrame:

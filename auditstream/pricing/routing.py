@@ -11,12 +11,14 @@ from datetime import timedelta
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from auditstream.pricing.book import PriceBook, Route, Schedule, Unpriced
 from auditstream.pricing.cards import PriceCard
 from auditstream.pricing.tiers import tier_of
 from auditstream.pricing.windows import DAY, FIRST, LAST
+from schemas.sameness import says_one
 
 CHOOSING = (
     "inference_provider",
@@ -147,7 +149,21 @@ def _told(name: str, kept: frozenset[str]) -> pl.Expr:
 
 
 def _joined(keys: pl.DataFrame, routes: pl.DataFrame) -> pl.Series:
-    return keys.join(routes, on=ROUTE_COLUMNS, how="left", nulls_equal=True, maintain_order="left")[_ROUTE]
+    """Return the number of each row's route, null where it is not known."""
+    varied = []
+    for column in keys:
+        # What all rows say chooses routes, and need not be joined by.
+        if column.null_count() == len(column):
+            routes = routes.filter(pl.col(column.name).is_null())
+        elif says_one(column):
+            routes = routes.filter(pl.col(column.name) == column.item(0))
+        else:
+            varied.append(column.name)
+    if not varied:
+        return pl.repeat(
+            routes.item(0, _ROUTE) if routes.height else None, keys.height, dtype=pl.UInt32, eager=True
+        )
+    return keys.join(routes, on=varied, how="left", nulls_equal=True, maintain_order="left")[_ROUTE]
 
 
 def _window_rows(number: int, schedule: Schedule | Unpriced, cards: list[PriceCard]) -> list[tuple[Any, ...]]:
@@ -171,6 +187,9 @@ def _held(at: pl.Series, numbers: pl.Series, windows: pl.DataFrame) -> pl.DataFr
         return windows.select(CARD, REFUSAL).clear()
     events = pl.DataFrame([at.alias("at"), numbers.alias(_ROUTE)])
     first, last = at.min(), at.max()
+    found = _held_throughout(first, last, numbers, windows)
+    if found is not None:
+        return found
     # The windows of other times would only multiply the rows of the join.
     near = windows.filter(pl.col("from") <= last, pl.col("to") > first)
     joined = events.join(near, on=_ROUTE, how="left", maintain_order="left")
@@ -183,6 +202,29 @@ def _held(at: pl.Series, numbers: pl.Series, windows: pl.DataFrame) -> pl.DataFr
             time_of_day < pl.col("to_time"),
         )
     return joined.select(CARD, REFUSAL)
+
+
+def _held_throughout(
+    first: Any, last: Any, numbers: pl.Series, windows: pl.DataFrame
+) -> pl.DataFrame | None:
+    """Return the same as `_held` where one window of each route holds at all times of the events, else None.
+
+    So it is for most blocks: then each is looked up by the number of its route, and nothing is joined.
+    """
+    whole = windows.filter(
+        pl.col("from") <= first,
+        pl.col("to") > last,
+        pl.col("from_time") == timedelta(),
+        pl.col("to_time") == DAY,
+    )
+    routes, sought = whole.get_column(_ROUTE).to_numpy(), numbers.to_numpy()
+    places = np.full(int(sought.max()) + 1, -1, np.int64)
+    is_sought = routes < len(places)
+    places[routes[is_sought]] = np.flatnonzero(is_sought)
+    found = places[sought]
+    if (found < 0).any():
+        return None
+    return whole.select(pl.col(CARD, REFUSAL).gather(found))
 
 
 def _route(key: tuple[Any, ...]) -> Route:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from auditstream.detection.latency_sketch import BINS, latency_bin
 from schemas.column_encoder import Lists, Numbers
+from schemas.sameness import says_one
 
 OTHER = "__other__"
 """Stands for the values of a dimension beyond the most frequent ones."""
@@ -140,13 +141,10 @@ def _dimensions(events: pl.DataFrame) -> dict[str, Dimension]:
 
 def _said(texts: pl.Series) -> pl.Series | str:
     """Return a dimension, or the one text that all events say."""
-    nulls = texts.null_count()
-    if nulls == len(texts):
+    if texts.null_count() == len(texts):
         return ""
-    first = texts.item(0)
-    # A look at the last one spares the look at all of them where they differ.
-    if not nulls and texts.item(-1) == first and (texts == first).all():
-        return str(first)[:_LONGEST]
+    if says_one(texts):
+        return str(texts.item(0))[:_LONGEST]
     return named(texts)
 
 
