@@ -41,16 +41,27 @@ def row_hashes(rows: Rows) -> Rows:
 
 def hashes_of(messages: Sequence[bytes]) -> list[bytes]:
     """Return the SHA-256 of each message."""
-    if len(messages) >= _FEW:
-        lengths = np.fromiter(map(len, messages), np.int64, len(messages))
+    return split(message_hashes(messages))
+
+
+def message_hashes(messages: Sequence[bytes]) -> Rows:
+    """Return the SHA-256 of each message, a row each; the messages are read where they are."""
+    count = len(messages)
+    if count >= _FEW:
+        lengths = np.fromiter(map(len, messages), np.int64, count)
         if lengths.max() <= _UNEVEN * lengths.mean():
-            hashes: list[bytes] = Sha256s(len(messages)).update(list(messages)).digest()
+            hashes = np.empty((count, HASH_BYTES), np.uint8)
+            Sha256s(count).update(messages if isinstance(messages, list) else list(messages)).digest(
+                out=hashes
+            )
             return hashes
-    return [sha256(message) for message in messages]
+    return joined([sha256(message) for message in messages], HASH_BYTES).copy()  # of bytes: not to be written
 
 
-def joined(messages: Sequence[bytes], width: int) -> Rows:
-    """Return messages of one length as rows."""
+def joined(messages: Sequence[bytes] | Rows, width: int) -> Rows:
+    """Return messages of one length as rows; rows as they are."""
+    if isinstance(messages, np.ndarray):
+        return messages
     return np.frombuffer(b"".join(messages), np.uint8).reshape(-1, width)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from auditstream.core.errors import VerificationError
-from auditstream.ledger.hashing import HASH_BYTES, Rows, hashes_of, joined, row_hashes, split
+from auditstream.ledger.hashing import HASH_BYTES, Rows, joined, message_hashes, row_hashes, split
 from auditstream.ledger.merkle import leaf_hash, leaf_hashes
 
 ENTRY_BYTES = 74
@@ -64,13 +64,14 @@ class MissingLeafError(LeafError):
 
 def value_hashes(values: Iterable[bytes | None]) -> list[bytes]:
     """Return the SHA-256 of each value as received; zeros for a null value."""
-    all_of_them = list(values)
-    hashes = hashes_of([value or b"" for value in all_of_them])
-    if None in all_of_them:
-        hashes = [
-            NO_VALUE_HASH if value is None else hash_
-            for value, hash_ in zip(all_of_them, hashes, strict=True)
-        ]
+    return split(value_hash_rows(list(values)))
+
+
+def value_hash_rows(values: Sequence[bytes | None]) -> Rows:
+    """Return the same, a value a row."""
+    hashes = message_hashes([value or b"" for value in values])
+    if None in values:
+        hashes[[value is None for value in values]] = 0
     return hashes
 
 
@@ -83,16 +84,16 @@ class LeafRun:
         first_index: Index of the first leaf in its log.
         offsets: Kafka offset of each record.
         timestamps_ms: Broker timestamp of each record.
-        event_ids: 16 bytes each, `NO_EVENT_ID` where unknown.
-        value_sha256: Hash of each value, as from `value_hashes`.
+        event_ids: 16 bytes each, `NO_EVENT_ID` where unknown; also as rows.
+        value_sha256: Hash of each value, as from `value_hashes`; also as rows.
     """
 
     kinds: ArrayLike
     first_index: int
     offsets: ArrayLike
     timestamps_ms: ArrayLike
-    event_ids: Sequence[bytes]
-    value_sha256: Sequence[bytes]
+    event_ids: Sequence[bytes] | Rows
+    value_sha256: Sequence[bytes] | Rows
 
     def entries(self) -> list[bytes]:
         """Return the 74-byte entry of each leaf."""

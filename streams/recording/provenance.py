@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from auditstream.core.ports import Segment
-from auditstream.ledger.leaves import NO_EVENT_ID, LeafKind, LeafRun, value_hashes
+from auditstream.ledger.hashing import Rows
+from auditstream.ledger.leaves import NO_EVENT_ID, LeafKind, LeafRun, value_hash_rows
 from streams.recording.decoded import Decoded
+
+_Numbers = NDArray[np.int64]
 
 
 def provenance(segment: Segment, decoded: Decoded) -> pl.DataFrame:
@@ -16,15 +23,14 @@ def provenance(segment: Segment, decoded: Decoded) -> pl.DataFrame:
     plan = segment.plan
     kinds = np.full(count, int(LeafKind.EVENT if plan.lost is None else LeafKind.GAP), dtype=np.uint8)
     kinds[list(decoded.rejections)] = int(LeafKind.DEAD_LETTER)
-    indexes = range(plan.first_index, plan.first_index + count)
-    stamps = pl.Series(segment.timestamps_ms, dtype=pl.Int64)
+    offsets, stamps = _numbers(segment.offsets), _numbers(segment.timestamps_ms)
     return pl.DataFrame(
         {
-            "leaf_index": pl.Series(indexes, dtype=pl.UInt64),
+            "leaf_index": np.arange(plan.first_index, plan.first_index + count, dtype=np.uint64),
             "leaf_kind": kinds,
-            "leaf_hash": _leaf_hashes(segment, decoded, kinds),
-            "kafka_offset": pl.Series(segment.offsets, dtype=pl.Int64),
-            "kafka_timestamp": stamps.cast(pl.Datetime("ms", "UTC")),
+            "leaf_hash": _leaf_hashes(segment, decoded, kinds, offsets, stamps),
+            "kafka_offset": offsets,
+            "kafka_timestamp": pl.Series(stamps).cast(pl.Datetime("ms", "UTC")),
             "schema_id": pl.Series(decoded.schema_ids, dtype=pl.String),
             "raw": pl.Series([value or b"" for value in segment.values], dtype=pl.Binary),
         }
@@ -39,17 +45,43 @@ def provenance(segment: Segment, decoded: Decoded) -> pl.DataFrame:
     )
 
 
-def _leaf_hashes(segment: Segment, decoded: Decoded, kinds: np.ndarray) -> pl.Series:
-    event_ids = decoded.events["event_id"].to_list()
-    if len(event_ids) < len(segment):
-        known = dict(zip(decoded.positions, event_ids, strict=True))
-        event_ids = [known.get(position, NO_EVENT_ID) for position in range(len(segment))]
+def _numbers(numbers: Sequence[int]) -> _Numbers:
+    if isinstance(numbers, range):
+        return np.arange(numbers.start, numbers.stop, numbers.step)
+    return np.fromiter(numbers, np.int64, len(numbers))
+
+
+def _leaf_hashes(
+    segment: Segment, decoded: Decoded, kinds: NDArray[np.uint8], offsets: _Numbers, stamps: _Numbers
+) -> pl.Series:
     run = LeafRun(
         kinds=kinds,
         first_index=segment.plan.first_index,
-        offsets=np.fromiter(segment.offsets, np.uint64, len(segment)),
-        timestamps_ms=np.fromiter(segment.timestamps_ms, np.uint64, len(segment)),
-        event_ids=event_ids,
-        value_sha256=value_hashes(segment.values),
+        offsets=offsets,
+        timestamps_ms=stamps,
+        event_ids=_event_ids(decoded, len(segment)),
+        value_sha256=value_hash_rows(segment.values),
     )
-    return pl.Series(run.hashes(), dtype=pl.Binary)
+    return _binary(run.hash_rows())
+
+
+def _event_ids(decoded: Decoded, count: int) -> Rows:
+    """Return the id of each record's event, a row each; zeros where it is none."""
+    data = decoded.events.get_column("event_id").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    width = len(NO_EVENT_ID)
+    _, ends, ids = data.buffers()
+    begin = np.frombuffer(ends, np.int64)[data.offset] if len(data) else 0
+    known = np.frombuffer(ids or b"", np.uint8)[begin : begin + len(data) * width]
+    if len(data) == count:
+        return known.reshape(count, width)
+    event_ids = np.zeros((count, width), np.uint8)
+    event_ids[list(decoded.positions)] = known.reshape(-1, width)
+    return event_ids
+
+
+def _binary(rows: Rows) -> pl.Series:
+    """Return rows as values; by way of Arrow, which shares the memory."""
+    count, width = rows.shape
+    ends = np.arange(0, (count + 1) * width, width, dtype=np.int64)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(np.ascontiguousarray(rows))]
+    return pl.Series(pa.Array.from_buffers(pa.large_binary(), count, buffers))
