@@ -15,9 +15,9 @@ from auditstream.cli.report_options import (
     PeriodOption,
     TenantOption,
     currency_of,
-    in_currency,
     known_on_of,
     known_rates,
+    quoted,
     report_reader,
     span_of,
     unpriced_note,
@@ -75,12 +75,12 @@ def cost(
         by=dimensions_of(by),
         span=span_of(period),
         tenant=tenant,
-        daily=code is not None or tenant is not None,
         known_on=known_on_of(known_on),
     )
     deployment = running.find(context.obj)
     query = f"by {by}, period {period}, known on {known_on or 'now'}, in {code or 'each currency'}"
-    with report_reader(deployment, "cost", query, asked.tables, tenant) as reader:
+    tables = dict.fromkeys((*asked.tables, *_days(asked).tables)) if code or tenant else asked.tables
+    with report_reader(deployment, "cost", query, tuple(tables), tenant) as reader:
         now, before, notes = _spent(deployment, reader, asked, code)
     columns = columns_of(asked.by)
     blocks = blocks_of(now, before, nobody=UNATTRIBUTED, limit=limit, width=len(columns))
@@ -94,19 +94,24 @@ def _spent(
     """Return what was booked in the period and in the one before, and what is to be said of it."""
     from auditstream.query.cost_rows import cost_rows
 
-    now = cost_rows(reader, asked)
-    before = cost_rows(reader, replace(asked, span=asked.span.before))
-    if not asked.daily:
+    spans = (asked.span, asked.span.before)
+    if code is None and asked.tenant is None:
+        now, before = (cost_rows(reader, replace(asked, span=span)) for span in spans)
         return now, before, []
     rates = known_rates(deployment.settings.clickhouse)
-    day = asked.span.end.date()
+    quote = code or rates.currency_of(asked.tenant or "", asked.span.end.date())
+    sides, notes = [], list[str]()
+    for span, prefix in zip(spans, ("", "in the period before, "), strict=True):
+        currency, told = quoted(reader, replace(_days(asked), span=span), rates, quote)
+        sides.append(cost_rows(reader, replace(asked, span=span), currency))
+        notes += [f"{prefix}{note}" for note in told]
+    now, before = sides
+    return now, before, notes
 
-    def quote_of(tenant: str) -> str:
-        return code or rates.currency_of(asked.tenant or tenant, day)
 
-    now, notes = in_currency(now, rates, quote_of)
-    before, notes_before = in_currency(before, rates, quote_of)
-    return now, before, [*notes, *(f"in the period before, {note}" for note in notes_before)]
+def _days(asked: Asked) -> Asked:
+    """Return how to ask what was spent by day."""
+    return replace(asked, by=(), daily=True)
 
 
 def _print(context: Context, columns: Sequence[str], blocks: Sequence[Block]) -> None:

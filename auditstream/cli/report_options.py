@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from auditstream.core.settings import ClickHouseSettings
     from auditstream.costing.conversion import Unconverted
     from auditstream.costing.spent import Booked, Spent
+    from auditstream.query.cost_rows import Asked
     from auditstream.query.named_periods import Span
+    from auditstream.query.quoted import Quoted
     from auditstream.query.reader import Reader
     from auditstream.reference.known_rates import KnownRates
     from auditstream.reference.snapshot import Snapshot
@@ -114,6 +116,28 @@ def in_currency(
 
     found, left = converted(rows, currency_of_tenant, rates)
     return found, list(_unconverted(left))
+
+
+def quoted(
+    reader: Reader, days: Asked, rates: KnownRates, quote: str, key: tuple[str, ...] | None = None
+) -> tuple[Quoted, list[str]]:
+    """Return a currency with the rates of the days that have something booked, and a line for what has none.
+
+    Args:
+        reader: The store.
+        days: How to ask what was booked by day.
+        rates: Knows the rates.
+        quote: The currency.
+        key: Values of the dimensions of `days` that count; None for all.
+    """
+    from auditstream.query.cost_rows import cost_rows
+    from auditstream.query.quoted import Quoted
+
+    rows = [row for row in cost_rows(reader, days) if key is None or row.key == key]
+    _, notes = in_currency(rows, rates, lambda _: quote)
+    pairs = sorted({(row.day, row.currency) for row in rows if row.currency not in {"", quote}})
+    found = {(day, base): rates.rate(base, quote, day) for day, base in pairs}
+    return Quoted(quote, {pair: rate for pair, rate in found.items() if rate is not None}), notes
 
 
 def unpriced_note(spent: Spent) -> Iterator[str]:

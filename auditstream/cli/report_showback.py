@@ -16,9 +16,9 @@ from auditstream.cli.report_options import (
     KnownOnOption,
     TenantOption,
     currency_of,
-    in_currency,
     known_on_of,
     known_rates,
+    quoted,
     report_reader,
     unpriced_note,
 )
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from auditstream.cli.context import Context
     from auditstream.costing.showback import Showback
     from auditstream.costing.spent import Booked
+    from auditstream.query.quoted import Quoted
 
 _FIGURES = (
     "events", "unpriced_events", "input_tokens", "output_tokens", "cost_list", "cost_contracted",
@@ -62,20 +63,23 @@ def showback(
     span = month_span(month)
     before = month_span(f"{span.start - timedelta(days=1):%Y-%m}")
     by = dimensions_of(f"team,{','.join(SPLITS)}")
-    asked = Asked(
-        by, span, tenant, daily=code is not None or tenant is not None, known_on=known_on_of(known_on)
-    )
+    asked = Asked(by, span, tenant, known_on=known_on_of(known_on))
     deployment = running.find(context.obj)
     query = f"team {team}, month {month}, known on {known_on or 'now'}, in {code or 'each currency'}"
     notes: list[str] = []
     with report_reader(deployment, "showback", query, asked.tables, tenant) as reader:
-        sides = [_of_team(cost_rows(reader, replace(asked, span=each)), team) for each in (span, before)]
-    if asked.daily:
-        rates = known_rates(deployment.settings.clickhouse)
-        wanted = code or rates.currency_of(tenant or "", span.end.date())
-        for place, rows in enumerate(sides):
-            sides[place], told = in_currency(rows, rates, lambda _: wanted)
-            notes += told
+        currencies: list[Quoted | None] = [None, None]
+        if code is not None or tenant is not None:
+            rates = known_rates(deployment.settings.clickhouse)
+            quote = code or rates.currency_of(tenant or "", span.end.date())
+            days = replace(asked, by=dimensions_of("team"), daily=True)
+            for place, each in enumerate((span, before)):
+                currencies[place], told = quoted(reader, replace(days, span=each), rates, quote, (team,))
+                notes += told
+        sides = [
+            _of_team(cost_rows(reader, replace(asked, span=each), currency), team)
+            for each, currency in zip((span, before), currencies, strict=True)
+        ]
     found = showbacks_of(*sides, nobody=UNATTRIBUTED, limit=_LIMIT)
     _print(context.obj, found, team, month)
     remarks(context.obj, [*notes, *_missing(found, team)])

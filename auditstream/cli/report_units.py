@@ -16,9 +16,9 @@ from auditstream.cli.report_options import (
     PeriodOption,
     TenantOption,
     currency_of,
-    in_currency,
     known_on_of,
     known_rates,
+    quoted,
     report_reader,
     span_of,
 )
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from auditstream.query.cost_rows import Asked
     from auditstream.query.named_periods import Span
     from auditstream.query.reader import Reader
-    from auditstream.query.unit_costs import Quoted
 
 
 class UnitName(StrEnum):
@@ -194,9 +193,12 @@ def _costs(
     """Return what units cost, and a line for what could not be converted."""
     from auditstream.query.unit_costs import unit_costs
 
-    quoted, notes = None, list[str]()
+    currency, notes = None, list[str]()
     if wanted.is_converted:
-        quoted, notes = _quoted(deployment, reader, wanted, span, environment)
+        rates = known_rates(deployment.settings.clickhouse)
+        quote = wanted.code or rates.currency_of(wanted.tenant or "", span.end.date())
+        key = None if environment is None else (environment,)
+        currency, notes = quoted(reader, wanted.days(span), rates, quote, key)
     found = unit_costs(
         reader,
         wanted.by.value,
@@ -204,26 +206,9 @@ def _costs(
         tenant=wanted.tenant,
         environment=environment,
         known_on=wanted.known_on,
-        quoted=quoted,
+        quoted=currency,
     )
     return found, notes
-
-
-def _quoted(
-    deployment: Deployment, reader: Reader, wanted: _Wanted, span: Span, environment: str | None
-) -> tuple[Quoted, list[str]]:
-    """Return the currency that is asked for with the rates of the days, and a line for what has none."""
-    from auditstream.query.cost_rows import cost_rows
-    from auditstream.query.unit_costs import Quoted
-
-    rates = known_rates(deployment.settings.clickhouse)
-    quote = wanted.code or rates.currency_of(wanted.tenant or "", span.end.date())
-    rows = cost_rows(reader, wanted.days(span))
-    mine = [row for row in rows if environment is None or row.key == (environment,)]
-    _, notes = in_currency(mine, rates, lambda _: quote)
-    days = {(row.day, row.currency) for row in mine if row.currency not in {"", quote}}
-    found = {(day, base): rates.rate(base, quote, day) for day, base in sorted(days)}
-    return Quoted(quote, {each: rate for each, rate in found.items() if rate is not None}), notes
 
 
 def _growth_row(grown: Any) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from auditstream.costing.spent import AMOUNTS, COUNTS, Booked, Spent
 from auditstream.query.cost_dimensions import Dimension, columns_of
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
+from auditstream.query.quoted import Quoted, at_rate
 from auditstream.query.reader import Reader
 from sinks.expressions import ANSWERED_MODEL, time_text
 
@@ -52,17 +53,23 @@ class Asked:
         return (HOURLY, EVENTS, ADJUSTMENTS) if _is_hourly(self) else (EVENTS, ADJUSTMENTS)
 
 
-def cost_rows(reader: Reader, asked: Asked) -> list[Booked]:
+def cost_rows(reader: Reader, asked: Asked, quoted: Quoted | None = None) -> list[Booked]:
     """Return what was booked, a row for each key, tenant and currency (and day).
+
+    Args:
+        reader: The store.
+        asked: What is asked for.
+        quoted: What to convert to, in the store: a year of days then is no more rows than one day.
 
     Raises:
         RetryableError: No answer.
     """
-    return hourly_rows(reader, asked) if _is_hourly(asked) else event_rows(reader, asked)
+    return (hourly_rows if _is_hourly(asked) else event_rows)(reader, asked, quoted)
 
 
-def hourly_rows(reader: Reader, asked: Asked) -> list[Booked]:
+def hourly_rows(reader: Reader, asked: Asked, quoted: Quoted | None = None) -> list[Booked]:
     """Return the rows from `costs_current`, whose dimensions and hours these must be."""
+    asked = asked if quoted is None else replace(asked, daily=True)
     conditions = _conditions(asked, "hour")
     measures = [name for name in COUNTS if name != "unpriced_tokens"]
     sums = ", ".join(f"sum(c.{name}) AS {name}" for name in (*measures, *AMOUNTS))
@@ -72,23 +79,27 @@ SELECT {select}, {sums}, 0 AS unpriced_tokens
 FROM costs_current AS c
 WHERE {conditions.sql}
 GROUP BY {group}"""  # noqa: S608  columns are ours, values are parameters
-    rows = _rows(reader, sql, conditions, asked)
+    rows = _rows(reader, sql, conditions, asked, quoted)
     if not any(row.spent.unpriced_events for row in rows):
         return rows
     # The hours say how many calls have no price, not how large they were.
-    return [*rows, *(_tokens_alone(row) for row in event_rows(reader, asked, unpriced_alone=True))]
+    return [*rows, *(_tokens_alone(row) for row in event_rows(reader, asked, quoted, unpriced_alone=True))]
 
 
-def event_rows(reader: Reader, asked: Asked, *, unpriced_alone: bool = False) -> list[Booked]:
+def event_rows(
+    reader: Reader, asked: Asked, quoted: Quoted | None = None, *, unpriced_alone: bool = False
+) -> list[Booked]:
     """Return the rows from `events` and `cost_adjustments`.
 
     Args:
         reader: The store.
         asked: What is asked for.
+        quoted: What to convert to.
         unpriced_alone: Only what is about calls without a price.
     """
+    asked = asked if quoted is None else replace(asked, daily=True)
     sql, conditions = events_sql(asked, unpriced_alone=unpriced_alone)
-    return _rows(reader, sql, conditions, asked)
+    return _rows(reader, sql, conditions, asked, quoted)
 
 
 def events_sql(asked: Asked, *, unpriced_alone: bool = False) -> tuple[str, Conditions]:
@@ -170,8 +181,32 @@ def _listed(columns: Sequence[str]) -> str:
     return "".join(f"{each}, " for each in columns if not each.endswith("tenant_id"))
 
 
-def _rows(reader: Reader, sql: str, conditions: Conditions, asked: Asked) -> list[Booked]:
+def _in_currency(sql: str, conditions: Conditions, quoted: Quoted, width: int) -> str:
+    """Return the query for the rows of a daily one in the currency asked for, without their days."""
+    keys = "".join(f"key_{number}, " for number in range(width))
+    counts, parts = ", ".join(COUNTS), ", ".join(f"{at_rate(name)} AS part_{name}" for name in AMOUNTS)
+    sums = ", ".join(
+        [
+            *(f"sum(p.{name}) AS {name}" for name in COUNTS),
+            *(f"sum(p.part_{name}) AS {name}" for name in AMOUNTS),
+        ]
+    )
+    return f"""
+SELECT {keys}booked_tenant, in_currency AS booked_currency, {sums}
+FROM
+(
+    SELECT {keys}booked_tenant, {quoted.code(conditions)} AS in_currency, {counts}, {parts}
+    FROM (SELECT *, {quoted.rate(conditions)} AS rate FROM ({sql}))
+) AS p
+GROUP BY {keys}booked_tenant, in_currency"""  # noqa: S608  columns are ours, values are parameters
+
+
+def _rows(
+    reader: Reader, sql: str, conditions: Conditions, asked: Asked, quoted: Quoted | None
+) -> list[Booked]:
     width = len(columns_of(asked.by))
+    if quoted is not None:
+        sql = _in_currency(sql, conditions, quoted, width)
     found = reader.table(sql, conditions.parameters, doing="read of costs")
     return [_booked(row, width) for row in found.records()]
 

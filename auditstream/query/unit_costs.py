@@ -5,20 +5,20 @@ Where they are converted, the store does that too: there are as many units as co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from auditstream.core.event_types import CALL_TYPES
-from auditstream.costing.exact import ZERO, rounded
+from auditstream.costing.exact import ZERO
 from auditstream.costing.units import UnitCosts
 from auditstream.query.cost_dimensions import DIMENSIONS, Dimension
 from auditstream.query.cost_rows import ADJUSTMENTS, EVENTS, Asked, events_sql
 from auditstream.query.known_events import events_as_known
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
+from auditstream.query.quoted import Quoted, at_rate
 from auditstream.query.reader import Reader
 
 Unit = Literal["conversation", "task", "feature"]
@@ -31,23 +31,6 @@ _ENDS = ("ai.agent.action", "ai.agent.lifecycle")
 
 _DONE = ("", "completed", "TASK_STATE_COMPLETED")
 """States of an A2A task that has ended well; empty where the run is none."""
-
-
-_RATE_STEP = Decimal(1).scaleb(-36)
-"""Decimals that a rate is multiplied with: beside them 40 digits of a product fit into a number of 76."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """A currency to convert to, and what the others were worth in it.
-
-    Attributes:
-        currency: ISO 4217 code.
-        rates: By day (UTC) and currency; what is not there stays in its currency.
-    """
-
-    currency: str
-    rates: Mapping[tuple[date, str], Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,37 +145,22 @@ def _units_sql(
     plan: _Plan, asked: Asked, environment: str | None, quoted: Quoted | None
 ) -> tuple[str, Conditions]:
     """Return the query for the amount of each unit by group and currency: `one`, `in_currency`, `amount`."""
-    daily = quoted is not None and bool(quoted.rates)
+    daily = quoted is not None
     sql, conditions = events_sql(replace(asked, daily=daily))
     group, unit, where = _keys(plan)
     only = "" if environment is None else f"AND {where} = {conditions.bind(environment, 'String')}"
-    if quoted is None or not daily:
-        return (
-            f"""
-SELECT {group}, toString(booked_currency) AS in_currency, {unit} AS one, sum(cost_effective) AS amount
-FROM ({sql}) WHERE booked_currency != '' {only} GROUP BY {group}, in_currency, one""",  # noqa: S608  likewise
-            conditions,
+    days = f"""
+SELECT {group}, booked_currency, {unit} AS one, sum(cost_effective) AS of_day{", day" if daily else ""}
+FROM ({sql}) WHERE booked_currency != '' {only}
+GROUP BY {group}, booked_currency, one{", day" if daily else ""}"""  # noqa: S608  columns are ours
+    parts = f"SELECT *, booked_currency AS in_currency, of_day AS part FROM ({days})"  # noqa: S608  likewise
+    if quoted is not None:
+        parts = (
+            f"SELECT *, {quoted.code(conditions)} AS in_currency, {at_rate('of_day')} AS part "  # noqa: S608  likewise
+            f"FROM (SELECT *, {quoted.rate(conditions)} AS rate FROM ({days}))"
         )
-    days = conditions.bind([f"{day} {currency}" for day, currency in quoted.rates], "Array(String)")
-    rates = conditions.bind(
-        [f"{rounded(rate, _RATE_STEP):f}" for rate in quoted.rates.values()], "Array(String)"
-    )
-    # As `costing.conversion` has it: a day's amount is rounded once, halves to even, before sums are made.
-    converted = f"""
-SELECT {group}, one,
-    if(rate IS NULL, toString(booked_currency), {conditions.bind(quoted.currency, "String")}) AS in_currency,
-    if(rate IS NULL, of_day, toDecimal128(roundBankers(multiplyDecimal(
-        toDecimal256(of_day, 12), assumeNotNull(rate), 36), 12), 12)) AS part
-FROM
-(
-    SELECT {group}, booked_currency, {unit} AS one, sum(cost_effective) AS of_day,
-        toDecimal256OrNull(transform(concat(toString(day), ' ', booked_currency), {days}, {rates}, ''), 36)
-            AS rate
-    FROM ({sql}) WHERE booked_currency != '' {only}
-    GROUP BY {group}, booked_currency, one, day
-)"""  # noqa: S608  likewise
     return (
-        f"SELECT {group}, in_currency, one, sum(part) AS amount FROM ({converted}) "  # noqa: S608  likewise
+        f"SELECT {group}, in_currency, one, sum(part) AS amount FROM ({parts}) "  # noqa: S608  likewise
         f"GROUP BY {group}, in_currency, one",
         conditions,
     )

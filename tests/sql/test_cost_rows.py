@@ -7,17 +7,19 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from auditstream.core.errors import RequestError
+from auditstream.costing.conversion import converted
 from auditstream.costing.spent import Booked, Spent
 from auditstream.query.cost_dimensions import DIMENSIONS, columns_of, dimensions_of
 from auditstream.query.cost_rows import Asked, cost_rows, event_rows, hourly_rows
 from auditstream.query.named_periods import Span, named_span
+from auditstream.query.quoted import Quoted
 from auditstream.query.reader import Reader
 from sinks.clients import ClientPool
 from tests.support.blocks import LOG, block_of, event_id_at
@@ -266,6 +268,36 @@ def test_daily_rows_are_of_the_day_of_their_events(reader: Reader, calls: list[C
     days = {each.columns["event_time"].date() for each in calls if each.counts}
     assert {row.day for row in rows} == days
     assert by_key(rows) == expected(calls, "tool")
+
+
+class Rates:
+    """What dollars were worth in euros, but for one day in three."""
+
+    def rate(self, base: str, quote: str, day: date) -> Decimal | None:
+        return None if (base, quote) != ("USD", "EUR") or day.day % 3 == 0 else 1 / Decimal(7 * day.day)
+
+
+@pytest.mark.parametrize("by", ["", "tenant,model", "tool", "prompt_version,project"])
+def test_the_store_converts_as_is_done_here(
+    reader: Reader, store: ClickHouseStore, calls: list[Call], by: str
+) -> None:
+    book_everything(store, calls)
+    asked = Asked(dimensions_of(by) if by else (), WEEK)
+    daily, left = converted(cost_rows(reader, replace(asked, daily=True)), lambda _: "EUR", Rates())
+    assert left
+    pairs = {(row.day, "USD"): Rates().rate("USD", "EUR", row.day) for row in daily}
+    quoted = Quoted("EUR", {pair: rate for pair, rate in pairs.items() if rate is not None})
+
+    found = cost_rows(reader, asked, quoted)
+
+    assert by_key(found) == by_key(daily)
+    assert {row.day for row in found} == {date.min}
+
+
+def test_without_any_rate_rows_are_as_they_were(reader: Reader, calls: list[Call]) -> None:
+    asked = Asked(dimensions_of("tool"), WEEK)
+
+    assert by_key(cost_rows(reader, asked, Quoted("EUR", {}))) == by_key(cost_rows(reader, asked))
 
 
 def test_an_empty_period_has_no_rows(reader: Reader, calls: list[Call]) -> None:

@@ -14,8 +14,9 @@ import pytest
 from auditstream.costing.conversion import at_rate
 from auditstream.costing.units import Growth, UnitCosts
 from auditstream.query.named_periods import named_span
+from auditstream.query.quoted import Quoted
 from auditstream.query.reader import Reader
-from auditstream.query.unit_costs import Quoted, unit_costs
+from auditstream.query.unit_costs import unit_costs
 from sinks.clients import ClientPool
 from tests.support.blocks import block_of
 from tests.support.charges import adjust

@@ -179,7 +179,8 @@ def test_a_report_is_told_of_before_it_is_read(
     assert event["event_type"] == "ai.data_access"
     assert event["attributes"]["command"] == "report cost"
     assert event["attributes"]["tenant"] == "acme"
-    assert event["data_access"]["tables"] == ["events", "cost_adjustments"]
+    # What was booked by day tells which rates are needed.
+    assert event["data_access"]["tables"] == ["events", "cost_adjustments", "costs_current"]
 
     monkeypatch.setenv("AUDITSTREAM_KAFKA__BROKERS", f"127.0.0.1:{free_port()}")
     monkeypatch.setenv("AUDITSTREAM_ACCESS__WITHIN_S", "1")
