@@ -56,7 +56,7 @@ def focus(
     period: PeriodOption,
     out: Annotated[Path, typer.Option(help="Folder to make; it must not be there yet.")],
     version: Annotated[
-        Version, typer.Option(help="Version of FOCUS; 1.4 is a working draft.")
+        Version, typer.Option(help="Version of FOCUS; no validator knows 1.4 yet.")
     ] = Version.V1_2,
     granularity: Annotated[Granularity, typer.Option(help="What a row sums up.")] = Granularity.HOUR,
     tenant: Annotated[str, typer.Option(help="Only this tenant's costs.")] = "",

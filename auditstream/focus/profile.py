@@ -1,7 +1,8 @@
 """The columns of the files that we write, by version of FOCUS: names, types and where a value comes from.
 
-Source of 1.2: its published requirements model (621 rules). 1.4 is the working draft: the provider has two
-columns, and the two of 1.2 are gone. Columns of 1.5 begin with `x_` until it is ratified.
+Source of 1.2: its published requirements model (621 rules). Source of 1.4: its published data model (June
+2026, 65 columns): the provider has two columns, and the two of 1.2 are gone. Columns of 1.5 begin with `x_`
+until it is ratified.
 """
 
 from __future__ import annotations

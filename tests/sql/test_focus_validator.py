@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,11 @@ from sinks.clients import ClientPool
 from tests.support.charges import adjust_charges, record_charges
 from tests.support.focus_validator import validator, verdicts
 from tests.support.stores import ClickHouseStore, OpenClient
+
+NET = """
+SELECT cost_currency, [sum(cost_billed), sum(cost_effective), sum(cost_list), sum(cost_contracted)]
+FROM costs_current WHERE hour >= '2026-01-01 00:00:00' AND hour < '2026-02-01 00:00:00'
+GROUP BY cost_currency HAVING sum(cost_list) != 0"""
 
 ALLOWED = {
     # C-004 wants null where there is no invoice, C-005 wants a value where there is one; the validator checks
@@ -51,10 +58,14 @@ def test_only_the_contradiction_of_the_rules_fails(
     record_charges(store)
     adjust_charges(store)
 
-    found = verdicts(program, exported(reader, tmp_path / "out", form))
+    file = exported(reader, tmp_path / "out", form)
+    found = verdicts(program, file)
 
     assert {rule for rule, verdict in found.items() if verdict == "FAIL"} == ALLOWED
     assert sum(verdict == "PASS" for verdict in found.values()) > 250
+    totals = json.loads((file.parent / "manifest.json").read_text())["totals"]
+    written = {code: [Decimal(each) for each in costs.values()] for code, costs in totals.items()}
+    assert written == dict(store.ask(NET))
 
 
 def test_the_validator_sees_what_is_wrong(store: ClickHouseStore, reader: Reader, tmp_path: Path) -> None:
