@@ -21,6 +21,8 @@ from tests.support.charges import adjust_charges, record_charges
 from tests.support.focus_validator import validator, verdicts
 from tests.support.stores import ClickHouseStore, OpenClient
 
+pytestmark = pytest.mark.timeout(330)  # the validator may take its five minutes, on a machine that is busy
+
 NET = """
 SELECT cost_currency, [sum(cost_billed), sum(cost_effective), sum(cost_list), sum(cost_contracted)]
 FROM costs_current WHERE hour >= '2026-01-01 00:00:00' AND hour < '2026-02-01 00:00:00'
