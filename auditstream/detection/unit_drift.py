@@ -43,7 +43,11 @@ _LEAST_DEVIATION = 0.05
 """Of the logarithm: a ratio that never moved by more than a twentieth may do so once."""
 
 _LEAST_EVENTS = 3.0
-"""Decayed events behind a ratio that is judged or learnt: one long prompt is no drift."""
+"""Decayed calls behind a ratio that is judged or learnt: one long prompt is no drift."""
+
+_LEAST_WITHOUT_MONEY = 20.0
+"""Decayed calls behind a ratio that is not of money and is judged: no excess says whether it matters, and the
+answers of a few calls are twice as long as usual by chance. Measured on the demonstration's quiet hours."""
 
 _PARENT_WEIGHT = 200.0
 """Active minutes that a parent's variance weighs as much as: a key's own counts for half after 200."""
@@ -147,7 +151,7 @@ class UnitDrift(Blocks):
         keys = now.keys
         tier = self._ages.tiers(keys, now.minute)
         known = (self._ages.active[keys] >= SPARSE_FROM) & (self._moments.count[keys] > 0)
-        enough = self._ratio.events(keys) >= _LEAST_EVENTS
+        enough = self._ratio.events(keys) >= (_LEAST_EVENTS if self._of.is_money else _LEAST_WITHOUT_MONEY)
         z = (values - self._moments.mean[keys]) / self._deviation(keys)
         score = np.where(enough, z, 0.0)
         level = score / _Z
