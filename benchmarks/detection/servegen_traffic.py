@@ -113,6 +113,14 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
+def _text(path: Path) -> str | None:
+    """Return a file's text, compressed or not; None if there is no such file."""
+    packed = path.with_name(f"{path.name}.gz")
+    if packed.exists():
+        return gzip.decompress(packed.read_bytes()).decode()
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
 def _requests(path: Path, random: np.random.Generator) -> Array:
     rows = [(float(row[1]), float(row[2])) for row in csv.reader((_text(path) or "").splitlines())]
     rate, cv = np.repeat(np.array(rows), _WINDOW_MINUTES, axis=0).T[:, :MINUTES]
