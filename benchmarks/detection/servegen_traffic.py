@@ -14,6 +14,7 @@ import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,8 @@ def load_traffic(clients: Mapping[str, Path], seed: int) -> Traffic:
         events = _requests(folder / f"{name}-trace.csv", random)
         if not events[WEEK:].any():
             continue
-        tokens = [_tokens(events, moments[:, side], random) for side in (0, 1)]
+        by_minute = np.repeat(moments, _TOKENS_MINUTES, axis=0)
+        tokens = [_tokens(events, by_minute[:, side], random) for side in (0, 1)]
         prices = PRICES[name.partition("/")[0]]
         kept.append(name)
         columns["events"].append(events)
@@ -129,8 +131,9 @@ def _requests(path: Path, random: np.random.Generator) -> Array:
     return random.poisson(random.gamma(mean / scale, scale)).astype(np.float64)
 
 
+@cache  # of all that is read, this takes the longest, and it is the same for every seed
 def _token_moments(path: Path) -> Array | None:
-    """Return mean and variance of tokens a request by minute and side (in, out); None if not known."""
+    """Return mean and variance of tokens a request by window and side (in, out); None if not known."""
     text = _text(path)
     if text is None:
         return None
@@ -149,7 +152,8 @@ def _token_moments(path: Path) -> Array | None:
         return None
     # A window without tokens is like the latest that has some; the first ones are like the first that has.
     latest = np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))
-    return np.repeat(moments[np.where(latest >= 0, latest, known.argmax())], _TOKENS_MINUTES, axis=0)
+    found: Array = moments[np.where(latest >= 0, latest, known.argmax())]
+    return found
 
 
 def _tokens(events: Array, moments: Array, random: np.random.Generator) -> Array:
