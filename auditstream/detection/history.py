@@ -23,7 +23,8 @@ from auditstream.detection.unit_drift import OUTPUT_TOKENS, UNCACHED_SHARE, UNIT
 from schemas.records.detection import Finding
 
 SUMS = (
-    "events", "failures", "unpriced", "input_tokens", "output_tokens", "cache_read_tokens", "spend",
+    "events", "calls", "failures", "unpriced", "input_tokens", "output_tokens", "cache_read_tokens", "spend",
+    "usage_spend",
 )  # fmt: skip
 """Sums of a minute that a history has, by their names in a bucket."""
 
@@ -79,7 +80,7 @@ SHOWN: Mapping[tuple[str, str], Shown] = MappingProxyType(
     {
         ("rate.shape", "events"): lambda of: of["events"],
         ("rate.shape", "failure_share"): _failed,
-        ("spend.surge", "spend"): _spend,
+        ("spend.surge", "spend"): lambda of: of["usage_spend"],
         ("spend.creep", "spend_1d"): _spend,
         ("cost.unit_drift", UNIT_COST.metric): _of(UNIT_COST),
         ("cost.unit_drift", OUTPUT_TOKENS.metric): _of(OUTPUT_TOKENS),

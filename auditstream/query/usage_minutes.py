@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from auditstream.core.errors import NotFoundError
+from auditstream.core.event_types import CALL_TYPES, OPERATIONAL_COST
 from auditstream.detection.history import SUMS, Usage
 from auditstream.query.periods import Period
 from auditstream.query.predicates import Conditions
@@ -19,9 +20,13 @@ SCOPES = {"model": "model", "project": "project_id"}
 """Columns by the kind of scope that the rollup knows."""
 
 _COLUMNS = {
+    "calls": "if(event_type IN {calls}, events, 0)",
     "unpriced": "unpriced_events",
     "spend": "if(cost_currency = {currency}, cost_effective, 0)",
+    "usage_spend": "if(cost_currency = {currency} AND event_type != {bills}, cost_effective, 0)",
 }
+"""Expressions of sums that the rollup does not have under their name."""
+
 # As detection takes it: the first currency that a tenant spends in, of several in a minute that of the most.
 _CURRENCY = """
 SELECT cost_currency FROM usage_1m WHERE cost_currency != '' AND {conditions}
@@ -62,8 +67,12 @@ def usage_minutes(
         RetryableError: No answer.
     """
     conditions = _conditions(tenant, period)
-    columns = {name: _COLUMNS.get(name, name) for name in SUMS}
-    columns["spend"] = columns["spend"].format(currency=conditions.bind(currency, "String"))
+    bound = {
+        "calls": conditions.bind(list(CALL_TYPES), "Array(String)"),
+        "bills": conditions.bind(OPERATIONAL_COST, "String"),
+        "currency": conditions.bind(currency, "String"),
+    }
+    columns = {name: _COLUMNS.get(name, name).format(**bound) for name in SUMS}
     asked = [f"sum({sql}) AS all_{name}" for name, sql in columns.items()]
     if scope is not None:
         is_own = f"{SCOPES[scope[0]]} = {conditions.bind(scope[1], 'String')}"

@@ -27,6 +27,7 @@ def reader(store: ClickHouseStore, engine: OpenClient) -> Reader:
         block_of(
             rows=4,
             event_time=at,
+            event_type=["ai.inference", "ai.inference", "ai.cost.operational", "ai.tool_call"],
             inference_response_model=["small", "large", "large", "large"],
             project_id=["search", "search", "", ""],
             outcome=["SUCCESS", "FAILURE", "SUCCESS", "SUCCESS"],
@@ -38,6 +39,8 @@ def reader(store: ClickHouseStore, engine: OpenClient) -> Reader:
             cost_effective=[Decimal("0.5"), Decimal("0.125"), Decimal(7), None],
         )
     )
+    bill = {"event_type": "ai.cost.operational", "cost_currency": "USD", "cost_effective": Decimal(30)}
+    store.insert(block_of(lo=6, rows=1, event_time=NOON + timedelta(minutes=9), **bill))
     store.insert(block_of(lo=4, rows=2, tenant_id="globex", event_time=NOON))
     return Reader(ClientPool(lambda: engine(str(store.client.database))))
 
@@ -47,13 +50,15 @@ def test_a_minute_has_the_sums_of_the_tenant_and_of_the_scope(reader: Reader) ->
 
     assert found.minutes.tolist() == [FIRST, FIRST + 2, FIRST + 9]
     assert {name: column.tolist() for name, column in found.tenant.items()} == {
-        "events": [2, 1, 1],
+        "events": [2, 1, 2],
+        "calls": [2, 0, 0],
         "failures": [1, 0, 0],
         "unpriced": [0, 0, 1],
         "input_tokens": [30, 30, 40],
         "output_tokens": [3, 3, 4],
         "cache_read_tokens": [5, 0, 0],
-        "spend": [0.625, 0, 0],  # euros are not the tenant's money
+        "spend": [0.625, 0, 30],  # euros are not the tenant's money
+        "usage_spend": [0.625, 0, 0],  # and a bill is no spend of its minute
     }
     assert found.own is not None
     assert found.own["events"].tolist() == [1, 1, 1]

@@ -38,7 +38,9 @@ def usage() -> Usage:
     for minute in range(MINUTES):
         for each in lines_of(minute):
             spend = int.from_bytes(each["costs"][0]["effective"], "big") / 10**12
-            sums = [spend if name == "spend" else each[name] for name in SUMS]
+            sums = [
+                spend if "spend" in name else each["events" if name == "calls" else name] for name in SUMS
+            ]
             tenant[minute] += sums
             own[minute] += sums if each["model"] == "dear" else 0.0
     columns = [{name: table[:, at] for at, name in enumerate(SUMS)} for table in (tenant, own)]
