@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from auditstream.detection.burst import deny_burst, error_burst
 from auditstream.detection.detector import Detector
+from auditstream.detection.novelty import Novelty
 from auditstream.detection.rate_shape import RateShape
 from auditstream.detection.spend_creep import SpendCreep
 from auditstream.detection.spend_surge import SpendSurge
+from auditstream.detection.spread import many_countries, many_networks
 from auditstream.detection.unit_drift import OUTPUT_TOKENS, TOKEN_TIME, UNCACHED_SHARE, UNIT_COST, UnitDrift
 
 
@@ -34,6 +36,9 @@ KNOWN: tuple[Known, ...] = (
     Known(lambda: UnitDrift(TOKEN_TIME), "A token takes a key longer than it used to."),
     Known(lambda: UnitDrift(UNCACHED_SHARE), "A key reads more of its input outside the cache."),
     Known(deny_burst, "Guardrails refuse many more of a key's events than they use to."),
+    Known(Novelty, "A credential does two things at once that it has never done."),
+    Known(many_networks, "A credential is used from many networks within an hour."),
+    Known(many_countries, "A credential is used from many countries within an hour."),
     Known(error_burst, "Many more of a key's events fail than use to."),
     Known(lambda: RateShape("events"), "The rate of a dense key takes a shape that it never has."),
     Known(lambda: RateShape("latency_us_per_token"), "So does the latency of a dense key, by output token."),

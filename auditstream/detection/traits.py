@@ -30,6 +30,7 @@ FIRST_SEEN = "entity.first_seen"
 OF_A_STOLEN_KEY = frozenset({FIRST_SEEN, "guardrail.deny_burst"})
 """Detectors that together with a surge of spend on the same key make the pattern of a stolen key."""
 
+_SHARED_KEY = ("AML.T0012", "AML.T0091.000", "ASI03", "MCP01")
 _NONE = Traits()
 _TRAITS = {
     SPEND_SURGE: Traits(attacks=("AML.T0034", "LLM10")),
@@ -39,6 +40,8 @@ _TRAITS = {
         is_security=True, rebaselines=False, attacks=("AML.T0054", "AML.T0051.000", "LLM01", "ASI01")
     ),
     FIRST_SEEN: Traits(is_security=True, rebaselines=False, attacks=("AML.T0010.003", "LLM03", "ASI04")),
+    "credential.many_networks": Traits(is_security=True, attacks=_SHARED_KEY),
+    "credential.many_countries": Traits(is_security=True, attacks=_SHARED_KEY),
 }
 
 

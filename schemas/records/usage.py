@@ -30,6 +30,8 @@ class UsageEntity(Record):
     kind: str
     name: str
     events: int
+    credential_id: str = ""
+    minute: datetime = EPOCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

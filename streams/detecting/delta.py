@@ -45,6 +45,9 @@ _SAME = (
 
 Row = tuple[Any, ...]
 
+Entity = tuple[str, str, str, str]
+"""Tenant, credential, kind and name of something that a credential's events name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delta:
@@ -61,6 +64,7 @@ class Delta:
         written_us: When Kafka got the message.
         is_heartbeat: Whether it is one.
         rows: By minute since 1970, in the columns of `ROW`.
+        entities: What credentials' events name, by minute since 1970.
     """
 
     log_id: str
@@ -73,6 +77,7 @@ class Delta:
     written_us: int
     is_heartbeat: bool = False
     rows: dict[int, list[Row]] = field(default_factory=dict)
+    entities: dict[int, list[Entity]] = field(default_factory=dict)
 
 
 class DeltaReader:
@@ -111,6 +116,11 @@ def delta_of(datum: dict[str, Any], written_us: int) -> Delta:
     tenant, since_us = datum["tenant_id"], datum["recorded_from"]
     for line in datum["lines"]:
         rows.setdefault(line["minute"] // MINUTE_US, []).append(_row(since_us, tenant, line))
+    entities: dict[int, list[Entity]] = {}
+    for each in datum.get("entities", ()):
+        if each["credential_id"]:
+            entity = tenant, each["credential_id"], each["kind"], each["name"]
+            entities.setdefault(each["minute"] // MINUTE_US, []).append(entity)
     return Delta(
         log_id=datum["log_id"],
         index=datum["segment_index"],
@@ -122,6 +132,7 @@ def delta_of(datum: dict[str, Any], written_us: int) -> Delta:
         written_us=written_us,
         is_heartbeat=not datum["segment_id"],
         rows=rows,
+        entities=entities,
     )
 
 

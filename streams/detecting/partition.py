@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from auditstream.detection.acquaintances import Acquaintances
 from auditstream.detection.detector import Detector, Keys
 from auditstream.detection.episodes import Episodes, Judged
 from auditstream.detection.money_gate import Stakes
@@ -24,16 +25,18 @@ from auditstream.detection.surroundings import Evidence, Subject
 from auditstream.detection.traits import FIRST_SEEN
 from schemas.records.detection import Finding
 from streams.detecting.credential_models import CredentialModels
+from streams.detecting.credential_news import credential_news
 from streams.detecting.delta import MINUTE_US, ROW, Delta
 from streams.detecting.event_time import NEVER, EventTime
 from streams.detecting.keys import KeyTable
 from streams.detecting.log_order import LogOrder
+from streams.detecting.open_entities import OpenEntities
 from streams.detecting.open_minutes import OpenMinutes
 from streams.detecting.recent_rows import RecentRows
 from streams.detecting.scope_sums import bucket_of, by_scope
 from streams.detecting.tenant_money import TenantMoney
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Grows when `PartitionDetection.state` changes its form."""
 
 _MOST_AHEAD = 10
@@ -106,11 +109,13 @@ class PartitionDetection:
         self._time = EventTime()
         self._order = LogOrder(self._time)
         self._open = OpenMinutes()
+        self._entities = OpenEntities()
+        self._known = Acquaintances()
         self._money = TenantMoney()
         self._models = CredentialModels()
         self._recent = RecentRows()
         self._closed: int | None = None
-        self._surroundings = _Surroundings(self._keys, self._money, self._recent)
+        self._surroundings = _Surroundings(self._keys, self._money, self._recent, self._known)
         self.episodes = Episodes(self._surroundings, suppression)
 
     def apply(self, delta: Delta) -> list[Finding]:
@@ -136,7 +141,9 @@ class PartitionDetection:
     def state(self) -> PartitionState:
         """Return everything that findings depend on."""
         key_facts, key_arrays = self._keys.state()
+        known_facts, known_arrays = self._known.state()
         arrays = {f"keys/{name}": array for name, array in key_arrays.items()}
+        arrays |= {f"known/{name}": array for name, array in known_arrays.items()}
         for detector in self._detectors:
             for name, array in detector.state().items():
                 arrays[f"{_place(detector)}/{name}"] = array
@@ -147,6 +154,8 @@ class PartitionDetection:
             "keys": key_facts,
             "money": self._money.state(),
             "models": self._models.state(),
+            "entities": self._entities.state(),
+            "known": known_facts,
             "episodes": self.episodes.state(),
             "closed": self._closed,
             "left": [self.left.late, self.left.ahead, self.left.forced, self.left.evicted],
@@ -166,6 +175,8 @@ class PartitionDetection:
         self._keys.restore(facts["keys"], _under("keys", state.arrays))
         self._money.restore(facts["money"])
         self._models.restore(facts["models"])
+        self._entities.restore(facts["entities"])
+        self._known.restore(facts["known"], _under("known", state.arrays))
         self._open.restore(state.rows)
         self.episodes.restore(facts["episodes"])
         self._closed = facts["closed"]
@@ -187,6 +198,9 @@ class PartitionDetection:
                 self.left.late += sum(row[_EVENTS] for row in rows)
             else:
                 self.left.ahead += sum(row[_EVENTS] for row in rows)
+        for minute, entities in delta.entities.items():
+            if closed < minute <= last:
+                self._entities.add(minute, delta.recorded_from_us, entities)
 
     def _close(self) -> Iterator[Finding]:
         """Close what event time has passed."""
@@ -211,6 +225,7 @@ class PartitionDetection:
             yield from self._pass(self._closed + 1, through + 1)
             self._closed = through
             self._time.forget(through * MINUTE_US)
+            self._entities.forget(through + 1)
 
     def _pass(self, begin: int, end: int) -> Iterator[Finding]:
         """Let minutes without usage pass: episodes end in them."""
@@ -222,7 +237,9 @@ class PartitionDetection:
     def _judge(self, minute: int) -> Iterator[Finding]:
         """Judge a minute with all that is in it."""
         self._surroundings.minute = minute
-        taken, late = self._open.take(minute, self._time.deadline_us(minute))
+        deadline_us = self._time.deadline_us(minute)
+        taken, late = self._open.take(minute, deadline_us)
+        entities = self._entities.take(minute, deadline_us)
         self.left.late += late
         if taken.is_empty():
             yield from self._pass(minute, minute + 1)
@@ -237,6 +254,7 @@ class PartitionDetection:
         self._keys.release(numbered.gone)
         self._adopt(numbered.new)
         bucket = bucket_of(sums, numbered.keys, minute)
+        bucket = credential_news(bucket, rows, entities, self._keys, self._known)
         tenants = sums.filter(pl.col("scope") == "")
         self._money.spend(tenants.select("tenant", "spend").iter_rows(), minute)
         judged: list[Judged] = []
@@ -277,6 +295,7 @@ class PartitionDetection:
 
     def _forget(self, keys: Keys) -> Iterator[Finding]:
         if len(keys):
+            self._known.forget(keys.tolist())
             yield from self.episodes.forget(keys)
             for detector in self._detectors:
                 detector.forget(keys)
@@ -305,8 +324,9 @@ class _WithParents(Protocol):
 class _Surroundings:
     """What episodes ask about keys."""
 
-    def __init__(self, keys: KeyTable, money: TenantMoney, recent: RecentRows) -> None:
+    def __init__(self, keys: KeyTable, money: TenantMoney, recent: RecentRows, known: Acquaintances) -> None:
         self.minute = 0
+        self._known = known
         self._keys = keys
         self._money = money
         self._recent = recent
@@ -323,7 +343,9 @@ class _Surroundings:
 
     def evidence(self, key: int, start: int, end: int) -> Evidence:
         tenant, scope = self._keys.name(key)
-        return self._recent.evidence(tenant, scope, start, end)
+        evidence = self._recent.evidence(tenant, scope, start, end)
+        news = self._known.news(key, self.minute)
+        return replace(evidence, contributors={**evidence.contributors, **news}) if news else evidence
 
 
 def _place(detector: Detector) -> str:

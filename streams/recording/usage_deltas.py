@@ -20,6 +20,7 @@ from schemas.codec import encode_prepared
 from schemas.column_encoder import AtMostOne, encoded_rows
 from schemas.encoder import writer_of
 from schemas.packaged import schema_json
+from streams.recording.credential_entities import credential_entities_of
 from streams.recording.decoded import Decoded
 from streams.recording.usage_entities import entities_of
 from streams.recording.usage_lines import Lines, lines_of
@@ -48,8 +49,10 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
     lines = lines_of(events)
     written = _Written.of(lines)
     entities = entities_of(events)
+    of_credentials = credential_entities_of(events, segment.plan.first_index)
     watermark, recorded_from, recorded_until = _times(segment, decoded)
     for tenant, numbers in lines.tenants():
+        named = [*entities.get(tenant, []), *of_credentials.get(tenant, [])]
         parts = [numbers[start : start + _MOST_LINES] for start in range(0, len(numbers), _MOST_LINES)]
         for part, of_part in enumerate(parts):
             datum = {
@@ -63,7 +66,7 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
                 "reference_revision": segment.plan.reference_revision,
                 "recorded_from": recorded_from,
                 "recorded_until": recorded_until,
-                "entities": entities.get(tenant, []) if part == 0 else [],
+                "entities": named if part == 0 else [],
             }
             head = encode_prepared(datum, "usage_delta").removesuffix(_NO_LINES)
             yield Outbound(

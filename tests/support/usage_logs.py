@@ -97,9 +97,26 @@ def segment(
     at_s: float,
     tenant: str = "acme",
     part: int = 0,
+    entities: Sequence[Mapping[str, Any]] = (),
 ) -> Sent:
     """Return what a segment of a log adds; seconds are since `DAWN`."""
-    return _sent(log, index, at_s, segment_id=f"{log}/{index}", lines=lines, tenant_id=tenant, part=part)
+    return _sent(
+        log,
+        index,
+        at_s,
+        segment_id=f"{log}/{index}",
+        lines=lines,
+        tenant_id=tenant,
+        part=part,
+        entities=entities,
+    )
+
+
+def entity(minute: int, credential_id: str, kind: str, name: str) -> dict[str, Any]:
+    """Return an entity of a credential."""
+    return {
+        "kind": kind, "name": name, "events": 1, "credential_id": credential_id, "minute": minute * MINUTE_US,
+    }  # fmt: skip
 
 
 def beat(log: str, index: int, *, quiet_s: float | None = None, at_s: float | None = None) -> Sent:
@@ -129,6 +146,7 @@ def _sent(log: str, index: int, at_s: float, **fields: Any) -> Sent:
         "recorded_from": _us(at_s),
         "recorded_until": _us(at_s),
         "lines": [],
+        "entities": [],
         **fields,
     }
     return Sent(datum, _us(at_s))

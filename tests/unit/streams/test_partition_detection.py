@@ -15,10 +15,10 @@ import pytest
 from auditstream.detection.known_detectors import watched_detectors
 from auditstream.detection.severities import Severity
 from schemas.records.detection import Finding
-from streams.detecting.delta import Delta
+from streams.detecting.delta import MINUTE_US, Delta
 from streams.detecting.keys import KeyTable
 from streams.detecting.partition import PartitionDetection, PartitionState
-from tests.support.usage_logs import DAWN, Jump, delta, heartbeat, line
+from tests.support.usage_logs import DAWN, Jump, delta, entity, heartbeat, line
 
 LOGS = ("audit.events.v1/0/e", "audit.events.v1/1/e", "audit.events.v1/2/e")
 TENANTS = ("acme", "globex")
@@ -59,8 +59,17 @@ def log_of(log: str, random: Random) -> Sent:
                     for _ in range(random.randrange(1, 4))
                 ]
                 half = len(lines) // 2
+                named = [
+                    entity(
+                        each["minute"] // MINUTE_US,
+                        each["credential_id"],
+                        "country",
+                        random.choice(["DE", "BR", "VN"]),
+                    )
+                    for each in lines
+                ]
                 parts += [
-                    delta(log, index, lines[:half], at_s=at_s, tenant=tenant, part=0),
+                    delta(log, index, lines[:half], at_s=at_s, tenant=tenant, part=0, entities=named),
                     delta(log, index, lines[half:], at_s=at_s, tenant=tenant, part=1),
                 ]
         steps.append(tuple(parts))
@@ -139,6 +148,7 @@ def test_there_is_something_to_find() -> None:
     assert len({each.finding_id for each in findings}) > 3
     assert {each.tenant_id for each in findings} == set(TENANTS)
     assert len(jump.seen) > MINUTES / 2
+    assert max(bucket.values["country_1h"].max() for bucket in jump.seen) == 3
 
 
 @pytest.mark.parametrize(

@@ -245,12 +245,64 @@ def test_regions_servers_and_hosts_come_with_the_first_part_and_are_bounded() ->
     server = call(tenant_id="b", tool={"name": "t", "mcp_server": "https://mcp.example"})
     first, second, of_b = deltas(*values, server)
     regions = [each for each in first["entities"] if each["kind"] == "region"]
-    assert regions == [{"kind": "region", "name": name, "events": 65} for name in ("eu", "us")]
+    assert regions == [of_tenant("region", name, 65) for name in ("eu", "us")]
     assert [each["name"] for each in first["entities"] if each["kind"] == "host"] == [
         f"h{number:03}" for number in range(32)
     ]
     assert second["entities"] == []
-    assert of_b["entities"] == [{"kind": "mcp_server", "name": "https://mcp.example", "events": 1}]
+    assert of_b["entities"] == [of_tenant("mcp_server", "https://mcp.example", 1)]
+
+
+def of_tenant(kind: str, name: str, events: int) -> dict[str, Any]:
+    return {
+        "kind": kind, "name": name, "events": events, "credential_id": "",
+        "minute": datetime.fromtimestamp(0, UTC),
+    }  # fmt: skip
+
+
+def of_credentials(delta: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [
+        (each["kind"], each["name"], each["credential_id"], each["events"])
+        for each in delta["entities"]
+        if each["credential_id"]
+    ]
+
+
+def test_a_credential_is_told_with_where_it_was_used_from_and_by_what() -> None:
+    used = {
+        "credential_id": "k", "src_country": "DE", "src_asn": 64_500, "src_ip": "192.0.2.7",
+        "user_agent": "OpenAI/Python 1.40.0", "actor_type": "SERVICE",
+    }  # fmt: skip
+    updated = {**used, "user_agent": "openai/python 1.41.0", "src_ip": "192.0.2.9"}
+    [found] = deltas(
+        call(**used), call(**updated), call(**used | {"src_ip": "2001:db8:1:2::3", "src_country": None})
+    )
+    assert of_credentials(found) == [
+        ("country", "DE", "k", 2),
+        ("network", "AS64500", "k", 3),
+        ("block", "192.0.2.0", "k", 2),
+        ("block", "2001:db8:1::", "k", 1),
+        ("user_agent", "openai", "k", 3),
+    ]
+    [line] = found["lines"]
+    assert {each["minute"] for each in found["entities"]} == {line["minute"]}
+
+
+def test_where_a_person_is_that_a_service_works_for_is_not_where_its_key_is() -> None:
+    used = {"credential_id": "k", "src_country": "DE", "src_ip": "no address"}
+    person, nobody = call(**used, actor_type="USER"), call(src_country="BR", actor_type="SERVICE")
+    [found] = deltas(person, nobody, call(**used, actor_type="SERVICE", user_agent=" ("))
+    assert of_credentials(found) == [("country", "DE", "k", 1)]
+
+
+def test_entities_of_credentials_beyond_what_a_delta_has_are_a_sample() -> None:
+    values = [
+        call(credential_id=f"k{number}", src_country="DE", actor_type="SERVICE") for number in range(700)
+    ]
+    found = of_credentials(deltas(*values)[0])
+    assert len(set(found)) == len(found) == 128
+    assert found == sorted(found, key=lambda each: each[2])
+    assert found == of_credentials(deltas(*values)[0])
 
 
 def test_a_sum_that_no_long_holds_stays_at_the_largest_one() -> None:
