@@ -55,7 +55,7 @@ def severity_of(episode: Episode, company: Company, stakes: Stakes) -> Severity:
     """Return how grave an episode is now.
 
     - informational: statistics only;
-    - medium: its money passes the gate, or it is about security;
+    - medium: its money passes the gate, or it is about security, where it may be higher from the beginning;
     - high: it comes to a daily budget in a day, or two families agree. Where they are about money, that must
       be worth a call: two detectors that see the same ten cents agree on nothing that matters;
     - critical: it comes to three daily budgets, or it is a surge of spend together with a new entity or a
@@ -67,8 +67,9 @@ def severity_of(episode: Episode, company: Company, stakes: Stakes) -> Severity:
         stakes: What money means to the tenant.
     """
     severity = money_severity(episode.excess, episode.warm_at - episode.first, stakes)
-    if traits_of(episode.slug).is_security:
-        severity = max(severity, Severity.MEDIUM)
+    traits = traits_of(episode.slug)
+    if traits.is_security:
+        severity = max(severity, traits.severity)
     if len(company.families) > 1 and (not company.has_money or company.passes):
         severity = max(severity, Severity.HIGH)
     if SPEND_SURGE in company.slugs and company.slugs & OF_A_STOLEN_KEY:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditstream.detection.severities import Severity
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -11,12 +13,14 @@ class Traits:
 
     Attributes:
         is_security: Whether they are told of whatever money they are about.
+        severity: How grave they are at least, if they are about security.
         rebaselines: Whether a level that lasts for a day is taken for the new one. Refusals do not become
             normal by going on.
         attacks: ATLAS and OWASP ids of what they hint at.
     """
 
     is_security: bool = False
+    severity: Severity = Severity.MEDIUM
     rebaselines: bool = True
     attacks: tuple[str, ...] = ()
 
@@ -40,8 +44,8 @@ _TRAITS = {
         is_security=True, rebaselines=False, attacks=("AML.T0054", "AML.T0051.000", "LLM01", "ASI01")
     ),
     FIRST_SEEN: Traits(is_security=True, rebaselines=False, attacks=("AML.T0010.003", "LLM03", "ASI04")),
-    "credential.many_networks": Traits(is_security=True, attacks=_SHARED_KEY),
-    "credential.many_countries": Traits(is_security=True, attacks=_SHARED_KEY),
+    "credential.many_networks": Traits(is_security=True, severity=Severity.HIGH, attacks=_SHARED_KEY),
+    "credential.many_countries": Traits(is_security=True, severity=Severity.HIGH, attacks=_SHARED_KEY),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pytest
@@ -24,6 +24,10 @@ HOME = {
 }
 
 
+Named = Mapping[str, str | list[str]]
+NOTHING: Named = {}
+
+
 class Key:
     """A key and what a detector says of it."""
 
@@ -32,11 +36,11 @@ class Key:
         self.firing: set[int] = set()
         detector.reserve(1)
 
-    def use(self, minute: int, *, events: int = 20, **named: str | list[str]) -> float:
+    def use(self, minute: int, named: Named = NOTHING, *, events: int = 20) -> float:
         """Return the level after a minute in which the key named things; those of home unless told else."""
         sightings = [
             (0, kind, name)
-            for kind, names in (HOME | named).items()
+            for kind, names in {**HOME, **named}.items()
             for name in ([names] if isinstance(names, str) else names)
         ]
         self.known.see(minute, sightings)
@@ -47,9 +51,9 @@ class Key:
         self.firing = {0} if level >= 1 or (self.firing and level >= 0.6) else set()
         return level
 
-    def live(self, minutes: Iterable[int], **named: str | list[str]) -> float:
+    def live(self, minutes: Iterable[int], named: Named = NOTHING) -> float:
         """Return the highest level of some minutes."""
-        return max(self.use(minute, **named) for minute in minutes)
+        return max(self.use(minute, named) for minute in minutes)
 
 
 def grown_up(detector: Detector) -> Key:
@@ -76,32 +80,32 @@ def grown_up(detector: Detector) -> Key:
 def test_two_facts_or_another_country_fire_and_a_release_alone_does_not(
     named: dict[str, str], fires: bool
 ) -> None:
-    assert (grown_up(Novelty()).use(NOW, **named) >= 1) is fires
+    assert (grown_up(Novelty()).use(NOW, named) >= 1) is fires
 
 
 def test_two_facts_an_hour_apart_do_not_fire_and_within_an_hour_they_do() -> None:
     apart, together = grown_up(Novelty()), grown_up(Novelty())
-    apart.use(NOW, user_agent="python-requests")
-    together.use(NOW, user_agent="python-requests")
-    assert apart.use(NOW + 60, tool="export") < 1
-    assert together.use(NOW + 59, tool="export") >= 1
+    apart.use(NOW, {"user_agent": "python-requests"})
+    together.use(NOW, {"user_agent": "python-requests"})
+    assert apart.use(NOW + 60, {"tool": "export"}) < 1
+    assert together.use(NOW + 59, {"tool": "export"}) >= 1
 
 
 def test_what_is_done_again_is_no_news_and_the_episode_ends_after_an_hour() -> None:
     key = grown_up(Novelty())
-    assert key.use(NOW, country="BR") >= 1
-    assert key.use(NOW + 59, country="BR") >= 1
-    assert key.live(range(NOW + 60, NOW + 200), country="BR") == 0
+    assert key.use(NOW, {"country": "BR"}) >= 1
+    assert key.use(NOW + 59, {"country": "BR"}) >= 1
+    assert key.live(range(NOW + 60, NOW + 200), {"country": "BR"}) == 0
 
 
 def test_a_young_or_seldom_used_key_is_told_nothing_of() -> None:
     young = Key(Novelty())
     young.live(range(T0, T0 + 120))
-    assert young.use(T0 + 121, country="BR", user_agent="python-requests") < 1
+    assert young.use(T0 + 121, {"country": "BR", "user_agent": "python-requests"}) < 1
     seldom = Key(Novelty())
     for minute in range(T0, NOW, 60):
         seldom.use(minute, events=1)
-    assert seldom.use(NOW, country="BR", user_agent="python-requests") < 1
+    assert seldom.use(NOW, {"country": "BR", "user_agent": "python-requests"}) < 1
 
 
 def networks(count: int) -> dict[str, list[str]]:
@@ -109,26 +113,26 @@ def networks(count: int) -> dict[str, list[str]]:
 
 
 def test_four_networks_or_three_countries_in_an_hour_fire_however_young_the_key() -> None:
-    assert Key(many_networks()).use(T0, **networks(4)) >= 1
-    assert Key(many_networks()).use(T0, **networks(3)) < 1
-    assert Key(many_countries()).use(T0, country=["DE", "BR", "VN"]) >= 1
-    assert Key(many_countries()).use(T0, country=["DE", "BR"]) < 1
+    assert Key(many_networks()).use(T0, networks(4)) >= 1
+    assert Key(many_networks()).use(T0, networks(3)) < 1
+    assert Key(many_countries()).use(T0, {"country": ["DE", "BR", "VN"]}) >= 1
+    assert Key(many_countries()).use(T0, {"country": ["DE", "BR"]}) < 1
 
 
 def test_networks_one_after_the_other_within_an_hour_count_and_those_of_a_day_do_not() -> None:
     hour, day = Key(many_networks()), Key(many_networks())
-    found = [hour.use(T0 + 30 + 10 * number, network=f"AS{number}") for number in range(4)]
+    found = [hour.use(T0 + 30 + 10 * number, {"network": f"AS{number}"}) for number in range(4)]
     assert [level >= 1 for level in found] == [False, False, False, True]
-    assert max(day.use(T0 + 70 * number, network=f"AS{number}") for number in range(12)) < 1
+    assert max(day.use(T0 + 70 * number, {"network": f"AS{number}"}) for number in range(12)) < 1
 
 
 def test_a_fleet_that_runs_everywhere_is_usual_after_a_day_and_twice_as_much_is_not() -> None:
     key = Key(many_networks())
-    assert key.live(range(T0, T0 + 120), **networks(6)) >= 1
-    key.live(range(T0 + 120, T0 + 1_800, 10), **networks(6))
-    assert key.live(range(T0 + 1_800, T0 + 2_400, 10), **networks(6)) < 1
-    assert key.live(range(T0 + 2_400, T0 + 2_460, 10), **networks(11)) < 1
-    assert key.live(range(T0 + 2_520, T0 + 2_580, 10), **networks(24)) >= 1
+    assert key.live(range(T0, T0 + 120), networks(6)) >= 1
+    key.live(range(T0 + 120, T0 + 1_800, 10), networks(6))
+    assert key.live(range(T0 + 1_800, T0 + 2_400, 10), networks(6)) < 1
+    assert key.live(range(T0 + 2_400, T0 + 2_460, 10), networks(11)) < 1
+    assert key.live(range(T0 + 2_520, T0 + 2_580, 10), networks(24)) >= 1
 
 
 def test_the_kinds_of_the_detectors_are_those_that_are_known() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auditstream.detection.acquaintances import SILENT
 from auditstream.detection.novelty import Novelty
+from auditstream.detection.severities import Severity
 from auditstream.detection.spread import many_networks
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
@@ -59,6 +60,7 @@ def test_networks_are_counted_over_the_logs_of_a_tenant() -> None:
     [finding] = found[3]
     assert (finding.rule_id, finding.observed) == ("credential.many_networks", 4)
     assert "AML.T0012" in finding.attacks
+    assert finding.severity == Severity.HIGH
 
 
 def test_what_comes_after_its_minute_was_closed_is_not_learnt() -> None:
