@@ -175,7 +175,7 @@ class AuditLog:
             **({} if asn is None else {"src_asn": asn}),
             **self.outcome(record, name),
         }
-        event |= given("conversation_id", event.get("actor_id"), event.get("src_ip"))
+        event |= given("conversation_id", event.get("actor_id"))
         return event | self._family(kind, name, record, event) | self.more(record, name)
 
     def _actor_type(self, record: Record) -> str:
@@ -184,7 +184,7 @@ class AuditLog:
 
     def _family(self, kind: Kind, name: str, record: Record, event: Mapping[str, Any]) -> dict[str, Any]:
         if kind.event_type in _ACCESS:
-            subject = text_at(record, *self.subjects) or event.get("actor_id") or event.get("src_ip")
+            subject = text_at(record, *self.subjects) or event.get("actor_id")
             scopes: Any = next((found for path in self.scopes if (found := value_at(record, path))), [])
             texts = [each for each in scopes if isinstance(each, str)] if isinstance(scopes, list) else []
             return {"access": {"subject_id": subject, "activity": name, "scopes": texts}} if subject else {}

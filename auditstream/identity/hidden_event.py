@@ -12,6 +12,7 @@ from auditstream.identity.addresses import parsed, truncated
 from auditstream.identity.attribute_names import meaning_of
 from auditstream.identity.boxes import Place
 from auditstream.identity.contents import content_of, joined
+from auditstream.identity.log_attributes import meanings_in
 from auditstream.identity.policy import Policy
 from auditstream.identity.tenant_hmac import NOBODY, TenantHmac, is_handle
 
@@ -45,6 +46,7 @@ class HiddenEvent:
         self._hmac = hmac
         self._policy = policy
         self._attributes: dict[str, str] = dict(datum.get("attributes") or {})
+        self._in_log = meanings_in(datum["source"])
         self._dropped: list[str] = []
         self._person = self._acting_person()
         self._person_hash = ""
@@ -72,9 +74,11 @@ class HiddenEvent:
         if person is not None:
             if (self.datum.get("access") or {}).get("subject_id") == person:
                 self._name_in("access", "subject_id")
+            if self.datum.get("conversation_id") == person:
+                self.datum["conversation_id"] = self._named(person)
             self._name_actor(person)
         for name, value in self._attributes.items():
-            if meaning_of(name) == "person":
+            if self._meaning(name) == "person":
                 self._attributes[name] = self._named(value)
 
     def shorten_addresses(self) -> None:
@@ -89,7 +93,7 @@ class HiddenEvent:
                 self.wanted["src_ip"] = str(address).encode()
             else:
                 self.datum["src_ip"] = truncated(address)
-        for name in [name for name in self._attributes if meaning_of(name) == "address"]:
+        for name in [name for name in self._attributes if self._meaning(name) == "address"]:
             self._shorten_attribute(name)
 
     def take_content_out(self) -> None:
@@ -137,6 +141,9 @@ class HiddenEvent:
             self.datum["actor_id"] = self.subject
             if self._policy.readable_ids == "sealed":
                 self.wanted["actor_id"] = person.encode()
+
+    def _meaning(self, name: str) -> str | None:
+        return meaning_of(name) or self._in_log.get(name)
 
     def _name_in(self, family: str, name: str) -> None:
         record = self.datum.get(family)

@@ -15,6 +15,7 @@ import pytest
 
 from auditstream.identity.attribute_names import known_names
 from auditstream.identity.keys import opened_keys
+from auditstream.identity.log_attributes import names_of_logs
 from auditstream.query.reader import open_reader
 from auditstream.reference.documents import Reading
 from auditstream.reference.owners import Tenant
@@ -106,6 +107,13 @@ def test_every_attribute_that_is_looked_at_is_on_the_page() -> None:
     table = PRIVACY.partition("| Attribute | Becomes |")[2]
 
     assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == [name for name, _ in known_names()]
+
+
+def test_every_path_of_an_imported_record_that_is_looked_at_is_on_the_page() -> None:
+    table = PRIVACY.partition("| Log | Persons | Addresses |")[2].partition("\n\n")[0]
+    paths = re.findall(r"`([^`]+)`", table)
+
+    assert paths == [name for _, name, _ in names_of_logs()]
 
 
 def test_the_tenant_on_the_page_is_one() -> None:

@@ -16,6 +16,7 @@ from auditstream.identity.boxes import MOST_BYTES, Place, open_box, seal
 from auditstream.identity.keyring import DataKey, Destruction
 from auditstream.identity.keyring_file import KeyringFile
 from auditstream.identity.keys import Keys
+from auditstream.identity.log_attributes import names_of_logs
 from auditstream.identity.master_key import MasterKey
 from auditstream.identity.policy import Policy
 from auditstream.identity.protection import Protection
@@ -363,3 +364,27 @@ def test_whatever_a_producer_sends_is_protected_or_refused(
         assert not [value for value in kept if value in found["attributes"].get("input.value", "")]
     finally:
         ring.close()
+
+
+@pytest.mark.parametrize(("source", "name", "meaning"), list(names_of_logs()), ids=str)
+def test_a_record_of_another_log_names_no_person_and_no_whole_address(
+    protect: Protect, source: str, name: str, meaning: str
+) -> None:
+    value = "ada@example.com" if meaning == "person" else "203.0.113.77"
+    found = protect(event(source=f"{source}org-1", attributes={name: value, "kept": value}))
+    assert found["attributes"]["kept"] == value
+    if meaning == "person":
+        assert found["attributes"][name] == found["actor_id"]
+    else:
+        assert found["attributes"][name] == "203.0.113.0"
+
+
+def test_paths_of_a_log_mean_nothing_in_events_of_another_source(protect: Protect) -> None:
+    found = protect(event(attributes={"actor": "planner", "actor_ip": "203.0.113.77"}))
+    assert found["attributes"] == {"actor": "planner", "actor_ip": "203.0.113.77"}
+
+
+def test_a_conversation_that_is_a_persons_has_the_persons_pseudonym(protect: Protect) -> None:
+    found = protect(event(conversation_id="ada@example.com"))
+    assert found["conversation_id"] == found["actor_id"] != "ada@example.com"
+    assert protect(event(conversation_id="c-1"))["conversation_id"] == "c-1"
