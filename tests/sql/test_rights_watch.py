@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,29 @@ DATABASE = "audit"
 AS_GRANTED = [*grants(DATABASE), *tenant_grants(DATABASE, "acme"), "GRANT SELECT ON *.* TO an_administrator"]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the store is; each test starts it with roles of its own."""
+    return tmp_path_factory.mktemp("store")
+
+
 @contextmanager
-def watching(folder: Path, statements: Sequence[str], role: str = OWNER) -> Iterator[StoreWatch]:
-    """Yield a watch over the store in a folder, whose roles are as the statements say."""
+def watching(
+    folder: Path, memory: Path, statements: Sequence[str], role: str = OWNER
+) -> Iterator[StoreWatch]:
+    """Yield a watch over the store in a folder, whose roles are as the statements say.
+
+    Args:
+        folder: Holds the store; is migrated when it is not.
+        memory: Holds what the watch remembers.
+        statements: GRANT and REVOKE statements.
+        role: Whose rights the watch has.
+    """
     with engine_with_roles(folder, DATABASE, statements) as open_as:
         with open_as(OWNER) as migrator:
             apply(migrator, "MergeTree")
         reader = Reader(ClientPool(lambda: open_as(role)))
-        yield StoreWatch(reader, TableMemory(folder / "tables.json"))
+        yield StoreWatch(reader, TableMemory(memory / "tables.json"))
         reader.close()
 
 
@@ -40,8 +56,8 @@ def looked(watch: StoreWatch) -> list[Finding]:
     return found
 
 
-def test_the_rights_of_the_migrations_are_no_finding(tmp_path: Path) -> None:
-    with watching(tmp_path, AS_GRANTED) as watch:
+def test_the_rights_of_the_migrations_are_no_finding(folder: Path, tmp_path: Path) -> None:
+    with watching(folder, tmp_path, AS_GRANTED) as watch:
         assert looked(watch) == []
 
 
@@ -55,53 +71,72 @@ CHANGES = [
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What is told while there are rights too many, at the look after it, and when they were taken back."""
+
+    found: Sequence[Finding]
+    again: Sequence[Finding]
+    after: Sequence[Finding]
+
+
+@pytest.fixture(scope="module")
+def looks(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Looks:
+    """What is told of all the rights too much at once."""
+    memory = tmp_path_factory.mktemp("memory")
+    with watching(folder, memory, AS_GRANTED) as watch:
+        looked(watch)
+    with watching(folder, memory, [*AS_GRANTED, *(each[0] for each in CHANGES)]) as watch:
+        found = [each for each in looked(watch) if " may " in each.title]
+        again = looked(watch)
+    with watching(folder, memory, AS_GRANTED) as watch:
+        return Looks(found, again, looked(watch))
+
+
+def test_each_right_too_much_is_told_of_once(looks: Looks) -> None:
+    assert len(looks.found) == len(CHANGES)
+    assert looks.again == []
+
+
 @pytest.mark.parametrize(("statement", "line", "severity"), CHANGES, ids=[each[0] for each in CHANGES])
 def test_a_right_too_much_is_a_finding_that_names_it_until_it_is_taken_back(
-    tmp_path: Path, statement: str, line: str, severity: int
+    looks: Looks, statement: str, line: str, severity: int
 ) -> None:
-    with watching(tmp_path, AS_GRANTED) as watch:
-        looked(watch)
-    with watching(tmp_path, [*AS_GRANTED, statement]) as watch:
-        found = [each for each in looked(watch) if " may " in each.title]
-        assert looked(watch) == []
-
-    (finding,) = found
-    assert line in finding.title
+    (finding,) = [each for each in looks.found if line in each.title]
     assert finding.rule_id == "store.rights"
     assert finding.severity == severity
 
-    with watching(tmp_path, AS_GRANTED) as watch:
-        over = [each for each in looked(watch) if each.finding_id == finding.finding_id]
+    over = [each for each in looks.after if each.finding_id == finding.finding_id]
     assert [each.status for each in over] == [FindingStatus.RESOLVED]
 
 
-def test_a_right_that_is_missing_is_a_finding(tmp_path: Path) -> None:
+def test_a_right_that_is_missing_is_a_finding(folder: Path, tmp_path: Path) -> None:
     missing = "GRANT INSERT ON `audit`.findings TO audit_writer"
     assert missing in AS_GRANTED
-    with watching(tmp_path, [each for each in AS_GRANTED if each != missing]) as watch:
+    with watching(folder, tmp_path, [each for each in AS_GRANTED if each != missing]) as watch:
         (finding,) = looked(watch)
 
     assert "missing: role audit_writer may INSERT ON audit.findings" in finding.title
 
 
-def test_a_revoked_column_that_is_granted_again_is_a_finding(tmp_path: Path) -> None:
+def test_a_revoked_column_that_is_granted_again_is_a_finding(folder: Path, tmp_path: Path) -> None:
     kept = "REVOKE SELECT(secret_hash) ON `audit`.credentials FROM audit_analyst"
     assert kept in AS_GRANTED
-    with watching(tmp_path, [each for each in AS_GRANTED if each != kept]) as watch:
+    with watching(folder, tmp_path, [each for each in AS_GRANTED if each != kept]) as watch:
         (finding,) = looked(watch)
 
     assert "may not SELECT ON audit.credentials(secret_hash)" in finding.title
 
 
-def test_a_watch_that_may_not_see_rights_says_so(tmp_path: Path) -> None:
-    with watching(tmp_path, AS_GRANTED, role="audit_security") as watch:
+def test_a_watch_that_may_not_see_rights_says_so(folder: Path, tmp_path: Path) -> None:
+    with watching(folder, tmp_path, AS_GRANTED, role="audit_security") as watch:
         assert [each.rule_id for each in looked(watch)] == ["store.watch"]
 
 
-def test_the_role_for_the_watch_sees_all_that_it_compares(tmp_path: Path) -> None:
-    with watching(tmp_path, AS_GRANTED, role="audit_watcher") as watch:
+def test_the_role_for_the_watch_sees_all_that_it_compares(folder: Path, tmp_path: Path) -> None:
+    with watching(folder, tmp_path, AS_GRANTED, role="audit_watcher") as watch:
         assert looked(watch) == []
-    with watching(tmp_path, AS_GRANTED, role=OWNER) as watch:
+    with watching(folder, tmp_path, AS_GRANTED, role=OWNER) as watch:
         assert looked(watch) == [], "what the watcher remembers is what the owner sees"
 
 
