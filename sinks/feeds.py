@@ -140,9 +140,10 @@ def _is_lacking(client: Client, feed: Feed, segment_id: str, where: dict[str, An
         rows = client.query(question.format(**parts), where).result_rows
         return {tuple(row[: len(feed.keys)]): tuple(row[len(feed.keys) :]) for row in rows}
 
-    own, due, counted = sums(_OWN), sums(_DUE), sums(_COUNTED)
+    due, counted = sums(_DUE), sums(_COUNTED)
     if counted == due:
         return False
+    own = sums(_OWN)
     nothing = (0,) * len(feed.measures)
     if all(_minus(due[key], counted.get(key, nothing)) == own[key] for key in due):
         return True
