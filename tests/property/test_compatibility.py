@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from schemas.compatibility import unreadable
 from schemas.packaged import AvroSchema
+from tests.support.examples import examples
 
 Strategy = st.SearchStrategy[Any]
 
 _DEFAULTS: dict[str, Any] = {"int": 0, "long": 0, "float": 0.0, "double": 0.0, "string": "", "bytes": ""}
 _PRIMITIVES = st.sampled_from(list(_DEFAULTS))
-_SETTINGS = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SETTINGS = settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _types(path: str, depth: int) -> Strategy:

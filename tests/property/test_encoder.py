@@ -8,13 +8,14 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import decode, encode_prepared
 from schemas.packaged import SchemaName, parsed_schema, schema_json
 from tests.support.avro_strategies import datums, events
 from tests.support.events import COST_LINE, event, full_event
+from tests.support.examples import examples
 
 
 def by_fastavro(datum: dict[str, Any], name: SchemaName = "audit_event") -> bytes:
@@ -23,6 +24,7 @@ def by_fastavro(datum: dict[str, Any], name: SchemaName = "audit_event") -> byte
     return stream.getvalue()
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(events(), st.data())
 def test_an_event_with_any_of_its_fields_absent_is_written_as_fastavro_writes_it(
     datum: dict[str, Any], data: st.DataObject
@@ -36,6 +38,7 @@ def test_an_event_with_any_of_its_fields_absent_is_written_as_fastavro_writes_it
 
 
 @pytest.mark.parametrize("name", ["usage_delta", "finding", "signal"])
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_the_other_schemas_are_written_so_too(name: SchemaName, data: st.DataObject) -> None:
     datum = data.draw(datums(schema_json(name)))

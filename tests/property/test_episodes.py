@@ -20,6 +20,7 @@ from auditstream.detection.surroundings import Subject
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
 from tests.support.episode_world import START, World, judged
+from tests.support.examples import examples
 
 SUBJECTS = [
     Subject(f"tenant-{number % 4}", scope, "USD")
@@ -72,13 +73,13 @@ def over_snapshots(steps, cuts: set[int]) -> list[list[Finding]]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(STEPS, st.sets(st.integers(0, 24)))
 def test_a_process_that_goes_on_from_a_snapshot_finds_the_same(steps, cuts):
     assert over_snapshots(steps, cuts) == run(new_episodes(), steps)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(STEPS)
 def test_versions_rise_and_every_episode_has_its_first_and_its_last(steps):
     episodes = new_episodes()
@@ -100,7 +101,7 @@ def test_versions_rise_and_every_episode_has_its_first_and_its_last(steps):
         assert ends == [False] * (len(versions) - (not is_digest)) + [True] * (not is_digest)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(STEPS)
 def test_a_level_that_fires_is_in_a_finding_of_its_key_whatever_suppresses_it(steps):
     episodes, end = new_episodes(), START
@@ -121,7 +122,7 @@ def test_a_level_that_fires_is_in_a_finding_of_its_key_whatever_suppresses_it(st
                     assert (subject.tenant_id, subject.scope, SLUGS[which][0]) in open_ones
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(STEPS)
 def test_no_tenant_is_called_more_often_than_the_cap_allows(steps):
     episodes, calls, end = new_episodes(), [], START
@@ -137,7 +138,7 @@ def test_no_tenant_is_called_more_often_than_the_cap_allows(steps):
         assert within.total() <= 2 * MOST  # critical ones have a count of their own
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.59, COOL, 0.99]), max_size=QUIET - 1), st.sampled_from([1.0, 2.0]))
 def test_levels_that_come_and_go_within_the_hour_are_one_episode(between, level):
     levels = [1.0, *between, level]
@@ -148,7 +149,7 @@ def test_levels_that_come_and_go_within_the_hour_are_one_episode(between, level)
     assert len({each.finding_id for each in found}) == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(STEPS, st.permutations(range(len(SUBJECTS))))
 def test_the_numbers_of_keys_mean_nothing(steps, order):
     """A partition that another process takes over may number its keys anew."""

@@ -17,6 +17,7 @@ from schemas.packaged import SchemaName, parsed_schema, schema_json
 from schemas.records.event import AuditEvent
 from tests.support.avro_strategies import datums, events
 from tests.support.events import full_event
+from tests.support.examples import examples
 
 EVENT = schema_json("audit_event")
 READER = DatumReader(EVENT)
@@ -48,7 +49,7 @@ def test_bytes_and_datums_are_those_of_fastavro(name: SchemaName, data: st.DataO
     assert decode(encoded, parsed_schema(name)) == _fastavro_datum(encoded, name) == datum
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(datum=events())
 def test_a_typed_record_is_its_datum(datum: dict[str, Any]) -> None:
     record = AuditEvent.from_datum(datum)
@@ -57,7 +58,7 @@ def test_a_typed_record_is_its_datum(datum: dict[str, Any]) -> None:
     assert encode(record) == _fastavro_bytes(datum, "audit_event")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     at=st.integers(0, len(SAMPLE) - 1),
     removed=st.integers(0, 4),
@@ -76,7 +77,7 @@ def test_damaged_bytes_are_refused_or_mean_what_fastavro_says(
         assert READER.read(_fastavro_bytes(datum, "audit_event")) == datum
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(data=st.binary(max_size=60))
 def test_arbitrary_bytes_are_no_event(data: bytes) -> None:
     with pytest.raises(DecodeError):

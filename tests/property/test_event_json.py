@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.core.errors import RejectError
@@ -19,6 +19,7 @@ from schemas.json_form import json_of
 from schemas.strict_json import parse
 from tests.support.avro_strategies import events
 from tests.support.events import event, full_event
+from tests.support.examples import examples
 
 _ODD: list[Any] = [
     None, True, -1, 0, 7, 1.5, 2**31, 2**63, "", "x", "\n", "é", "\x00", '"', "\\", "ab" * 16, "2026-01-01",
@@ -48,11 +49,13 @@ def agrees(data: bytes) -> bool:
     return found is not None
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(events())
 def test_what_is_taken_is_what_the_steps_make_of_it(datum: dict[str, Any]) -> None:
     agrees(json_of(datum).encode())
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.sampled_from([None, "usage", "inference", "tool"]), st.data())
 def test_odd_values_are_taken_only_where_the_steps_take_them(family: str | None, data: st.DataObject) -> None:
     names = [column.path[-1] for column in COLUMNS if column.family == family]
@@ -64,6 +67,7 @@ def test_odd_values_are_taken_only_where_the_steps_take_them(family: str | None,
     agrees(json.dumps(given_, ensure_ascii=data.draw(st.booleans())).encode())
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.data())
 def test_bytes_that_were_changed_are_taken_only_where_the_steps_take_them(data: st.DataObject) -> None:
     whole = bytearray(json_of(event(attributes={"a": "b"}, duration_us=12)).encode())

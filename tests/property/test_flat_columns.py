@@ -19,9 +19,10 @@ from schemas.flatten import FRAME_SCHEMA, flatten_datum, frame_of
 from schemas.packaged import parsed_schema, schema_json
 from tests.support.avro_strategies import events
 from tests.support.events import full_event
+from tests.support.examples import examples
 
 BLOCKS = st.lists(events(), min_size=1, max_size=3)
-QUICK = settings(max_examples=30, deadline=None)
+QUICK = settings(max_examples=examples(30), deadline=None)
 READER = ColumnarReader(schema_json("audit_event"))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.hostile import LOG, TARGETS
 
 # What formats like these are usually broken with.
@@ -42,6 +43,7 @@ def broken(draw: st.DrawFn, whole: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", TARGETS)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_hostile_bytes_are_refused_or_hold(name: str, data: st.DataObject) -> None:
     target = TARGETS[name]

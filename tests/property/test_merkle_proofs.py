@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.ledger.merkle import root_of
@@ -18,6 +18,7 @@ from auditstream.ledger.proofs import (
     verify_subtree_consistency,
     verify_subtree_inclusion,
 )
+from tests.support.examples import examples
 from tests.support.merkle_trees import Tree
 
 LEAVES = [hashlib.sha256(b"%d" % number).digest() for number in range(300)]
@@ -43,6 +44,7 @@ def flipped(data: st.DataObject, proof: list[bytes]) -> list[bytes]:
     return [*proof[:position], changed, *proof[position + 1 :]]
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(size=SIZES, data=st.data())
 def test_each_leaf_is_proved_to_be_in_each_tree(size, data):
     index = data.draw(st.integers(0, size - 1))
@@ -54,6 +56,7 @@ def test_each_leaf_is_proved_to_be_in_each_tree(size, data):
             verify_inclusion(index, size, LEAVES[index], flipped(data, proof), root)
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(sizes=st.tuples(SIZES, SIZES).map(sorted), data=st.data())
 def test_each_tree_is_proved_to_begin_each_larger_one(sizes, data):
     size1, size2 = sizes
@@ -66,6 +69,7 @@ def test_each_tree_is_proved_to_begin_each_larger_one(sizes, data):
             verify_consistency(size1, size2, *roots, flipped(data, proof))
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(subtree=subtrees(), data=st.data())
 def test_each_leaf_is_proved_to_be_in_each_subtree(subtree, data):
     start, end = subtree
@@ -80,6 +84,7 @@ def test_each_leaf_is_proved_to_be_in_each_subtree(subtree, data):
             verify_subtree_inclusion(index, start, end, leaf_hash=LEAVES[index], proof=changed, root=root)
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(subtree=subtrees(), data=st.data())
 def test_each_subtree_is_proved_to_be_part_of_each_tree(subtree, data):
     start, end = subtree

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.gateway.drafts import Draft
@@ -18,6 +18,7 @@ from auditstream.gateway.otlp.signals import TRACES, Encoding
 from auditstream.gateway.otlp.spans import spans_to_drafts
 from schemas import contract
 from schemas.intake import datum_of
+from tests.support.examples import examples
 from tests.support.otlp_messages import SPAN_ID, TRACE_ID, inner, logs, record, span, traces
 
 _INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -51,6 +52,7 @@ def _judge(drafts: list[Draft]) -> None:
             contract.check(datum_of(draft.event, "audit_event"))
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(_attributes(), _attributes(), _EVENTS, st.text(max_size=10), _attributes())
 def test_any_attributes_make_an_event_that_keeps_the_contract(
     attributes: dict[str, Any],
@@ -64,12 +66,14 @@ def test_any_attributes_make_an_event_that_keeps_the_contract(
     _judge(logs_to_drafts(logs(record(event_name, attributes), record("gen_ai.evaluation.result", inside))))
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=16), st.binary(max_size=9), st.binary(max_size=9))
 def test_any_ids_make_an_event_or_a_refusal(trace_id: bytes, span_id: bytes, parent: bytes) -> None:
     sent = span({"gen_ai.operation.name": "chat"}, trace_id=trace_id, span_id=span_id, parent_span_id=parent)
     _judge(spans_to_drafts(traces(sent)))
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(_attributes())
 def test_a_request_in_json_becomes_the_same_events(attributes: dict[str, Any]) -> None:
     request = traces(span(attributes))

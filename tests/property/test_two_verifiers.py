@@ -25,6 +25,7 @@ from auditstream_verify.bundles import Result, check_bundle
 from auditstream_verify.notes import BrokenError, parse_policy, parse_vkeys
 from auditstream_verify.receipts import check_receipt
 from tests.support import bundles
+from tests.support.examples import examples
 
 OWN_KEYS = parse_vkeys(bundles.vkeys().to_bytes())
 OWN_POLICY = parse_policy(bundles.POLICY)
@@ -74,7 +75,9 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_both_refuse_every_mutant(bundle: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(files(bundle)))
@@ -208,7 +211,9 @@ def test_both_accept_a_receipt_and_say_the_same_of_it(bundle: Path, index: int) 
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_both_refuse_every_mutant_of_a_receipt(bundle: Path, data: st.DataObject) -> None:
     content = receipt_of(bundle, 256)

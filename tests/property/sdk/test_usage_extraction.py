@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import Provider
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream_sdk.usage import StreamFacts, read_response
 from schemas import contract
 from schemas.intake import datum_of
+from tests.support.examples import examples
 from tests.support.recorded_usage import catalogue_counts
 
 counts = st.integers(0, 10**6)
@@ -174,6 +175,7 @@ def catalogue() -> dict[str, Provider]:
         (generate_content, "google", "default"),
     ],
 )
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_generated_bodies_are_read_as_the_catalogue_reads_them(
     catalogue: dict[str, Provider],
@@ -233,6 +235,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(values, st.sampled_from([None, "x-ai", "perplexity", "openai"]))
 def test_whatever_a_body_is_what_is_read_of_it_keeps_the_contract(body: Any, provider: str | None) -> None:
     facts = read_response(body, provider=provider)
@@ -252,6 +255,7 @@ def test_whatever_a_body_is_what_is_read_of_it_keeps_the_contract(body: Any, pro
     contract.check(datum_of(event, "audit_event"))
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(values, max_size=6), st.booleans())
 def test_whatever_a_stream_yields_it_never_raises(pieces: list[Any], exhausted: bool) -> None:
     stream = StreamFacts()

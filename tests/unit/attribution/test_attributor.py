@@ -16,6 +16,7 @@ from auditstream.attribution.filling import as_stated
 from auditstream.reference.owners import Agent, Credential, Project, Source, Tenant
 from auditstream.reference.snapshot import Snapshot
 from schemas.flatten import FRAME_SCHEMA
+from tests.support.examples import examples
 from tests.support.facts import FixedDirectory, day, snapshot_of
 
 EVENTS = "audit.events.v1"
@@ -246,7 +247,7 @@ CORRECTED = FixedDirectory({1: FACTS, 2: CORRECTIONS})
 KNOWN = snapshot_of({1: FACTS, 2: CORRECTIONS})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     st.lists(st.fixed_dictionaries(some), min_size=1, max_size=12),
     st.sampled_from([EVENTS, DIRECT]),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.costing.allocation import (
@@ -22,6 +22,7 @@ from auditstream.costing.allocation import (
     spread,
 )
 from auditstream.costing.exact import total
+from tests.support.examples import examples
 
 DAY = date(2026, 11, 3)
 NOBODY = "unattributed"
@@ -40,6 +41,7 @@ WEIGHTS = st.dictionaries(
 ).filter(lambda weights: any(weights.values()))
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(AMOUNTS, WEIGHTS)
 def test_parts_add_up_to_the_whole_to_the_last_decimal(amount: Decimal, weights: dict[str, Decimal]) -> None:
     parts = spread(amount, weights)
@@ -48,6 +50,7 @@ def test_parts_add_up_to_the_whole_to_the_last_decimal(amount: Decimal, weights:
     assert parts.keys() == {name for name, weight in weights.items() if weight}
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(AMOUNTS, WEIGHTS)
 def test_no_part_is_further_from_its_share_than_one_step(
     amount: Decimal, weights: dict[str, Decimal]
@@ -58,6 +61,7 @@ def test_no_part_is_further_from_its_share_than_one_step(
         assert abs(Fraction(part) - Fraction(amount) * Fraction(weights[name]) / whole) < Fraction(1, 10**12)
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(AMOUNTS, WEIGHTS)
 def test_the_order_of_the_weights_does_not_matter(amount: Decimal, weights: dict[str, Decimal]) -> None:
     backwards = dict(reversed(weights.items()))
@@ -167,6 +171,7 @@ def test_of_several_rules_the_one_with_the_lowest_priority_counts_then_the_first
     assert {share.rule for share in shares} == {"b"}
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(AMOUNTS, st.sampled_from(["gpu", "storage", "people"])), max_size=20))
 def test_shares_and_residuals_add_up_to_all_charges(charges: list[tuple[Decimal, str]]) -> None:
     rules = [

@@ -22,6 +22,7 @@ from auditstream.identity.policy import Policy
 from auditstream.identity.protection import Protection
 from schemas.contract import check
 from schemas.intake import datum_of
+from tests.support.examples import examples
 
 PROMPT = "My card number is 4111 1111 1111 1111"
 SEALED = Policy(contents="sealed", readable_ids="sealed")
@@ -331,7 +332,7 @@ HOSTILE = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     attributes=HOSTILE,
     sealed=st.dictionaries(st.text(max_size=20), st.binary(max_size=60), max_size=3),

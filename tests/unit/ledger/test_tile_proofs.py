@@ -12,6 +12,7 @@ from auditstream.ledger.proofs import ProofError, verify_consistency, verify_inc
 from auditstream.ledger.tile_edge import TileEdge
 from auditstream.ledger.tile_reader import HashReader, prove_consistency, prove_inclusion
 from auditstream.ledger.tiles import TileError, new_tiles, right_edge
+from tests.support.examples import examples
 
 LARGEST = 70_000
 LEAVES = [hashlib.sha256(index.to_bytes(8, "big")).digest() for index in range(LARGEST)]
@@ -52,7 +53,7 @@ def by_definition(start, end):
     return node_hash(by_definition(start, split), by_definition(split, end))
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(SIZES, min_size=1, max_size=4).map(sorted))
 def test_a_log_that_grows_has_the_root_and_the_tiles_of_its_leaves(sizes):
     edge, files = grown(*sizes)
@@ -62,7 +63,7 @@ def test_a_log_that_grows_has_the_root_and_the_tiles_of_its_leaves(sizes):
     assert {path: len(data) for path, data in files.items() if path in wanted} == wanted
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(SIZES)
 def test_an_edge_is_read_back_from_its_tiles(size):
     files = files_at(size)
@@ -81,7 +82,7 @@ def test_tiles_hold_the_nodes_of_their_level():
     assert files["tile/2/000.p/1"] == by_definition(0, 65_536)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(SIZES, st.data())
 def test_an_inclusion_proof_from_tiles_proves_the_leaf(size, data):
     index = data.draw(st.integers(0, size - 1))
@@ -90,7 +91,7 @@ def test_an_inclusion_proof_from_tiles_proves_the_leaf(size, data):
     verify_inclusion(index, size, LEAVES[index], proof, by_definition(0, size))
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(SIZES, st.data())
 def test_a_consistency_proof_from_tiles_proves_the_growth(size, data):
     old = data.draw(st.integers(1, size))
@@ -99,7 +100,7 @@ def test_a_consistency_proof_from_tiles_proves_the_growth(size, data):
     verify_consistency(old, size, by_definition(0, old), by_definition(0, size), proof)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(1, 1_000), st.data())
 def test_every_node_is_the_root_over_its_leaves(size, data):
     level = data.draw(st.integers(0, size.bit_length()))
@@ -109,7 +110,7 @@ def test_every_node_is_the_root_over_its_leaves(size, data):
     assert reader.node(level, index) == by_definition(index << level, min((index + 1) << level, size))
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(SIZES, SIZES, st.booleans())
 def test_an_older_log_is_read_from_the_tiles_of_its_growth(one, other, vanished):
     old, new = sorted([one, other])

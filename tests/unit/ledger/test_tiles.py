@@ -19,6 +19,7 @@ from auditstream.ledger.tiles import (
     right_edge,
     whole,
 )
+from tests.support.examples import examples
 
 INDEXES = st.integers(0, MAX_SIZE >> 8)
 WIDTHS = st.integers(1, 256)
@@ -60,7 +61,7 @@ def test_a_log_whose_tiles_are_full_has_at_most_one_partial_tile(size):
     assert right_edge(size) == ([Tile(size.bit_length() // 8, 0, 1)] if size else [])
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(TILES)
 def test_a_name_stands_for_its_tile(tile):
     assert parse_tile_path(tile.path) == tile
@@ -100,7 +101,7 @@ def test_no_other_name_stands_for_a_tile(path):
         parse_tile_path(path)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(alphabet="tileenrs/x0123456789.p", max_size=40).map(lambda rest: f"tile/{rest}") | st.text())
 def test_any_text_is_a_name_or_refused(path):
     try:
@@ -118,7 +119,7 @@ def test_a_tile_is_not_empty_and_not_wider_than_256(width):
         Bundle(0, width)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=5))
 def test_growth_in_steps_ends_with_the_tiles_of_growth_at_once(sizes):
     steps = [0, *sorted(sizes)]
@@ -139,7 +140,7 @@ def test_a_log_never_shrinks():
         new_bundles(0, MAX_SIZE + 1)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.binary(max_size=100), min_size=1, max_size=256))
 @example([b""])
 @example([b"x" * MAX_ENTRY_BYTES] * 256)
@@ -157,7 +158,7 @@ def test_a_bundle_is_bounded(entries):
         entries_bundle(entries)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=600), st.integers(-1, 300))
 def test_any_bytes_are_a_bundle_or_refused(data, width):
     try:
@@ -168,7 +169,7 @@ def test_any_bytes_are_a_bundle_or_refused(data, width):
     assert entries_bundle(entries) == data
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=256), st.data())
 def test_a_bundle_that_is_cut_off_or_longer_is_refused(entries, data):
     whole_bundle = entries_bundle(entries)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.pricing.cards import PriceCard, Rate, Shape
@@ -16,6 +16,7 @@ from auditstream.pricing.routing import CardList
 from auditstream.pricing.usage import split_of
 from auditstream.pricing.ways import ways_of
 from auditstream.pricing.windows import Window
+from tests.support.examples import examples
 
 KEYS = sorted(METERS)
 COUNTED = (
@@ -69,6 +70,7 @@ def test_a_price_that_is_no_count_of_anybodys_still_refuses_counts_that_leave_it
     assert charges.refused.rows() == [(1, "incomplete_usage", None)]
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from(KEYS), min_size=1, max_size=8, unique=True), min_size=1, max_size=5),
     st.sets(st.sampled_from(COUNTED), min_size=1).map(lambda keys: tuple(k for k in COUNTED if k in keys)),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from auditstream.core.errors import InvariantError
 from auditstream.reference.owners import Credential
 from auditstream.reference.snapshot import Snapshot
+from tests.support.examples import examples
 from tests.support.facts import day, snapshot_of
 
 
@@ -79,7 +80,7 @@ def test_a_kind_that_was_not_read_is_an_error_and_not_empty():
 rows = st.tuples(st.sampled_from("xy"), st.integers(0, 12), st.integers(1, 6) | st.none(), st.integers(1, 4))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(rows, max_size=8, unique_by=lambda row: (row[0], row[1], row[3])))
 def test_intervals_agree_with_the_rule_row_by_row(stated):
     history: dict[int, list[Credential]] = {revision: [] for revision in range(1, 5)}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from auditstream.core.ports import Block
 from tests.support.call_reports import call
+from tests.support.examples import examples
 from tests.support.recorders import messages_to, record_in, recorder_of, segment_of
 
 
@@ -106,7 +107,7 @@ def test_a_recorder_that_was_not_there_marks_the_same_from_the_store() -> None:
 _REPORTS = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.booleans()), min_size=1, max_size=12)
 
 
-@settings(max_examples=25, deadline=None)  # each builds three blocks
+@settings(max_examples=examples(25), deadline=None)  # each builds three blocks
 @given(_REPORTS, st.integers(1, 11))
 def test_where_a_log_is_cut_into_segments_changes_nothing(reports: list[tuple[str, bool]], cut: int) -> None:
     values = [call(name) if counted else call(name, usage=None) for name, counted in reports]

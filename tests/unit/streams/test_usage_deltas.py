@@ -17,6 +17,7 @@ from auditstream.core.ports import Block
 from schemas.subjects import Subject
 from tests.support.bad_messages import framed
 from tests.support.events import COST_LINE
+from tests.support.examples import examples
 from tests.support.fault_worker import PackagedSchemas
 from tests.support.recorders import LOG, messages_to, record_in, recorder_of, segment_of
 
@@ -422,7 +423,7 @@ events = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.none() | events, min_size=1, max_size=40))
 def test_the_sums_of_all_lines_are_those_of_the_rows(drawn: list[dict[str, Any] | None]) -> None:
     values = [b"junk" if each is None else _framed(each) for each in drawn]
