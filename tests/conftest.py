@@ -24,7 +24,8 @@ from tests.support.shared_broker import shared
 _CHOICE = pytest.StashKey[brokers.Choice]()
 _CHOSEN = pytest.StashKey[set[str]]()
 # The longest first, so that the processes of a run end together.
-_ORDER = ("tests/fault/", "tests/integration/", "tests/docs/", "tests/property/", "tests/")
+_ROOMS = ("fault", "integration", "docs", "property", "sql", "contract")
+_ORDER = (*(f"tests/{room}/" for room in _ROOMS), "tests/")
 _LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 MakeTopic = Callable[..., str]
