@@ -204,9 +204,7 @@ def _held(at: pl.Series, numbers: pl.Series, windows: pl.DataFrame) -> pl.DataFr
     return joined.select(CARD, REFUSAL)
 
 
-def _held_throughout(
-    first: Any, last: Any, numbers: pl.Series, windows: pl.DataFrame
-) -> pl.DataFrame | None:
+def _held_throughout(first: Any, last: Any, numbers: pl.Series, windows: pl.DataFrame) -> pl.DataFrame | None:
     """Return the same as `_held` where one window of each route holds at all times of the events, else None.
 
     So it is for most blocks: then each is looked up by the number of its route, and nothing is joined.
