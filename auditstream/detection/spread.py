@@ -86,7 +86,7 @@ class Spread(Blocks):
         usual = self._usual.most(now.keys, now.minute // HOUR)
         level = places / np.maximum(self._least, _TIMES * usual)
         lesson = self._learning.lesson(now.keys, now.minute, now.in_episode)
-        calm = ~now.in_episode
+        calm = ~now.in_episode & (level < 1)
         self._usual.learn(now.keys[calm], places[calm])
         self._usual.accept(now.keys[lesson.is_accepted], places[lesson.is_accepted])
         scores = Scores(

@@ -126,6 +126,14 @@ def test_networks_one_after_the_other_within_an_hour_count_and_those_of_a_day_do
     assert max(day.use(T0 + 70 * number, {"network": f"AS{number}"}) for number in range(12)) < 1
 
 
+def test_an_attack_does_not_become_usual_while_it_goes_on() -> None:
+    key = Key(many_networks())
+    key.live(range(T0, T0 + 600, 10), networks(6))
+    assert key.use(T0 + 600, networks(6)) >= 1
+    key.live(range(T0 + 610, T0 + 900, 10), networks(3))  # it cools down, and is not over
+    assert key.use(T0 + 900, networks(4)) >= 1
+
+
 def test_a_fleet_that_runs_everywhere_is_usual_after_a_day_and_twice_as_much_is_not() -> None:
     key = Key(many_networks())
     assert key.live(range(T0, T0 + 120), networks(6)) >= 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from auditstream.detection.acquaintances import SILENT
 from auditstream.detection.novelty import Novelty
 from auditstream.detection.severities import Severity
 from auditstream.detection.spread import many_networks
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
+from streams.detecting.open_entities import OpenEntities
 from streams.detecting.partition import PartitionDetection
 from tests.support.usage_logs import DAWN, delta, entity, heartbeat, line
 
@@ -61,6 +64,19 @@ def test_networks_are_counted_over_the_logs_of_a_tenant() -> None:
     assert (finding.rule_id, finding.observed) == ("credential.many_networks", 4)
     assert "AML.T0012" in finding.attacks
     assert finding.severity == Severity.HIGH
+
+
+def test_what_segments_that_began_too_late_name_is_left_out_in_any_order() -> None:
+    early, late = ("acme", "key-1", "network", "AS1"), ("acme", "key-1", "network", "AS2")
+    orders = ([(10, early), (90, late), (90, early)], [(90, early), (90, late), (10, early)])
+    for order in orders:
+        waiting = OpenEntities()
+        for since_us, entity_of in order:
+            waiting.add(DAWN, since_us, [entity_of])
+        again = OpenEntities()
+        again.restore(json.loads(json.dumps(waiting.state())))
+        assert waiting.take(DAWN, 50) == again.take(DAWN, 50) == [early]
+        assert waiting.take(DAWN, 50) == []
 
 
 def test_what_comes_after_its_minute_was_closed_is_not_learnt() -> None:
