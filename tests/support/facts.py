@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import polars as pl
 
@@ -37,7 +38,7 @@ class FixedDirectory:
     """A directory over one history of revisions."""
 
     def __init__(self, revisions: Mapping[int, Sequence[Fact]]) -> None:
-        self._newest = snapshot_of(revisions)
+        self._upto = cache(snapshot_of(revisions).upto)
 
     def intervals(self, kind: str, revision: int) -> pl.DataFrame:
-        return self._newest.upto(revision).intervals(kind)
+        return self._upto(revision).intervals(kind)
