@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.core.ports import Headers, Slab
 from streams.gathering import Batch, Gathering
+from tests.support.examples import examples
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def as_records(batch: Batch) -> list[Record]:
     return [Record(*each) for each in zip(batch.offsets, batch.values, map(tuple, headers), strict=True)]
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(logs(), st.lists(st.sampled_from(["add", "take", "take_through"]), max_size=30), st.data())
 def test_batches_together_are_the_log(
     log: tuple[list[Record], int], steps: list[str], data: st.DataObject

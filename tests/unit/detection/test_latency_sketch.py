@@ -6,10 +6,11 @@ from collections import Counter
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.detection.latency_sketch import BINS, latency_bin, quantiles_us
+from tests.support.examples import examples
 
 LARGEST = 2**63 - 1
 durations = st.lists(st.integers(1, LARGEST) | st.integers(1, 5_000), min_size=1, max_size=60)
@@ -33,12 +34,14 @@ def quantile(share: float, *sketches: list[int]) -> float:
     return float(found)
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(durations, st.sampled_from([0.01, 0.5, 0.95, 1.0]))
 def test_a_quantile_is_off_by_less_than_five_percent(values: list[int], share: float) -> None:
     exact = sorted(values)[max(int(np.ceil(len(values) * share)), 1) - 1]
     assert abs(quantile(share, values) - exact) <= exact * (1 / 21 + 1e-9)
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(durations, durations, st.sampled_from([0.5, 0.95]))
 def test_two_sketches_merge_by_adding(one: list[int], other: list[int], share: float) -> None:
     assert quantile(share, one, other) == quantile(share, one + other)

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.focus.charge import ChargeDifference, ChargeLine
 from auditstream.focus.rows import Row, difference_row, usage_row
 from auditstream.focus.services import provider_of, service_of
 from auditstream.focus.units import unit_of
+from tests.support.examples import examples
 
 START = datetime(2026, 11, 30, 23, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -76,6 +77,7 @@ def test_units_are_written_as_focus_writes_them(written: str, consumed: str, pri
 _money = st.decimals(0, 10**6, places=12)
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(
     quantity=st.decimals(0, 10**12, places=9),
     amounts=st.tuples(_money, _money),

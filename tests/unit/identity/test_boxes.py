@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.identity.boxes import MOST_BYTES, OVERHEAD_BYTES, BoxError, Place, open_box, seal
+from tests.support.examples import examples
 
 AEAD = AESGCM(bytes(32))
 PLACE = Place("acme", UUID(int=7), "content.input")
@@ -51,6 +52,7 @@ def test_a_box_does_not_open_under_another_key_or_name_of_a_key() -> None:
         open_box(AEAD, "sk-two", PLACE, box)
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=64), st.integers(0, 7), st.data())
 def test_a_box_with_one_bit_flipped_does_not_open(value: bytes, bit: int, data: st.DataObject) -> None:
     box = bytearray(seal(AEAD, KEY_ID, PLACE, value))
@@ -60,6 +62,7 @@ def test_a_box_with_one_bit_flipped_does_not_open(value: bytes, bit: int, data: 
         open_box(AEAD, KEY_ID, PLACE, bytes(box))
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=80))
 def test_bytes_that_are_no_box_are_refused(junk: bytes) -> None:
     with pytest.raises(BoxError, match=r"sealed\[content.input\]"):

@@ -7,11 +7,12 @@ import hashlib
 import hmac
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.identity.master_key import MasterKey
 from auditstream.identity.tenant_hmac import TenantHmac, is_handle
+from tests.support.examples import examples
 
 ACME = TenantHmac(bytes(range(32)))
 
@@ -41,6 +42,7 @@ def test_master_keys_derive_as_rfc_5869_says() -> None:
     assert MasterKey(b"secret" * 5 + b"..").derived("tenant hmac", "acme") == expected
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_persons_and_conversations_of_one_name_have_other_handles(one: str, other: str) -> None:
     assert ACME.pseudonym(one).removeprefix("user-") != ACME.conversation(one).removeprefix("conversation-")

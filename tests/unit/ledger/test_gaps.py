@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.ledger.gaps import Gap, GapError, gap_of
+from tests.support.examples import examples
 
 LOG = "audit.events.v1/3/0a1b2c3d"
 TEXT = b"auditstream-gap/v1\naudit.events.v1/3/0a1b2c3d\n100\n104\nnever_planned\n"
@@ -19,6 +20,7 @@ def test_the_form_of_the_text_is_fixed() -> None:
     assert gap_of(TEXT) == Gap(LOG, 100, 104, "never_planned")
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, BIGGEST), st.integers(0, BIGGEST), st.sampled_from(["never_planned", "never_written"]))
 def test_a_gap_comes_back_from_its_text_as_it_was(one: int, other: int, reason: str) -> None:
     gap = Gap(LOG, min(one, other), max(one, other), reason)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.notify.budget_periods import period_at
+from tests.support.examples import examples
 
 KINDS = ("hour", "day", "week", "month", "quarter", "year")
 
@@ -31,6 +32,7 @@ def test_a_period_has_the_calendars_bounds_in_utc(kind: str, start: datetime, en
     assert (period.start, period.end) == (start, end)
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.sampled_from(KINDS), st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 )

@@ -15,13 +15,14 @@ from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError, Topic
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.core.ports import Slab
 from streams.transport.fetch import drain_fetched
 from streams.transport.record_batches import FetchedRecords
 from streams.transport.record_batches import batches as batches_of
+from tests.support.examples import examples
 from tests.support.record_batches import CODECS, FetcherWith, Rec, batch, damaged, marker
 
 TP = TopicPartition("batches", 0)
@@ -248,6 +249,7 @@ class TestErrors:
             [slab] = (await drain(fetcher))[TP]
             assert slab.offsets == range(position, 2 * good_before + 4)
 
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.data())
     async def test_any_bit_that_flips_behind_the_checksum_is_found(self, data: st.DataObject) -> None:
         value = data.draw(st.binary(max_size=40))
@@ -409,6 +411,7 @@ def responses(draw: st.DrawFn) -> tuple[list[bytes], int]:
     return batches, position or 0
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(responses())
 def test_a_slab_is_what_aiokafka_reads_whatever_the_batches(response: tuple[list[bytes], int]) -> None:
     batches, position = response

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.core.errors import InvariantError
 from auditstream.core.ports import Lost, Plan
 from streams.plan import METADATA_LIMIT_BYTES, VERSION, Closed, from_commit, next_offset_of, to_commit
+from tests.support.examples import examples
 
 BIGGEST = 2**63 - 1
 OFFSETS = st.integers(0, BIGGEST)
@@ -29,11 +30,13 @@ PLANS = st.builds(
 STATES = PLANS | st.builds(Closed, next_offset=OFFSETS, next_index=OFFSETS)
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(STATES)
 def test_a_state_comes_back_from_its_commit_as_it_was(state: Plan | Closed) -> None:
     assert from_commit(*to_commit(state)) == state
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(STATES)
 def test_a_commit_points_at_the_first_offset_that_may_not_be_durable(state: Plan | Closed) -> None:
     offset, _ = to_commit(state)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.recording.seen_ids import SeenIds
+from tests.support.examples import examples
 
 LARGE = 8
 # Few values, so that many are there twice, within a run and across runs.
@@ -22,6 +23,7 @@ def added(seen: SeenIds, values: list[int], window: int) -> None:
     seen.add(prints(values), np.arange(first, after), after, max(0, after - window))
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(SEGMENTS, st.lists(st.integers(0, 45), max_size=20), st.integers(1, 60))
 def test_every_place_of_a_sought_id_in_the_window_is_a_candidate(
     segments: list[list[int]], sought: list[int], window: int
@@ -43,6 +45,7 @@ def test_every_place_of_a_sought_id_in_the_window_is_a_candidate(
     )
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(SEGMENTS, st.integers(1, 60))
 def test_no_more_is_kept_than_the_window_and_two_large_runs(segments: list[list[int]], window: int) -> None:
     seen = SeenIds(0, large_run=LARGE)

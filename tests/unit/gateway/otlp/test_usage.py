@@ -3,11 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.gateway.otlp.usage import OVERLAP, normal_form
 from schemas.contract import violation
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,7 @@ def test_a_modality_without_tokens_is_left_out() -> None:
 _NAMES = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
+@settings(max_examples=examples(100), deadline=None)
 @given(st.dictionaries(st.sampled_from((*_NAMES, "total_tokens")), st.integers(0, 50)))
 def test_whatever_is_reported_the_normal_form_keeps_the_contract(reported: dict[str, int]) -> None:
     usage: Any = normal_form(reported).usage
