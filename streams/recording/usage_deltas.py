@@ -46,6 +46,8 @@ def usage_deltas(segment: Segment, decoded: Decoded, *, topic: str, prefix: byte
         prefix: What goes before a datum.
     """
     events = _counted(decoded.events)
+    if events.is_empty():
+        return
     lines = lines_of(events)
     written = _Written.of(lines)
     entities = entities_of(events)
