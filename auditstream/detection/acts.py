@@ -6,6 +6,7 @@ thousand acts are a few megabytes. Hashes are compared within one process only, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
 from functools import cache
@@ -16,6 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from auditstream.core.event_types import CALL_TYPES
+from schemas.byte_rows import rows_of
+from schemas.sameness import says_one
 
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
@@ -138,14 +141,12 @@ class Acts:
         """Return some of the acts."""
         return type(self)(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
-    def then(self, later: Self) -> Self:
-        """Return these acts and later ones."""
-        if not len(self):
-            return later
-        if not len(later):
-            return self
-        pairs = ((getattr(self, each.name), getattr(later, each.name)) for each in fields(self))
-        return type(self)(*map(np.concatenate, pairs))
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the acts of at least one part, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
 
     def of_kind(self, kind: Kind) -> Self:
         """Return the acts of one kind."""
@@ -170,7 +171,10 @@ def acts_of(events: pl.DataFrame, mandated: pl.Expr | None = None) -> Acts:
             agent made, are no acts.
     """
     types = events["event_type"]
-    kinds = types.replace_strict(_KINDS, default=Kind.NONE, return_dtype=pl.UInt8).to_numpy()
+    if says_one(types):
+        kinds = np.full(len(types), _KINDS.get(types.item(0), Kind.NONE), np.uint8)
+    else:
+        kinds = types.replace_strict(_KINDS, default=Kind.NONE, return_dtype=pl.UInt8).to_numpy()
     must = np.zeros(len(types), np.bool_)
     if mandated is not None:
         asked = events.select((pl.col("event_type") == "ai.inference") & mandated)
@@ -216,11 +220,11 @@ def _acts(events: pl.DataFrame, kinds: NDArray[np.uint8], must: Mask) -> Acts:
         agent=_mixed(tenant, _hash(events["agent_id"])),
         same=np.where(is_tool & (arguments != nothing()), same, np.uint64(0)),
         name=_first(tool, _hash(events["policy_id"])),
-        event=_hash(events["event_id"].bin.encode("hex")),
+        event=events["event_id"].hash(_SEED).to_numpy(),
         subject=_first(_id(events["policy_subject_event_id"]), _id(events["review_subject_event_id"])),
         cause=_id(events["causation_id"]),
         tokens=events["output_tokens"].fill_null(-1).to_numpy(),
-        event_id=np.frombuffer(b"".join(events["event_id"].to_list()), dtype=_ID),
+        event_id=rows_of(events["event_id"], _ID.itemsize).view(_ID).ravel(),
     )
 
 
@@ -257,14 +261,23 @@ def _is(texts: pl.Series) -> Mask:
 def _hash(texts: pl.Series) -> Hashes:
     if texts.null_count() == len(texts):
         return np.full(len(texts), nothing(), np.uint64)
+    if says_one(texts):
+        return np.full(len(texts), texts.head(1).hash(_SEED).item(), np.uint64)
     return texts.fill_null("").hash(_SEED).to_numpy()
 
 
 def _id(texts: pl.Series) -> Hashes:
-    """Return the hashes of ids as of an event's own: of 32 hex digits, however they are written."""
-    if texts.null_count() == len(texts):
-        return np.full(len(texts), nothing(), np.uint64)
-    return _hash(texts.str.replace_all("-", "", literal=True).str.to_lowercase())
+    """Return the hashes of ids as of an event's own: of the bytes of 32 hex digits, however they are written.
+
+    What is no such id has the hash of its text, which no event's own has.
+    """
+    hashes = _hash(texts)
+    if texts.null_count() < len(texts):
+        digits = texts.str.replace_all("-", "", literal=True)
+        ids = digits.str.decode("hex", strict=False)
+        is_id = (ids.bin.size() == _ID.itemsize).fill_null(value=False).to_numpy()
+        hashes = np.where(is_id, ids.hash(_SEED).to_numpy(), hashes)
+    return hashes
 
 
 def _first(preferred: Hashes, other: Hashes) -> Hashes:

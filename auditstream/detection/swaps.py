@@ -15,6 +15,7 @@ import polars as pl
 from auditstream.core.event_types import CALL_TYPES
 from auditstream.detection.severities import Severity
 from auditstream.detection.sighting import Sighting, named, samples
+from schemas.sameness import says_one
 
 RULE = "model.silent_swap"
 ATTACKS = ("AML.T0109", "LLM03", "ASI04")
@@ -37,14 +38,15 @@ def swaps(events: pl.DataFrame) -> pl.DataFrame:
         events: A segment's events with `index`, the leaf's; repeats left out.
     """
     asked, answered = (pl.col(name) for name in PAIR[2:])
-    found = events.filter(
+    told = events.select(*PAIR, "event_type", "index", "event_id", pl.col("event_time").to_physical())
+    found = told.filter(
         (asked != answered) & (asked != "") & (answered != "") & pl.col("event_type").is_in(CALL_TYPES)
-    )
-    if found.is_empty():
-        return found.select(*PAIR, "index", "event_id", pl.col("event_time").to_physical())
-    pairs = found.select(*PAIR, "index", "event_id", pl.col("event_time").to_physical()).unique(
-        PAIR, keep="first", maintain_order=True
-    )
+    ).drop("event_type")
+    # What all of them say tells no pair from another.
+    varied = [name for name in PAIR if not says_one(found[name])]
+    pairs = found.unique(varied, keep="first", maintain_order=True) if varied else found.head(1)
+    if pairs.is_empty():
+        return pairs
     differs = [not is_same_model(*names) for names in pairs.select(PAIR[2:]).iter_rows()]
     routed = events.filter(pl.col("event_type") == "ai.routing").select(
         "tenant_id", inference_response_model="routing_to_model"

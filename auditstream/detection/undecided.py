@@ -105,6 +105,9 @@ def overruled(events: pl.DataFrame) -> Iterator[Sighting]:
     Args:
         events: A segment's events, repeats left out.
     """
+    verdicts = events["policy_verdict"]
+    if verdicts.null_count() == len(verdicts):
+        return
     found = events.filter(
         (pl.col("policy_verdict") == "deny")
         & (pl.col("policy_action") == "allow")

@@ -28,9 +28,10 @@ def unpriced(events: pl.DataFrame) -> pl.DataFrame:
     Args:
         events: A segment's priced events with `index`, the leaf's; repeats left out.
     """
-    found = events.filter(pl.col("cost_status") == "unpriced")
-    if found.is_empty():
+    is_unpriced = events["cost_status"] == "unpriced"
+    if not is_unpriced.any():
         return pl.DataFrame(schema={**dict.fromkeys(WHAT, pl.String()), "index": pl.UInt64()})
+    found = events.filter(is_unpriced)
     answered = pl.col("inference_response_model")
     model = pl.when(answered != "").then(answered).otherwise("inference_request_model").fill_null("")
     time = pl.col("event_time").to_physical()

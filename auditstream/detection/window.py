@@ -102,7 +102,7 @@ class ActWindow:
         self.next_index = next_index
         self.highest = 0
         self._leaves = leaves
-        self._kept: dict[str, Acts] = {}
+        self._kept: dict[str, list[Acts]] = {}
         self._who: dict[int, Who] = {}
         self._indexes: Numbers = np.empty(0, np.int64)
         self._times: Numbers = np.empty(0, np.int64)
@@ -130,7 +130,11 @@ class ActWindow:
 
     def kept(self, group: str) -> Acts:
         """Return a group of acts: `notable`, or those of a kind by its name."""
-        return self._kept.get(group, no_acts())
+        parts = self._kept.get(group)
+        if not parts:
+            return no_acts()
+        parts[:] = [Acts.joined(parts)]
+        return parts[0]
 
     def who(self, index: int) -> Who | None:
         """Return the names around an act that may be told later, None for another."""
@@ -148,16 +152,18 @@ class ActWindow:
         }
         for group, which in groups.items():
             if which.any():
-                self._kept[group] = self.kept(group).then(new.where(which))
+                # Put together when somebody asks: few groups are looked at with every segment.
+                self._kept.setdefault(group, []).append(new if which.all() else new.where(which))
 
     def _forget(self, start: int) -> None:
         """Forget everything below a leaf."""
         if start <= 0:
             return
-        for group, acts in self._kept.items():
-            cut = int(np.searchsorted(acts.index, start))
-            if cut:
-                self._kept[group] = acts.where(slice(cut, None))
+        for parts in self._kept.values():
+            while parts and parts[0].index[-1] < start:
+                del parts[0]
+            if parts and parts[0].index[0] < start:
+                parts[0] = parts[0].where(slice(int(np.searchsorted(parts[0].index, start)), None))
         cut = int(np.searchsorted(self._indexes, start))
         if cut:
             self._indexes, self._times = self._indexes[cut:], self._times[cut:]

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from auditstream.core.ports import Segment
-from auditstream.ledger.hashing import Rows
 from auditstream.ledger.leaves import NO_EVENT_ID, LeafKind, LeafRun, value_hash_rows
+from schemas.byte_rows import Rows, rows_of, series_of
 from streams.recording.decoded import Decoded
 
 _Numbers = NDArray[np.int64]
@@ -48,7 +47,7 @@ def provenance(segment: Segment, decoded: Decoded) -> pl.DataFrame:
 def _numbers(numbers: Sequence[int]) -> _Numbers:
     if isinstance(numbers, range):
         return np.arange(numbers.start, numbers.stop, numbers.step)
-    return np.fromiter(numbers, np.int64, len(numbers))
+    return np.asarray(numbers, np.int64)
 
 
 def _leaf_hashes(
@@ -62,26 +61,15 @@ def _leaf_hashes(
         event_ids=_event_ids(decoded, len(segment)),
         value_sha256=value_hash_rows(segment.values),
     )
-    return _binary(run.hash_rows())
+    return series_of("leaf_hash", run.hash_rows())
 
 
 def _event_ids(decoded: Decoded, count: int) -> Rows:
     """Return the id of each record's event, a row each; zeros where it is none."""
-    data = decoded.events.get_column("event_id").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     width = len(NO_EVENT_ID)
-    _, ends, ids = data.buffers()
-    begin = np.frombuffer(ends, np.int64)[data.offset] if len(data) else 0
-    known = np.frombuffer(ids or b"", np.uint8)[begin : begin + len(data) * width]
-    if len(data) == count:
-        return known.reshape(count, width)
+    known = rows_of(decoded.events.get_column("event_id"), width)
+    if len(known) == count:
+        return known
     event_ids = np.zeros((count, width), np.uint8)
-    event_ids[list(decoded.positions)] = known.reshape(-1, width)
+    event_ids[list(decoded.positions)] = known
     return event_ids
-
-
-def _binary(rows: Rows) -> pl.Series:
-    """Return rows as values; by way of Arrow, which shares the memory."""
-    count, width = rows.shape
-    ends = np.arange(0, (count + 1) * width, width, dtype=np.int64)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(np.ascontiguousarray(rows))]
-    return pl.Series(pa.Array.from_buffers(pa.large_binary(), count, buffers))

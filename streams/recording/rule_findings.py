@@ -133,11 +133,15 @@ class RuleStage:
             RetryableError: The store does not answer; nothing was remembered.
         """
         plan = segment.plan
-        stamps = np.fromiter(segment.timestamps_ms, np.int64, len(segment))[np.asarray(positions, np.intp)]
+        stamps = np.asarray(segment.timestamps_ms, np.int64)
+        indexes = np.arange(plan.first_index, plan.first_index + len(segment))
+        if len(positions) < len(segment):
+            places = np.asarray(positions, np.intp)
+            stamps, indexes = stamps[places], indexes[places]
         placed = pl.DataFrame(
             [
                 *map(events.get_column, self._columns),
-                pl.Series("index", np.asarray(positions, np.int64) + plan.first_index),
+                pl.Series("index", indexes),
                 pl.Series("stamp", stamps * 1_000),
             ]
         )

@@ -79,7 +79,7 @@ class SequenceRules:
                 yield _finding(sighting, segment.id)
 
     def _seen(self, segment: Segment, events: pl.DataFrame) -> Iterator[Sighting]:
-        mandates = self._policies.at(segment.plan.reference_revision, segment.timestamps_ms[-1] * 1_000)
+        mandates = self._policies.at(segment.plan.reference_revision, int(segment.timestamps_ms[-1]) * 1_000)
         window = self._window(segment, mandates)
         moment = window.take(events, segment.plan.first_index + len(segment), mandates.calls())
         yield from agent_loops(moment)
@@ -139,7 +139,7 @@ _READ = (
 
 def _counted(segment: Segment, events: pl.DataFrame, positions: Sequence[int]) -> pl.DataFrame:
     """Return the events that are no repeat and no further report of a call, with index, stamp and time."""
-    stamps = np.fromiter(segment.timestamps_ms, np.int64, len(segment)) * 1_000
+    stamps = np.asarray(segment.timestamps_ms, np.int64) * 1_000
     indexes = np.arange(len(segment), dtype=np.uint64) + np.uint64(segment.plan.first_index)
     if len(positions) < len(segment):
         places = np.asarray(positions)

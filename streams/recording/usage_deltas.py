@@ -117,7 +117,7 @@ def _times(segment: Segment, decoded: Decoded) -> tuple[int, int, int]:
     is ahead would otherwise close minutes that are not over.
     """
     times = decoded.events.get_column("event_time").to_physical().to_numpy()
-    stamps = np.fromiter(segment.timestamps_ms, np.int64, len(segment))
+    stamps = np.asarray(segment.timestamps_ms, np.int64)
     recorded_from, recorded_until = int(stamps.min()) * 1_000, int(stamps.max()) * 1_000
     if len(times) < len(segment):
         stamps = stamps[np.asarray(decoded.positions)]
