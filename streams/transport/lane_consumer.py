@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
 from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
@@ -111,6 +112,9 @@ class LaneConsumer(BatchConsumer):
                     await self._take_to({as_tp(lane.log): lane.next_offset for lane in self.lanes})
                 else:
                     await self._begin(membership)
+            except IllegalStateError as error:
+                # A rebalance took a partition while it was sought; the assignment to come seeks for itself.
+                log.info("assignment_changed", reason=str(error))
             except Exception as error:
                 # Faust's recovery takes an error here for a stop, and the flow never resumes: end loudly.
                 await self.app.crash(error)
