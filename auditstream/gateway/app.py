@@ -34,7 +34,7 @@ from auditstream.gateway.openapi import description
 from auditstream.gateway.otlp_endpoint import export_endpoints
 from auditstream.gateway.problems import STATUSES, RefusedError
 from auditstream.gateway.receipts import Receipts
-from auditstream.gateway.receipts_endpoint import ReceiptsEndpoint
+from auditstream.gateway.receipts_endpoint import FindRecorded, ReceiptsEndpoint
 from auditstream.gateway.sign_ins import SignIns
 from auditstream.gateway.single_posts import SinglePosts
 from auditstream.identity.keys import Keys
@@ -58,6 +58,7 @@ class Parts:
         queue: Where they wait in mode `batch`.
         schemas: Where writer schemas of Avro come from.
         keys: What hides personal data and content.
+        find_recorded: Asks the store where a value is recorded; None where there is no store to ask.
         edge_s: How long a producer may use keys that it was handed.
         sign_ins: Tells who came.
         metrics: What is counted.
@@ -74,6 +75,7 @@ class Parts:
     keys: Keys
     sign_ins: SignIns
     metrics: Metrics
+    find_recorded: FindRecorded | None = None
     edge_s: float = 60.0
     is_ready: Callable[[], str] = str
     clock: Clock = field(default_factory=SystemClock)
@@ -131,7 +133,11 @@ def new_app(parts: Parts, *, lifespan: Lifespan = _nothing) -> Application:
     )
     routes: list[BaseRoute] = [
         *(_route(each.route, each, "POST") for each in (events, *exports, keys)),
-        _route("/v1/receipts/{value_sha256}", ReceiptsEndpoint(receipts, door, metrics), "GET"),
+        _route(
+            "/v1/receipts/{value_sha256}",
+            ReceiptsEndpoint(receipts, parts.find_recorded, door, metrics),
+            "GET",
+        ),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz(parts.is_ready)),
         Route("/metrics", _metrics(parts, room)),

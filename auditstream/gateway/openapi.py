@@ -127,16 +127,26 @@ def _events() -> dict[str, Any]:
 def _receipt() -> dict[str, Any]:
     return {
         "operationId": "getReceipt",
-        "summary": "Where a value is that was accepted lately.",
+        "summary": "Where a value is that was accepted lately, or is recorded as the event that `id` names.",
         "parameters": [
             {
                 "name": "value_sha256",
                 "in": "path",
                 "required": True,
                 "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-            }
+            },
+            {
+                "name": "id",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "string", "format": "uuid"},
+                "description": "Id of the event: looks for what this gateway does not remember.",
+            },
         ],
-        "responses": {"200": _json_response("The receipt.", "Receipt"), **_problems(401, 403, 404, 503)},
+        "responses": {
+            "200": _json_response("The receipt.", "Receipt"),
+            **_problems(400, 401, 403, 404, 503),
+        },
     }
 
 
@@ -249,6 +259,15 @@ def _receipt_schema() -> dict[str, Any]:
             "topic": {"type": "string"},
             "partition": {"type": "integer", "minimum": 0},
             "offset": {"type": "integer", "minimum": 0},
+            "recorded": {
+                "type": "object",
+                "description": "Where it is in the signed logs; of what was looked for in the record.",
+                "properties": {
+                    "log_id": {"type": "string"},
+                    "leaf_index": {"type": "integer", "minimum": 0},
+                },
+                "required": ["log_id", "leaf_index"],
+            },
         },
         "required": ["value_sha256", "topic", "partition", "offset"],
     }

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +32,8 @@ from auditstream.gateway.credentials import Credentials
 from auditstream.gateway.http_protocol import bounded_protocol
 from auditstream.gateway.sign_ins import INTERVAL_S, SignIns
 from auditstream.identity.keys import Keys, opened_keys
+from auditstream.query.reader import Reader
+from auditstream.query.receipts import recorded_value
 from schemas.registry_client import RegistryClient
 from schemas.schema_folder import SchemaFolder
 from schemas.schema_store import SchemaStore
@@ -77,6 +80,7 @@ class Service:
         route: Topic and schema of events.
         store: Where credentials come from.
         metrics: What is counted.
+        reader: Reads where values are recorded; closed at the end.
         producer: Where events go.
         keys: What hides personal data and content.
     """
@@ -88,6 +92,7 @@ class Service:
         store: ReferenceStore,
         metrics: Metrics,
         *,
+        reader: Reader,
         producer: RunningProducer,
         keys: Keys,
     ) -> None:
@@ -96,6 +101,7 @@ class Service:
         self._route = route
         self._store = store
         self._metrics = metrics
+        self._reader = reader
         self._clock = SystemClock()
         self._instance = socket.gethostname()
         self._credentials = Credentials(store, every_s=gateway.refresh_s)
@@ -116,6 +122,7 @@ class Service:
             edge_s=settings.keys.edge_s,
             sign_ins=self._sign_ins,
             metrics=metrics,
+            find_recorded=partial(recorded_value, reader),
             is_ready=self._is_ready,
             clock=self._clock,
         )
@@ -149,6 +156,7 @@ class Service:
         await self._registry.close()
         await asyncio.to_thread(self._credentials.stop)
         self._store.close()
+        self._reader.close()
 
     def _is_ready(self) -> str:
         if not self._credentials.is_known:
@@ -188,8 +196,17 @@ class Service:
             return False
 
 
-def serve(settings: Settings, store: ReferenceStore, metrics: Metrics, new_producer: NewProducer) -> None:
+def serve(
+    settings: Settings, store: ReferenceStore, reader: Reader, metrics: Metrics, new_producer: NewProducer
+) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was begun.
+
+    Args:
+        settings: Every setting.
+        store: Where credentials come from; closed at the end.
+        reader: Reads where values are recorded; likewise.
+        metrics: What is counted.
+        new_producer: Makes the producer.
 
     Raises:
         ConfigError: The address cannot be listened on, or the registry does not take the packaged schema.
@@ -201,12 +218,13 @@ def serve(settings: Settings, store: ReferenceStore, metrics: Metrics, new_produ
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, store, metrics, new_producer, sock=sock, stopping=stopping))
+        runner.run(_serve(settings, store, reader, metrics, new_producer, sock=sock, stopping=stopping))
 
 
 async def _serve(
     settings: Settings,
     store: ReferenceStore,
+    reader: Reader,
     metrics: Metrics,
     new_producer: NewProducer,
     *,
@@ -217,7 +235,8 @@ async def _serve(
     if route is None:
         return
     with opened_keys(settings, create=True) as keys:
-        service = Service(settings, route, store, metrics, producer=new_producer(route.topic), keys=keys)
+        producer = new_producer(route.topic)
+        service = Service(settings, route, store, metrics, reader=reader, producer=producer, keys=keys)
         app = new_app(service.parts, lifespan=service.lifespan)
         server = uvicorn.Server(server_config(app, settings.gateway))
         # What is there now stays: collections need not look at it again at every few hundred events.

@@ -10,6 +10,9 @@ ALTER TABLE ${database}.usage_1h_feed MODIFY SQL SECURITY DEFINER DEFINER = CURR
 ALTER TABLE ${database}.outcomes_1m_feed MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
 ALTER TABLE ${database}.latency_1m_feed MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
 
+-- Where a value is recorded is read with the owner's rights: whoever asks for it sees leaves, and no event.
+ALTER TABLE ${database}.receipts MODIFY SQL SECURITY DEFINER DEFINER = CURRENT_USER;
+
 -- Workers: append events and findings, read what recovery, enrichment and budgets need.
 CREATE ROLE IF NOT EXISTS audit_writer;
 GRANT INSERT ON ${database}.events TO audit_writer;
@@ -68,11 +71,12 @@ GRANT SELECT ON ${database}.cost_adjustments TO audit_writer;
 GRANT SELECT ON ${database}.reference_revisions TO audit_writer;
 GRANT SYSTEM SYNC REPLICA ON ${database}.events TO audit_writer;
 
--- Gateways: read whose keys count, and nothing else.
+-- Gateways: read whose keys count, and where a value is recorded; nothing else.
 CREATE ROLE IF NOT EXISTS audit_gateway;
 GRANT SELECT ON ${database}.tenants TO audit_gateway;
 GRANT SELECT ON ${database}.credentials TO audit_gateway;
 GRANT SELECT ON ${database}.reference_revisions TO audit_gateway;
+GRANT SELECT ON ${database}.receipts TO audit_gateway;
 
 -- Sealers: read what a leaf commits to and hash the values that were received, append published checkpoints and
 -- what they refuse.

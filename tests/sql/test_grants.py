@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from clickhouse_connect.driver.exceptions import Error
 
 from auditstream.cli.apply import apply_to
 from auditstream.cli.context import Context, Output
-from auditstream.core.ports import PublishedCheckpoint
+from auditstream.core.ports import Placed, PublishedCheckpoint
 from auditstream.core.settings import KafkaSettings
 from auditstream.gateway.credentials import KINDS as KEY_KINDS
 from auditstream.gateway.credentials import CredentialBook
@@ -24,6 +25,7 @@ from auditstream.notify.burn_findings import RULE
 from auditstream.query import events
 from auditstream.query.grammar import parse
 from auditstream.query.reader import Reader
+from auditstream.query.receipts import RecordedValue, recorded_value
 from auditstream.query.recorded import recorded
 from auditstream.query.slo_counts import SloCounts
 from auditstream.reference.closed_months import ClosedMonths
@@ -193,14 +195,20 @@ def with_facts(open_as: OpenAs) -> ReferenceStore:
     return store
 
 
-def test_a_gateway_reads_whose_keys_count_and_nothing_else(open_as: OpenAs, kept_open: OpenAs) -> None:
+def test_a_gateway_reads_whose_keys_count_and_where_a_value_is_recorded_and_nothing_else(
+    open_as: OpenAs, kept_open: OpenAs, recorded_events: None
+) -> None:
     with_facts(open_as)
     clients = ClientPool(lambda: open_as("audit_gateway"))
     reference = ReferenceStore(clients)
 
     book = CredentialBook(reference.load(reference.newest(), kinds=KEY_KINDS))
+    value_sha256 = sha256(block_of().frame["raw"][0]).hexdigest()
+    found = recorded_value(Reader(clients), value_sha256, event_id_at(LOG, 0), "acme")
 
     assert book.revision > 0
+    assert found == RecordedValue(str(LOG), 0, Placed(LOG.topic, LOG.partition, 0))
+    assert refused(kept_open, "audit_gateway", "SELECT raw FROM receipts, events")
     assert refused(kept_open, "audit_gateway", "SELECT count() FROM events")
     assert refused(kept_open, "audit_gateway", "INSERT INTO credentials (credential_id) VALUES ('x')")
     clients.close()

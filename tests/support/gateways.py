@@ -26,6 +26,7 @@ from auditstream.gateway.app import Application, Parts, new_app
 from auditstream.gateway.batch_queue import BatchQueue, Told
 from auditstream.gateway.credentials import Credentials
 from auditstream.gateway.problems import STATUSES
+from auditstream.gateway.receipts_endpoint import FindRecorded
 from auditstream.gateway.sign_ins import SignIns
 from auditstream.identity.keyring_file import KeyringFile
 from auditstream.identity.keys import Keys
@@ -242,7 +243,11 @@ def key_facts(**labels: str) -> tuple[list[Fact], dict[str, str]]:
 
 @asynccontextmanager
 async def gateway(
-    settings: GatewaySettings | None = None, *, known: bool = True, labels: dict[str, str] | None = None
+    settings: GatewaySettings | None = None,
+    *,
+    known: bool = True,
+    labels: dict[str, str] | None = None,
+    find_recorded: FindRecorded | None = None,
 ) -> AsyncIterator[TestGateway]:
     """Run a gateway for the length of the block."""
     settings = settings or GatewaySettings()
@@ -259,7 +264,15 @@ async def gateway(
         master = MasterKey(bytes(32))
         ring = KeyringFile(Path(folder) / "keyring.sqlite", master)
         parts = parts_of(
-            settings, credentials, producer, queue, sign_ins, metrics, clock, keys=Keys(master, ring)
+            settings,
+            credentials,
+            producer,
+            queue,
+            sign_ins,
+            metrics,
+            clock,
+            keys=Keys(master, ring),
+            find_recorded=find_recorded,
         )
         app = new_app(parts)
         queue.start()
@@ -300,6 +313,7 @@ def parts_of(
     clock: Clock,
     *,
     keys: Keys,
+    find_recorded: FindRecorded | None = None,
 ) -> Parts:
     """Return the parts of a gateway over a producer that keeps messages."""
     return Parts(
@@ -312,6 +326,7 @@ def parts_of(
         keys=keys,
         sign_ins=sign_ins,
         metrics=metrics,
+        find_recorded=find_recorded,
         is_ready=lambda: "" if credentials.is_known else "no credentials yet",
         clock=clock,
     )

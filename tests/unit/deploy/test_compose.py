@@ -197,7 +197,7 @@ def test_workers_take_claims_for_stamped_and_answer_the_health_check(monkeypatch
     assert f":{settings.worker.metrics_port}/metrics" in SERVICES["worker"]["healthcheck"]["test"][-1]
 
 
-def test_the_gateway_signs_in_as_one_that_may_write_events_and_read_keys_only(
+def test_the_gateway_signs_in_as_one_that_may_write_events_and_read_keys_and_receipts_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = settings_of("gateway", monkeypatch)
@@ -207,7 +207,7 @@ def test_the_gateway_signs_in_as_one_that_may_write_events_and_read_keys_only(
     assert (settings.kafka.username, settings.clickhouse.user) == ("gateway", "gateway")
     assert 'statement gateway "$GATEWAY_PASSWORD" audit_gateway default' in script
     assert {each.split()[3] for each in rights} == {
-        f"`audit`.{table}" for table in ("tenants", "credentials", "reference_revisions")
+        f"`audit`.{table}" for table in ("tenants", "credentials", "reference_revisions", "receipts")
     }
     assert all(each.startswith("GRANT SELECT ON") for each in rights)
     assert (

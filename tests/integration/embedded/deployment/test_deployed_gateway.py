@@ -47,6 +47,15 @@ def posted(url: str, key: str, *events: dict[str, Any]) -> tuple[int, dict[str, 
         return error.code, json.load(error)
 
 
+def receipt_of(url: str, key: str, value_sha256: str, event_id: str) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{url}/v1/receipts/{value_sha256}?id={event_id}", headers={"authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        found: dict[str, Any] = json.load(response)
+    return found
+
+
 def rows(run: Run, sql: str) -> list[dict[str, Any]]:
     done = run("sql", sql, "--output", "json")
     assert done.returncode == 0, done.stderr
@@ -66,8 +75,13 @@ def await_rows(up: Command, run: Run, sql: str, count: int) -> list[dict[str, An
     return found
 
 
-def test_events_come_through_the_gateway_into_the_store(programs: ForkedPrograms, tmp_path: Path) -> None:
+def test_events_come_through_the_gateway_into_the_store(
+    programs: ForkedPrograms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One test, because a start takes seconds."""
+    monkeypatch.setenv(
+        "AUDITSTREAM_GATEWAY__RECEIPTS", "0"
+    )  # as one that has just begun: it remembers nothing
     with started("up", "--broker", "embedded", data_dir=tmp_path / "data", programs=programs) as up:
         runtime = up.wait_ready()
         run = partial(ran, data_dir=up.data_dir, programs=programs)
@@ -80,12 +94,19 @@ def test_events_come_through_the_gateway_into_the_store(programs: ForkedPrograms
         (row,) = await_rows(
             up,
             run,
-            "SELECT tenant_id, credential_id, kafka_offset, lower(hex(SHA256(raw))) AS value_sha256 "
+            "SELECT tenant_id, credential_id, kafka_offset, log_id, leaf_index, "
+            "lower(hex(SHA256(raw))) AS value_sha256 "
             f"FROM events WHERE event_id = '{first['event_id']}'",
             1,
         )
         assert (row["tenant_id"], row["value_sha256"]) == ("default", receipt["value_sha256"])
         assert int(row["kafka_offset"]) == receipt["offset"]
+        recorded = receipt_of(url, key, receipt["value_sha256"], first["event_id"])
+        assert {name: recorded[name] for name in receipt} == receipt
+        assert (recorded["recorded"]["log_id"], recorded["recorded"]["leaf_index"]) == (
+            row["log_id"],
+            int(row["leaf_index"]),
+        )
 
         made = run("keys", "create", "--tenant", "default", "--name", "ci")
         assert made.returncode == 0, made.stderr
