@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from auditstream.identity.addresses import parsed, truncated
+from schemas.sameness import says_one
 from streams.recording.usage_lines import named
 
 MOST = 128
@@ -40,7 +41,9 @@ def credential_entities_of(events: pl.DataFrame, first_index: int) -> dict[str, 
     if not told:
         return found
     counted = (pl.col("credential_id") != "") & (pl.col("actor_type") != "USER")
-    used = events.select("tenant_id", "credential_id", "event_time", "actor_type", *told).filter(counted)
+    counts = events.select(counted.fill_null(value=False)).to_series()
+    used = events.select("tenant_id", "credential_id", "event_time", *told)
+    used = used if counts.all() else used.filter(counts)
     # Addresses are the many; what the others say together is little, and grouped once.
     some = {column: _grouped(used, [column]) for column in told if column == _ADDRESS}
     others = [column for column in told if column != _ADDRESS]
@@ -56,7 +59,17 @@ def credential_entities_of(events: pl.DataFrame, first_index: int) -> dict[str, 
 def _grouped(used: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     """Return how many events of a credential and minute have the same values."""
     minute = pl.col("event_time").to_physical() // _MINUTE_US * _MINUTE_US
-    return used.group_by("tenant_id", "credential_id", minute.alias("minute"), *columns).len("events")
+    said = used.select("tenant_id", "credential_id", minute.alias("minute"), *columns)
+    # What all of them say tells no group from another: most often little is left to group by.
+    varied = [each.name for each in said if not says_one(each)]
+    if not varied:
+        return said.head(1).with_columns(pl.lit(said.height, pl.UInt32).alias("events"))
+    same = [
+        pl.lit(said.item(0, name), said.schema[name]).alias(name)
+        for name in said.columns
+        if name not in varied
+    ]
+    return said.group_by(varied).len("events").with_columns(same).select(*said.columns, "events")
 
 
 def _entities(grouped: pl.DataFrame, name: pl.Expr, first_index: int) -> Iterator[tuple[Any, ...]]:
