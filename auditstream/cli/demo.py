@@ -1,4 +1,4 @@
-"""`auditstream demo`: an hour of generated traffic on embedded parts, to look at or to check."""
+"""`auditstream demo`: a working day of generated traffic on embedded parts, to look at or to check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from auditstream.cli.up import BrokerOption, PortBaseOption, running, stay
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from auditstream.demo.hour import Hour
+    from auditstream.demo.day import Day
+    from auditstream.demo.incident import Outcome as IncidentOutcome
     from auditstream.demo.performance import Outcome
     from auditstream.embedded.deployment import Deployment
 
@@ -44,26 +45,27 @@ def demo(
     *,
     broker: BrokerOption = None,
     port_base: PortBaseOption = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same hour.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
     events: Annotated[int, typer.Option(min=200, help="Number of distinct events.")] = 20_000,
     exit_: Annotated[
         bool, typer.Option("--exit", help="Check what was recorded, print a JSON summary, and end.")
     ] = False,
 ) -> int:
-    """Run everything with a believable hour of three companies' AI traffic, compressed.
+    """Run everything with a believable working day of three companies' AI traffic, compressed.
 
     It comes in as users' does: by the SDK, as NDJSON and CloudEvents, and as OpenTelemetry's spans.
 
     With --exit, ends with 0 when every event was recorded exactly once, densely, sealed and verified, and no
-    repeat or dead letter was seen but the planted ones, and with 7 when something differs.
+    repeat or dead letter was seen but the planted ones, every planted incident was found and no hour opened
+    more than one finding that nothing planted explains; and with 7 when something differs.
     """
     from auditstream.cli.stopping import Terminated, stopping_once
 
     _check_sdk()
     from auditstream.demo.facts import service_keys, state_facts
-    from auditstream.demo.performance import this_hour
+    from auditstream.demo.performance import this_day
 
-    hour, keys = this_hour(seed, events), service_keys()
+    day, keys = this_day(seed, events), service_keys()
     is_performed = False
     try:
         with (
@@ -72,7 +74,7 @@ def demo(
                 context.obj, broker, port_base, lambda settings: state_facts(settings.clickhouse, keys)
             ) as deployment,
         ):
-            outcome = _perform(context.obj, deployment, hour, keys)
+            outcome = _perform(context.obj, deployment, day, keys)
             is_performed = True
             if not exit_:
                 _print_tour(context.obj, deployment, outcome)
@@ -82,23 +84,23 @@ def demo(
             raise
         remark(context.obj, "stopped")
         return 0
-    found = summary(hour, outcome) | {"seed": seed, "broker": deployment.broker.kind}
+    found = summary(day, outcome) | {"seed": seed, "broker": deployment.broker.kind}
     for difference in outcome.findings.differences:
         typer.echo(f"differs: {difference}", err=True)
     typer.echo(json.dumps(found))
     return 0 if found["ok"] else _PARTIAL
 
 
-def summary(hour: Hour, outcome: Outcome) -> dict[str, Any]:
+def summary(day: Day, outcome: Outcome) -> dict[str, Any]:
     """Return what a demonstration came to, as one object."""
     findings = outcome.findings
     return {
         "produced": findings.produced,
         "recorded": findings.recorded,
         "duplicates": findings.duplicates,
-        "planted_duplicates": hour.planted.duplicates,
+        "planted_duplicates": day.planted.duplicates,
         "dead_letters": findings.dead_letters,
-        "planted_dead_letters": hour.planted.dead_letters,
+        "planted_dead_letters": day.planted.dead_letters,
         "unpriced": findings.unpriced,
         "unattributed": findings.unattributed,
         "cost_total": f"{findings.cost_total:f}",
@@ -110,8 +112,27 @@ def summary(hour: Hour, outcome: Outcome) -> dict[str, Any]:
         "sealed": outcome.sealed,
         "witnessed": outcome.witnessed,
         "verified": outcome.verified,
+        "incidents": [_incident(each) for each in outcome.reckoning.outcomes],
+        "events_of_incidents": day.events_of_incidents,
+        "unexplained_findings": sum(map(len, outcome.reckoning.unexplained.values())),
+        "most_unexplained_an_hour": outcome.reckoning.most_unexplained,
         "ok": not findings.differences,
         "differences": findings.differences,
+    }
+
+
+def _incident(outcome: IncidentOutcome) -> dict[str, Any]:
+    """Return what came of an incident: which finding found it, if any, and how long that took."""
+    found, delay = outcome.finding, outcome.delay
+    return {
+        "kind": outcome.incident.kind,
+        "tenant": outcome.incident.tenant,
+        "start": outcome.incident.start.isoformat(),
+        "found": found is not None,
+        "rule": found.rule if found else None,
+        "scope": found.scope if found else None,
+        "finding_id": found.finding_id if found else None,
+        "delay_s": None if delay is None else round(delay.total_seconds()),
     }
 
 
@@ -130,25 +151,27 @@ def _check_sdk() -> None:
         )
 
 
-def _perform(context: Context, deployment: Deployment, hour: Hour, keys: Mapping[str, str]) -> Outcome:
-    """Send the hour, wait until it is recorded, and inspect it, with progress on stderr."""
+def _perform(context: Context, deployment: Deployment, day: Day, keys: Mapping[str, str]) -> Outcome:
+    """Send the day, wait until it is recorded, and inspect it, with progress on stderr."""
     from auditstream.demo.performance import Performance, asking
 
     with asking(deployment) as ask, _progress(context) as progress:
-        performance = Performance(deployment, hour, ask, keys)
-        sending = progress.add_task("sent", total=hour.expected_messages)
-        recording = progress.add_task("recorded", total=hour.expected_messages)
+        performance = Performance(deployment, day, ask, keys)
+        sending = progress.add_task("sent", total=day.expected_messages)
+        recording = progress.add_task("recorded", total=day.expected_messages)
 
         def show(sent: int, recorded: int) -> None:
             progress.update(sending, completed=sent)
             progress.update(recording, completed=recorded)
 
         performance.send(show)
-        performance.drain(partial(show, hour.expected_messages))
-        sealing = progress.add_task("sealed", total=hour.expected_messages)
+        performance.drain(partial(show, day.expected_messages))
+        sealing = progress.add_task("sealed", total=day.expected_messages)
         performance.seal(lambda sealed: progress.update(sealing, completed=sealed))
-        verifying = progress.add_task("verified", total=hour.expected_messages)
+        verifying = progress.add_task("verified", total=day.expected_messages)
         performance.verify(lambda done, total: progress.update(verifying, completed=done, total=total))
+        finding = progress.add_task("found", total=len(day.incidents))
+        performance.watch(lambda found, total: progress.update(finding, completed=found, total=total))
         return performance.outcome()
 
 

@@ -19,11 +19,13 @@ from auditstream.demo.cast import (
 from auditstream.demo.drafts import SCHEMA_REV, Conversation, Draft, Pen
 from auditstream.demo.shared_costs import shared_costs
 
-HOUR_US = 3_600_000_000
-_BILLS_EVERY_US = HOUR_US // 4
-_HEARTBEAT_US = HOUR_US // 12
+DAY_US = 8 * 3_600_000_000
+"""A working day: long enough that detectors know what is usual, and that most of its hours are quiet."""
 
-# What a quarter of an hour costs beside tokens: category, meter, unit, quantity, price of one, resource.
+_BILLS_EVERY_US = DAY_US // 4
+_HEARTBEAT_US = DAY_US // 12
+
+# What two hours cost beside tokens: category, meter, unit, quantity, price of one, resource.
 _BILLS = (
     ("capacity", "gpu-seconds", "seconds", Decimal(900), Decimal("0.000694444444444444"), "gpu-pool"),
     ("storage", "vector-store", "GB-Hours", Decimal("11.25"), Decimal("0.000452054794520548"), "vectors"),
@@ -33,11 +35,11 @@ _EXACT = Decimal("0.000000000001")
 
 
 class Background:
-    """Writes what goes on in one hour beside its conversations.
+    """Writes what goes on in one day beside its conversations.
 
     Args:
         pen: Writes the drafts.
-        start_us: Start of the hour, microseconds since the epoch.
+        start_us: Start of the day, microseconds since the epoch.
         prompt_changes_us: When the changed prompt gets its new version.
     """
 
@@ -54,7 +56,7 @@ class Background:
             yield from self._bills(company)
         yield from self._changes()
         yield from self._shadow()
-        yield from shared_costs(self._pen, self._start_us)
+        yield from shared_costs(self._pen, self._start_us, self._start_us + DAY_US)
 
     def heartbeat(self, company: Company, project: Project, at_us: int) -> Draft:
         """Return a heartbeat of one of a project's sources; its last sequence number is filled in later."""
@@ -63,12 +65,12 @@ class Background:
         return self._one(service, at_us, "ai.source.heartbeat", heartbeat=heartbeat)
 
     def _heartbeats(self, company: Company, project: Project) -> Iterator[Draft]:
-        for beat in range(HOUR_US // _HEARTBEAT_US):
+        for beat in range(DAY_US // _HEARTBEAT_US):
             at_us = self._start_us + beat * _HEARTBEAT_US + self._pen.random.randrange(_HEARTBEAT_US // 10)
             yield self.heartbeat(company, project, at_us)
 
     def _bills(self, company: Company) -> Iterator[Draft]:
-        for quarter in range(HOUR_US // _BILLS_EVERY_US):
+        for quarter in range(DAY_US // _BILLS_EVERY_US):
             start_us = self._start_us + quarter * _BILLS_EVERY_US
             for bill in _BILLS:
                 end_us = start_us + _BILLS_EVERY_US - 1
@@ -102,7 +104,7 @@ class Background:
         }
 
     def _changes(self) -> Iterator[Draft]:
-        """Yield the changes of the hour; the first company's prompt gets its new version among them."""
+        """Yield the changes of the day; the first company's prompt gets its new version among them."""
         shop, clinic, software = COMPANIES
         search = self._service(shop, shop.projects[0])
         prompt = {
@@ -160,7 +162,7 @@ class Background:
         yield self._one(shadow, self._at(0.6), "ai.discovery", discovery=seen, severity=4)
 
     def _at(self, share: float) -> int:
-        return self._start_us + int(share * HOUR_US)
+        return self._start_us + int(share * DAY_US)
 
     def _service(self, company: Company, project: Project) -> Conversation:
         """Return what a project's service does on its own: no person, and no conversation."""

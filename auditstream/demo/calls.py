@@ -16,7 +16,7 @@ _CACHE_BLOCK = 128  # providers report cached input in whole blocks
 
 
 class ModelCalls:
-    """Writes the calls of one hour.
+    """Writes the calls of one day.
 
     Args:
         pen: Writes the drafts.

@@ -1,6 +1,6 @@
 """Who acts in the demonstration: tenants with their projects, credentials, agents, tools and models.
 
-Every id of the generated hour is defined here and nowhere else; `demo.facts` states them as reference data.
+Every id of the generated day is defined here and nowhere else; `demo.facts` states them as reference data.
 Tenants and most of what they own are those of `examples/reference`.
 """
 
@@ -44,6 +44,10 @@ GEMINI_FLASH = Model("gcp.gemini", "gemini-2.5-flash", 5_000, reasons=True)
 MISTRAL_LARGE = Model("mistral_ai", "mistral-large-latest", 14_000, caches=False)
 IN_HOUSE = Model("in_house", "triage-7b", 20_000, caches=False, has_price=False)
 EMBEDDING = Model("openai", "text-embedding-3-small", 0, caches=False)
+OPUS = Model("anthropic", "claude-opus-4-1", 30_000)
+"""Nobody's model: thieves ask for it."""
+OLD_HAIKU = Model("anthropic", "claude-3-haiku", 7_000)
+"""Nobody's model either: it answers in place of another."""
 
 MODELS = (
     GPT_4O,
@@ -274,12 +278,15 @@ def source_of(company: Company, project: Project) -> str:
     return f"urn:demo:{company.tenant}:{project.id}"
 
 
-# The prompt that gets another version in the middle of the hour, and the experiment that runs on it.
+# The prompt that gets another version in the middle of the day, and the experiment that runs on it.
 CHANGED_PROMPT = "product-advice"
 PROMPT_VERSIONS = ("7", "8")
 EXPERIMENT_PROJECT = "catalogue-search"
 EXPERIMENT = "shorter-answers"
 VARIANTS = ("control", "treatment")
+
+SLOW_BUDGET = "initech-helpdesk-month"
+"""The budget that burns slowly, day and night."""
 
 # Traffic that nobody registered: no tenant, and a credential that is in no reference data.
 SHADOW_CREDENTIAL = "cred-unknown-7731"
@@ -293,4 +300,4 @@ SOURCES = (
     PLATFORM_SOURCE,
     *(source_of(company, project) for company in COMPANIES for project in company.projects),
 )
-"""Every source of the hour."""
+"""Every source of the day."""

@@ -27,7 +27,7 @@ _RISKS = ("prompt_injection", "personal_data", "toxicity", "data_exfiltration")
 
 
 class Checks:
-    """Writes decisions about the actions of one hour."""
+    """Writes decisions about the actions of one day."""
 
     def __init__(self, pen: Pen) -> None:
         self._pen = pen

@@ -1,4 +1,4 @@
-"""The cast as reference data, so that the hour is attributed as a company's own events would be."""
+"""The cast as reference data, so that the day is attributed as a company's own events would be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from auditstream.core.settings import ClickHouseSettings
-from auditstream.demo.cast import COMPANIES, TENANT_OF, Company
+from auditstream.demo.cast import COMPANIES, SLOW_BUDGET, TENANT_OF, Company
 from auditstream.demo.shared_costs import allocation_rules
 from auditstream.reference.changes import difference
 from auditstream.reference.documents import Stated
@@ -23,7 +23,11 @@ _SOURCE = "demo"
 
 
 _BUDGETS = {"acme": 5_000, "globex": 1_500, "initech": 800}
-"""What each company means to spend a month, in dollars: far more than an hour takes."""
+"""What each company means to spend a month, in dollars: far more than a day takes."""
+
+_SLOW_BUDGET = Decimal(675)
+"""What the help desk means to spend a month, in dollars: the day's slow burn takes about eight times as much
+as that leaves for its hours. Six times over six hours is a page, and so is 14.4 times within one."""
 
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
@@ -51,6 +55,17 @@ def facts(keys: Mapping[str, str] = _NO_KEYS) -> Iterator[Fact]:
             valid_from=_SINCE,
         )
         yield from _of_projects(company, keys)
+    software = COMPANIES[-1]
+    yield Budget(
+        budget_id=SLOW_BUDGET,
+        tenant_id=software.tenant,
+        scope={"project_id": software.projects[0].id},
+        period="month",
+        amount=_SLOW_BUDGET,
+        currency="USD",
+        owner="finance",
+        valid_from=_SINCE,
+    )
     yield from allocation_rules(_SINCE)
 
 
@@ -59,7 +74,7 @@ def state_facts(settings: ClickHouseSettings, keys: Mapping[str, str]) -> int:
 
     Args:
         settings: Sign-in to the store.
-        keys: Keys of the gateway, by credential; those of an earlier hour count no more.
+        keys: Keys of the gateway, by credential; those of an earlier day count no more.
 
     Raises:
         RetryableError: No answer, or somebody else is writing.

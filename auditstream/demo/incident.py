@@ -22,7 +22,10 @@ IncidentKind = Literal[
     "spend_spike",
     "unregistered_mcp_server",
     "slow_burn",
+    "unregistered_key",
+    "unpriced_model",
 ]
+"""Incidents; the last two are not attacks, but traffic that somebody has to see to."""
 
 FOUND_BY: Mapping[IncidentKind, frozenset[str]] = MappingProxyType(
     {
@@ -36,8 +39,10 @@ FOUND_BY: Mapping[IncidentKind, frozenset[str]] = MappingProxyType(
         "guardrail_storm": frozenset({"guardrail.deny_burst", "guardrail.denied_repeatedly"}),
         "silent_model_swap": frozenset({"model.silent_swap"}),
         "spend_spike": frozenset({"spend.surge", "cost.unit_drift"}),
-        "unregistered_mcp_server": frozenset({"asset.unregistered"}),
+        "unregistered_mcp_server": frozenset({"discovery.unregistered"}),
         "slow_burn": frozenset({"slo.burn", "spend.creep"}),
+        "unregistered_key": frozenset({"discovery.unregistered"}),
+        "unpriced_model": frozenset({"cost.unpriced"}),
     }
 )  # fmt: skip
 """Rules that find each kind: those that say what it is, not merely that something is odd."""
@@ -57,7 +62,8 @@ class Incident:
         start: When it begins.
         end: When it is over.
         names: Scopes that findings which find it have at least one of, as `credential=k`.
-        touches: Further scopes that it moves, as the project whose credential was stolen.
+        touches: Further scopes that it moves, as the project whose credential was stolen; empty text stands
+            for the tenant as a whole.
         shape: Which form of its kind it has, for people.
     """
 
@@ -82,10 +88,9 @@ class Incident:
         """Return whether a finding is about what this moves."""
         if not self.start <= told.known <= self.end + AFTER:
             return False
-        parts = self.names | self.touches
-        if told.tenant == UNATTRIBUTED:  # an incident of several tenants
-            return bool(parts & told.parts)
-        return told.tenant == self.tenant and (not told.scope or bool(parts & told.parts))
+        # What is of several tenants at once is told of nobody's.
+        is_theirs = told.tenant in {self.tenant, UNATTRIBUTED}
+        return is_theirs and bool((self.names | self.touches) & told.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
-from auditstream.demo.hour import Tally
+from auditstream.demo.day import Tally
 from auditstream.reference.fact import UNATTRIBUTED
 
 
@@ -23,7 +23,7 @@ class Ask(Protocol):
         ...
 
 
-# The rows of the messages that were sent, and of no others: since the beginning, of the hour's sources; what
+# The rows of the messages that were sent, and of no others: since the beginning, of the day's sources; what
 # is no event has no source.
 _OURS = """
 log_id IN {logs:Array(String)} AND arrayExists(
@@ -122,7 +122,7 @@ class Findings:
 
 
 class Inspection:
-    """Asks one store about one hour's messages.
+    """Asks one store about one day's messages.
 
     Args:
         ask: Reaches the store.

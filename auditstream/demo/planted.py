@@ -1,4 +1,4 @@
-"""What is planted in the hour: repeats, and messages that are no events."""
+"""What is planted in the day: repeats, and messages that are no events."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _NO_SUCH_SCHEMA = 999_999
 
 
 class Planting:
-    """Places in an hour, chosen by a seed.
+    """Places in a day, chosen by a seed.
 
     A repeat is of the first event from its place on whose sender may repeat it.
 
     Args:
         random: Chooses the places.
-        events: Number of events of the hour.
+        events: Number of events of the day.
 
     Attributes:
         duplicates: How many repeats there are.
@@ -54,7 +54,7 @@ class Planting:
             yield replace(sending, kind="dead letter", spoil=self._spoil_of[position])
 
     def rest(self) -> Iterator[Sending]:
-        """Yield what is due after the hour's last event; of repeats, as many as the places were."""
+        """Yield what is due after the day's last event; of repeats, as many as the places were."""
         for _, repeats in sorted(self._due.items()):
             yield from repeats
         if self._repeatable is not None:

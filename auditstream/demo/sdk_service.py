@@ -13,12 +13,12 @@ from auditstream_sdk import AuditClient
 
 _MOST_WAITING = 1_500
 """Events of an instance that may be on their way. Mode `batch` never waits for the gateway, and drops what
-has no room; who replays an hour in seconds waits himself."""
+has no room; who replays a day in seconds waits himself."""
 
 _TIMEOUT_S = 30.0
 _PAUSE_S = 0.01
 _NO_HEARTBEATS = 0.0
-"""The hour has those of its own time."""
+"""The day has those of its own time."""
 
 
 class SdkService:

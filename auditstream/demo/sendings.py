@@ -1,4 +1,4 @@
-"""What is sent of an hour: an event, its repeat, or what is planted instead; and the way it goes."""
+"""What is sent of a day: an event, its repeat, or what is planted instead; and the way it goes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Sending:
 
     Attributes:
         draft: The event.
-        kind: What it is in the plan of the hour.
+        kind: What it is in the plan of the day.
         spoil: What is done to the value of a dead letter.
     """
 

@@ -1,4 +1,4 @@
-"""What all three companies need and no one of them pays alone: bills of the hour, and rules that spread them.
+"""What all three companies need and no one of them pays alone: bills of the day, and rules that spread them.
 
 One bill has no rule, as there is always one: the wrapper report names it.
 """
@@ -17,12 +17,10 @@ from auditstream.demo.drafts import SCHEMA_REV, Draft, Pen
 from auditstream.pricing.lines import AMOUNTS
 from auditstream.reference.allocations import AllocationRule
 
-_HOUR_US = 3_600_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A bill of the hour.
+    """A bill of the day.
 
     Attributes:
         category: Part of the wrapper.
@@ -52,19 +50,20 @@ _SHARES = {"acme": "0.5", "globex": "0.3", "initech": "0.2"}
 """Of what is spread by agreement."""
 
 
-def shared_costs(pen: Pen, start_us: int) -> Iterator[Draft]:
-    """Yield the bills of an hour, at its start as imported ones; they name no tenant.
+def shared_costs(pen: Pen, start_us: int, end_us: int) -> Iterator[Draft]:
+    """Yield the bills of a day, at its start as imported ones; they name no tenant.
 
     Args:
         pen: Gives ids.
-        start_us: Start of the hour, microseconds since the epoch.
+        start_us: Start of the day, microseconds since the epoch.
+        end_us: Its end.
     """
     for shared in SHARED:
         amounts = dict.fromkeys(AMOUNTS, shared.amount)
         line = {
             "category": shared.category,
             "period_start": start_us,
-            "period_end": start_us + _HOUR_US,
+            "period_end": end_us,
             "meter": shared.category,
             "quantity": Decimal(1),
             "unit": "Hours",

@@ -1,6 +1,6 @@
 """Events as the OTLP spans by which an instrumented application tells of them.
 
-A span's event has an id that the gateway derives from trace, span and start; the hour uses it from the
+A span's event has an id that the gateway derives from trace, span and start; the day uses it from the
 beginning, so that other events can name it.
 """
 

@@ -1,4 +1,4 @@
-"""The hour's events on their way in, each service's by the door that it uses."""
+"""The day's events on their way in, each service's by the door that it uses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Sender(Protocol):
 
 
 class Traffic:
-    """Sends an hour; what it did not finish is given up when its block ends.
+    """Sends a day; what it did not finish is given up when its block ends.
 
     Args:
         gateway_url: Address of the gateway.
@@ -79,7 +79,7 @@ class Traffic:
         return sum(sender.acknowledged for sender in self._senders.values())
 
     def send(self, sendings: Iterable[Sending]) -> Iterator[int]:
-        """Send an hour; yield now and then how many were handed over, so that a caller may show or slow it.
+        """Send a day; yield now and then how many were handed over, so that a caller may show or slow it.
 
         Raises:
             RetryableError: The other side does not answer, or one was not accepted.

@@ -12,7 +12,7 @@ _TOOL_FAILED = 0.03
 
 
 class Turns:
-    """Writes the turns of one hour."""
+    """Writes the turns of one day."""
 
     def __init__(self, pen: Pen, calls: ModelCalls) -> None:
         self._pen = pen

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auditstream.demo.hour import Tally
+from auditstream.demo.day import Tally
 from auditstream.demo.inspection import Findings, Inspection, Sent
 from tests.support.blocks import LOG, block_of
 from tests.support.stores import ClickHouseStore
@@ -39,7 +39,7 @@ COLUMNS: dict[str, list[object]] = {
 
 
 def inspected(store: ClickHouseStore, sent: Sent = SENT, tally: Tally = TALLY, **columns: object) -> Findings:
-    """Return what is found when the hour's rows differ in some columns from what was sent."""
+    """Return what is found when the day's rows differ in some columns from what was sent."""
     store.insert(block_of(rows=ROWS, **(COLUMNS | columns)))
     return inspection(store, sent).findings(tally)
 

@@ -6,36 +6,61 @@ import argparse
 import sys
 import time
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.table import Table
 
-from auditstream.demo.incident import FOUND_BY, Outcome, Reckoning, reckon
+from auditstream.demo import facts as cast
+from auditstream.demo.background import DAY_US
+from auditstream.demo.cast import COMPANIES
+from auditstream.demo.day import Day
+from auditstream.demo.incident import Outcome, Reckoning, reckon
+from auditstream.reference.fact import Fact
 from benchmarks.detection.incidents.chain import Chain
-from benchmarks.detection.incidents.schedule import MINUTES, second_set
-from benchmarks.detection.incidents.services import SERVICES, facts
+from benchmarks.detection.incidents.schedule import MINUTES, SecondSet, second_set
+from benchmarks.detection.incidents.services import facts
+
+
+def _second(seed: int) -> tuple[SecondSet, Iterable[Fact]]:
+    return second_set(seed), facts()
+
+
+def _demo(seed: int) -> tuple[SecondSet, Iterable[Fact]]:
+    day = Day(seed=seed, events=20_000, end=_END)
+    sent = [each.draft for each in day.sendings() if each.kind == "event"]
+    return SecondSet(day.incidents, sorted(sent, key=lambda draft: draft["event_time"])), cast.facts()
+
+
+SETS: dict[str, Callable[[int], tuple[SecondSet, Iterable[Fact]]]] = {"demo": _demo, "second": _second}
+"""Traffic and reference data of a seed."""
+
+_END = datetime(2026, 6, 3, 18, tzinfo=UTC)
+_EXTENT = {"demo": (len(COMPANIES), DAY_US // 3_600_000_000), "second": (3, MINUTES // 60)}
+"""Tenants and hours of a set."""
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="benchmarks.detection.incidents")
     parser.add_argument("--seeds", default="1..3", help="first and last seed, as 1..10")
+    parser.add_argument("--set", choices=SETS, default="second", help="whose traffic: demo or second")
     parser.add_argument("--unexplained", action="store_true", help="name the findings that nothing explains")
     options = parser.parse_args()
     first, _, last = options.seeds.partition("..")
     found: dict[int, Reckoning] = {}
     for seed in range(int(first), int(last or first) + 1):
         begun_s = time.process_time()
-        planted = second_set(seed)
-        found[seed] = reckon(planted.incidents, Chain(facts()).run(planted.events))
+        planted, known = SETS[options.set](seed)
+        found[seed] = reckon(planted.incidents, Chain(known).run(planted.events))
         took_s = time.process_time() - begun_s
         print(
             f"seed {seed}: {len(planted.events)} events, {took_s:.0f} s of CPU", file=sys.stderr, flush=True
         )
     console = Console(width=40 + 34 * len(found))
     console.print(_incidents(found))
-    console.print(_quiet(found))
+    console.print(_quiet(found, *_EXTENT[options.set]))
     if options.unexplained:
         for seed, reckoning in found.items():
             for of_hour in reckoning.unexplained.values():
@@ -47,7 +72,8 @@ def main() -> None:
 
 def _incidents(found: dict[int, Reckoning]) -> Table:
     table = Table("incident", *(f"seed {seed}" for seed in found), "found", title="form: rule, minutes to it")
-    for place, kind in enumerate(FOUND_BY):
+    kinds = [each.incident.kind for each in next(iter(found.values())).outcomes]
+    for place, kind in enumerate(kinds):
         outcomes = [reckoning.outcomes[place] for reckoning in found.values()]
         hits = sum(each.finding is not None for each in outcomes)
         table.add_row(kind, *map(_cell, outcomes), f"{hits} of {len(outcomes)}")
@@ -61,13 +87,12 @@ def _cell(outcome: Outcome) -> str:
     return f"{shape}: {outcome.finding.rule}, {outcome.delay / timedelta(minutes=1):.0f}"
 
 
-def _quiet(found: dict[int, Reckoning]) -> Table:
-    tenants = len({each.tenant for each in SERVICES})
-    hours = MINUTES / 60 * len(found)
+def _quiet(found: dict[int, Reckoning], tenants: int, hours_each: int) -> Table:
+    hours = hours_each * len(found)
     table = Table("findings that nothing planted explains", "")
     numbers = [len(of_hour) for each in found.values() for of_hour in each.unexplained.values()]
     table.add_row("a tenant-hour", f"{sum(numbers) / hours / tenants:.4f}")
-    table.add_row("hours with one", f"{sum(each == 1 for each in numbers)} of {hours:.0f}")
+    table.add_row("hours with one", f"{sum(each == 1 for each in numbers)} of {hours}")
     table.add_row("hours with more", f"{sum(each > 1 for each in numbers)}")
     table.add_row("in the worst hour", f"{max(numbers, default=0)}")
     rules = Counter(

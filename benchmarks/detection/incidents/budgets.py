@@ -22,7 +22,7 @@ class BudgetLook:
     """Remembers what projects spent by minute, and tells of budgets that burn.
 
     Args:
-        snapshot: Reference data; its budgets are narrowed by project alone.
+        snapshot: Reference data; its budgets are narrowed by nothing, or by project alone.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -32,7 +32,7 @@ class BudgetLook:
             Budget.model_validate({name: row[name] for name in names if row.get(name) is not None})
             for row in rows
         ]
-        self._spent: dict[str, dict[int, Decimal]] = defaultdict(dict)
+        self._spent: dict[tuple[str, str], dict[int, Decimal]] = defaultdict(dict)
         self._told: dict[str, SpendTold] = {}
 
     def take(self, frame: pl.DataFrame) -> None:
@@ -40,18 +40,19 @@ class BudgetLook:
         minute = pl.col("event_time").dt.epoch("s") // 60
         spent = (
             frame.filter(pl.col("duplicate_of").is_null(), pl.col("cost_effective").is_not_null())
-            .group_by("project_id", minute.alias("minute"))
+            .group_by("tenant_id", "project_id", minute.alias("minute"))
             .agg(pl.col("cost_effective").sum())
         )
-        for project, at, amount in spent.iter_rows():
-            of_project = self._spent[project]
-            of_project[at] = of_project.get(at, Decimal(0)) + amount
+        for tenant, project, at, amount in spent.iter_rows():
+            for place in ((tenant, project), (tenant, "")):
+                minutes = self._spent[place]
+                minutes[at] = minutes.get(at, Decimal(0)) + amount
 
     def news(self, at: datetime) -> Iterator[Finding]:
         """Yield what is to be told at a moment."""
         first = int(at.timestamp()) // 60 - _LOOKS_BACK
         for budget in self._budgets:
-            minutes = self._spent[budget.scope["project_id"]]
+            minutes = self._spent[budget.tenant_id, budget.scope.get("project_id", "")]
             for old in [minute for minute in minutes if minute < first]:
                 del minutes[old]
             burning = spend_burning(budget, minutes, at)

@@ -32,8 +32,8 @@ from streams.detecting.delta import DeltaReader
 from streams.detecting.partition import PartitionDetection
 from streams.recording.assembly import new_recorder
 
-SLICE_US = 300_000_000
-"""Five minutes of each log are a segment: they are judged by minutes whatever their segments are, and a
+SLICE_US = 600_000_000
+"""Ten minutes of each log are a segment: they are judged by minutes whatever their segments are, and a
 segment costs some milliseconds. Budgets and assets are looked at once a slice."""
 
 _LOGS = tuple(LogId("audit.events.v1", partition, "5ec0nd") for partition in range(2))

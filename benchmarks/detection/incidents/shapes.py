@@ -80,7 +80,7 @@ class Shape:
 def _incident(
     kind: IncidentKind, shape: str, service: Service, start: int, minutes: float, names: set[str], *more: str
 ) -> Incident:
-    own = {f"credential={service.credential}", f"project={service.project}", f"model={service.model}"}
+    own = {"", f"credential={service.credential}", f"project={service.project}", f"model={service.model}"}
     if service.agent:
         own.add(f"agent={service.agent}")
     begin = BEGIN + timedelta(minutes=start)

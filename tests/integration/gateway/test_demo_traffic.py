@@ -1,4 +1,4 @@
-"""The demonstration's services at a real gateway: what each door lets in is the event of the hour."""
+"""The demonstration's services at a real gateway: what each door lets in is the event of the day."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from auditstream.core.errors import RetryableError
 from auditstream.demo.batches import Batches, CloudEventBatches, EventLines, SpanBatches
 from auditstream.demo.cast import TENANT_OF
+from auditstream.demo.day import Day
 from auditstream.demo.facts import facts, service_keys
-from auditstream.demo.hour import Hour
 from auditstream.demo.sdk_service import SdkService
 from auditstream.demo.sendings import Sending, Way
 from auditstream.demo.traffic import Sender
@@ -36,8 +36,8 @@ NOT_IN_SPANS = {"severity", "retrieval", "attributes", "schema_rev"}
 
 
 def sendings(way: Way) -> list[Sending]:
-    """Return what one service sends by a door in a short hour."""
-    found = [each for each in Hour(seed=5, events=1_500, end=END).sendings() if each.way == way]
+    """Return what one service sends by a door in a short day."""
+    found = [each for each in Day(seed=5, events=1_500, end=END).sendings() if each.way == way]
     return [each for each in found if each.draft["source"] == found[0].draft["source"]]
 
 
@@ -54,7 +54,7 @@ def kept(gateway: ServedGateway) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("way", ["sdk", "ndjson", "cloudevents", "traces"])
-def test_every_door_lets_the_hour_s_events_in_as_they_are_but_for_persons(way: Way, tmp_path: Path) -> None:
+def test_every_door_lets_the_day_s_events_in_as_they_are_but_for_persons(way: Way, tmp_path: Path) -> None:
     sent, keys = sendings(way), service_keys()
     credential = sent[0].draft["credential_id"]
     with served(tmp_path, KeptMessages, stated=list(facts(keys))) as gateway:

@@ -16,7 +16,7 @@ THEFT = Incident(
     start=NOON,
     end=NOON + timedelta(minutes=20),
     names=frozenset({"credential=k"}),
-    touches=frozenset({"model=big"}),
+    touches=frozenset({"", "model=big"}),
 )
 SURGE = Told(
     finding_id="1", rule="spend.surge", tenant="acme", scope="credential=k", known=NOON + timedelta(minutes=4)

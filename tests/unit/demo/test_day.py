@@ -1,4 +1,4 @@
-"""The generated hour: the same for the same seed, true to the contract, with what is planted in it."""
+"""The generated day: the same for the same seed, true to the contract, with what is planted in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from auditstream.demo.cast import (
     TENANT_OF,
     VARIANTS,
 )
-from auditstream.demo.hour import LEAST_EVENTS, Hour
+from auditstream.demo.day import LEAST_EVENTS, LEAST_WITH_INCIDENTS, Day
+from auditstream.demo.incident import FOUND_BY
 from auditstream.demo.sendings import Sending, Way
 from auditstream.demo.shared_costs import SHARED
 from auditstream.demo.spans import request_of
@@ -35,16 +36,16 @@ from schemas.intake import datum_of
 from schemas.packaged import parsed_schema, schema_json
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
-START = END - timedelta(hours=1)
+START = END - timedelta(hours=8)
 EVENTS = 4_000
 SCHEMA_ID = 17
 ROUTE = Route("audit.events.v1", SCHEMA_ID, "http://registry/schemas/ids/17")
 
 
 @cache
-def generated(seed: int = 3, events: int = EVENTS) -> tuple[Hour, list[Sending]]:
-    hour = Hour(seed=seed, events=events, end=END)
-    return hour, list(hour.sendings())
+def generated(seed: int = 3, events: int = EVENTS) -> tuple[Day, list[Sending]]:
+    day = Day(seed=seed, events=events, end=END)
+    return day, list(day.sendings())
 
 
 @cache
@@ -71,8 +72,8 @@ def of_type(event_type: str) -> list[dict[str, Any]]:
     return [datum for datum in datums() if datum["event_type"] == event_type]
 
 
-def test_one_seed_gives_one_hour_and_another_seed_another() -> None:
-    again = Hour(seed=3, events=EVENTS, end=END)
+def test_one_seed_gives_one_day_and_another_seed_another() -> None:
+    again = Day(seed=3, events=EVENTS, end=END)
     assert list(again.sendings()) == generated()[1]
     assert again.tally == generated()[0].tally
     assert generated(seed=4)[1] != generated()[1]
@@ -81,18 +82,18 @@ def test_one_seed_gives_one_hour_and_another_seed_another() -> None:
 @pytest.mark.parametrize("events", [LEAST_EVENTS, 1_000, EVENTS])
 @pytest.mark.parametrize("seed", range(3))
 def test_there_are_exactly_as_many_messages_as_the_plan_says(seed: int, events: int) -> None:
-    hour, messages = generated(seed, events)
+    day, messages = generated(seed, events)
     kinds = Counter(message.kind for message in messages)
     assert kinds == {
-        "event": events,
-        "duplicate": hour.planted.duplicates,
-        "dead letter": hour.planted.dead_letters,
+        "event": day.events,
+        "duplicate": day.planted.duplicates,
+        "dead letter": day.planted.dead_letters,
     }
-    assert len(messages) == hour.expected_messages == hour.tally.messages
-    assert (hour.tally.duplicates, hour.tally.dead_letters) == (kinds["duplicate"], kinds["dead letter"])
+    assert len(messages) == day.expected_messages == day.tally.messages
+    assert (day.tally.duplicates, day.tally.dead_letters) == (kinds["duplicate"], kinds["dead letter"])
 
 
-def test_the_hour_is_full_and_in_the_order_of_time() -> None:
+def test_the_day_is_full_and_in_the_order_of_time() -> None:
     for seed in range(3):
         times = [each.draft["event_time"] for each in generated(seed)[1] if each.kind == "event"]
         assert times == sorted(times)
@@ -108,7 +109,7 @@ def test_every_event_keeps_the_contract() -> None:
 
 def test_ids_are_of_version_7_and_of_the_time_of_their_event() -> None:
     ids = [uuid.UUID(str(datum["event_id"])) for datum in datums()]
-    assert len(set(ids)) == EVENTS
+    assert len(set(ids)) == generated()[0].events > EVENTS
     for id_, datum in zip(ids, datums(), strict=True):
         assert id_.version == 7
         assert id_.int >> 80 == datum["event_time"].timestamp() * 1_000 // 1
@@ -139,7 +140,7 @@ def test_one_trace_is_one_turn_of_one_conversation() -> None:
     assert max(count for name, count in turns.items() if name) > 3
 
 
-def test_all_that_the_hour_promises_happens() -> None:
+def test_all_that_the_day_promises_happens() -> None:
     seen = {datum["event_type"] for datum in datums()}
     assert seen >= {
         "ai.inference", "ai.embedding", "ai.retrieval", "ai.tool_call", "ai.agent.action",
@@ -178,9 +179,9 @@ def test_reviews_are_asked_for_before_they_are_decided() -> None:
     assert set(requested) <= judged
 
 
-def test_a_prompt_changes_its_version_in_the_middle_of_the_hour() -> None:
+def test_a_prompt_changes_its_version_in_the_middle_of_the_day() -> None:
     (change,) = of_type("ai.prompt.version")
-    assert change["event_time"] == START + timedelta(minutes=30)
+    assert change["event_time"] == START + timedelta(hours=4)
     calls = [each for each in of_type("ai.inference") if each["inference"]["prompt_name"] == CHANGED_PROMPT]
     old = [each for each in calls if each["event_time"] < change["event_time"]]
     new = [each for each in calls if each["event_time"] >= change["event_time"]]
@@ -257,7 +258,7 @@ def test_most_comes_by_the_sdk_and_every_door_is_used() -> None:
     }
 
 
-def test_a_span_s_event_is_the_one_of_the_hour() -> None:
+def test_a_span_s_event_is_the_one_of_the_day() -> None:
     sent = [
         sending.draft
         for seed in (3, 4, 5)
@@ -288,3 +289,19 @@ def test_turns_follow_each_other_in_a_conversation() -> None:
     starts = [pair for times in turns.values() for pair in pairwise(times)]
     assert starts
     assert all(earlier < later for earlier, later in starts)
+
+
+def test_a_day_with_enough_events_has_every_incident_once_and_a_smaller_one_has_none() -> None:
+    day, _ = generated()
+    assert sorted(each.kind for each in day.incidents) == sorted(FOUND_BY)
+    assert all(START <= each.start < each.end <= END for each in day.incidents)
+    assert day.tally.events == day.events
+    quiet, _ = generated(events=LEAST_WITH_INCIDENTS - 1)
+    assert (quiet.incidents, quiet.events) == ([], LEAST_WITH_INCIDENTS - 1)
+    assert (day.events - EVENTS, 0) == (day.events_of_incidents, quiet.events_of_incidents)
+
+
+def test_incidents_begin_at_least_half_an_hour_apart() -> None:
+    starts = sorted(each.start for each in generated()[0].incidents if each.start > START)
+    assert len(starts) == 6
+    assert all(later - earlier >= timedelta(minutes=30) for earlier, later in pairwise(starts))

@@ -1,7 +1,7 @@
-"""One hour of three companies, event by event in the order of time; the same for the same seed.
+"""One working day of three companies, event by event in the order of time; the same for the same seed.
 
 Planted in it are a handful of repeats (the same event again, at once or later, as a producer that got no
-answer sends it) and of dead letters.
+answer sends it) and of dead letters; and, where it has enough events for anything to stand out, incidents.
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ from random import Random
 import numpy as np
 
 from auditstream.core.clock import EPOCH
-from auditstream.demo.background import HOUR_US, Background
+from auditstream.demo.background import DAY_US, Background
 from auditstream.demo.calibration import TokenCounts, arrivals
 from auditstream.demo.calls import ModelCalls
 from auditstream.demo.cast import COMPANIES, MODELS, SHADOW_SOURCE, TENANT_OF, Company
 from auditstream.demo.drafts import Conversation, Draft, Pen
+from auditstream.demo.incidents import IncidentWriter, Planted
 from auditstream.demo.planted import Planting
 from auditstream.demo.sendings import Sending
 from auditstream.demo.shared_costs import SHARED
 from auditstream.demo.turns import Turns
 
 LEAST_EVENTS = 200
+LEAST_WITH_INCIDENTS = 4_000
+"""Events of a day below which nothing is usual in it: what is seldom used stays unknown."""
+
 _EVENTS_A_TURN = 5.55
-_SPARE = 1.06  # so that the turns last to the end of the hour, and seldom beyond it
+_SPARE = 1.2  # turns that may begin, so that there are enough of them up to the end of the day
 _GOES_ON = 0.72
 _MOST_OPEN = 60
 _UNPRICED = frozenset(model.name for model in MODELS if not model.has_price)
@@ -79,32 +83,45 @@ class Tally:
             self.unpriced += draft["inference"]["request_model"] in _UNPRICED
 
 
-class Hour:
-    """The plan of an hour; iterate over `sendings` once.
+class Day:
+    """The plan of a day; iterate over `sendings` once.
 
     Args:
         seed: The same seed, number and end give the same events.
-        events: Number of distinct events, at least `LEAST_EVENTS`.
-        end: End of the hour; event times lie in the hour before it.
+        events: Number of distinct events, at least `LEAST_EVENTS`; those of incidents come on top.
+        end: End of the day; event times lie in the day before it.
 
     Attributes:
-        planted: What is planted, by number and place.
+        planted: Repeats and dead letters, by number and place.
+        incidents: What there is to be found in it.
         tally: What has been generated so far.
     """
 
     def __init__(self, *, seed: int, events: int, end: datetime) -> None:
-        self.events = max(events, LEAST_EVENTS)
+        self._ordinary = max(events, LEAST_EVENTS)
         self.end = end
         self.tally = Tally()
         self._end_us = (end - EPOCH) // timedelta(microseconds=1)
-        self._start_us = self._end_us - HOUR_US
+        self._start_us = self._end_us - DAY_US
         self._numpy = np.random.default_rng(seed)
         self._pen = Pen(Random(seed), TokenCounts(self._numpy))  # noqa: S311 - repeatable is the point
+        incidents = Planted()
+        if self._ordinary >= LEAST_WITH_INCIDENTS:
+            # A pen of its own: the rest of the day is the same with and without them.
+            pen = Pen(Random(f"incidents {seed}"), TokenCounts(np.random.default_rng([seed, 1])))  # noqa: S311
+            incidents = IncidentWriter(pen, self._start_us, DAY_US).planted()
+        self.incidents, self._added = incidents.incidents, incidents.drafts
+        self.events = self._ordinary + len(self._added)
         self.planted = Planting(Random(seed), self.events)  # noqa: S311
-        change_us = self._start_us + HOUR_US // 2
+        change_us = self._start_us + DAY_US // 2
         self._background = Background(self._pen, self._start_us, change_us)
         self._turns = Turns(self._pen, ModelCalls(self._pen, change_us))
         self._open: dict[str, list[Conversation]] = defaultdict(list)
+
+    @property
+    def events_of_incidents(self) -> int:
+        """How many of the events are there because of incidents."""
+        return len(self._added)
 
     @property
     def expected_messages(self) -> int:
@@ -140,26 +157,32 @@ class Hour:
     def _drafts(self) -> Iterator[Draft]:
         """Yield as many drafts as were asked for, in the order of their times."""
         numbers = count()
-        waiting = [(draft["event_time"], next(numbers), draft) for draft in self._background.drafts()]
+        beside = [*self._background.drafts(), *self._added]
+        waiting = [(draft["event_time"], next(numbers), draft) for draft in beside]
         heapq.heapify(waiting)
-        left = self.events
-        for at_us in self._starts():
+        left, unwritten = self.events, self.events - len(beside)
+        starts = list(self._starts())
+        for place, at_us in enumerate(starts):
             while waiting and waiting[0][0] <= at_us and left:
                 left -= 1
                 yield heapq.heappop(waiting)[2]
+            # As many turns as are needed begin, all over the day: what is to come is not known before.
+            if not self._pen.chance(unwritten / (_EVENTS_A_TURN * (len(starts) - place))):
+                continue
             for draft in self._turns.next_of(self._conversation(at_us), at_us):
+                unwritten -= 1
                 heapq.heappush(waiting, (draft["event_time"], next(numbers), draft))
         while left:
             left -= 1
             if waiting and waiting[0][0] < self._end_us:
                 yield heapq.heappop(waiting)[2]
-            else:  # a short hour whose turns were few
+            else:  # a short day whose turns were few
                 company = COMPANIES[left % len(COMPANIES)]
                 yield self._background.heartbeat(company, company.projects[0], self._end_us - 1)
 
     def _starts(self) -> Iterator[int]:
-        turns = int((self.events - len(SHARED)) / _EVENTS_A_TURN * _SPARE) + 1
-        for second in arrivals(turns, HOUR_US / 1e6, self._numpy):
+        turns = int((self._ordinary - len(SHARED)) / _EVENTS_A_TURN * _SPARE) + 1
+        for second in arrivals(turns, DAY_US / 1e6, self._numpy):
             yield self._start_us + int(second * 1e6)
 
     def _conversation(self, at_us: int) -> Conversation:
