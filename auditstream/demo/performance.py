@@ -39,6 +39,10 @@ _FOUND_S = 150.0
 """Longest wait for findings after the last row: a minute is judged when nothing more of it may come, which is
 a minute later; assets are held against the register once a minute; the rest is for a busy machine."""
 
+_JUDGED_S = 70.0
+"""After how long every minute of a day is judged: a minute of the broker's clock after the last event, when
+no more of it counts, and a few heartbeats. Before, an hour may look quieter than it was."""
+
 _MOST_UNEXPLAINED = 1
 """Findings that an hour may open though nothing is planted in it: no traffic is quite without its own."""
 
@@ -186,7 +190,9 @@ class Performance:
         self._report = verified(self._deployment.settings, show)
 
     def watch(self, show: ShowBoth) -> None:
-        """Wait until the incidents of the day are found, or long enough; what is not found is a difference.
+        """Wait until the day is judged and its incidents are found, or long enough.
+
+        What is not found is a difference. A day without incidents is not waited for.
 
         Args:
             show: Is told how many incidents are found, and how many there are.
@@ -195,12 +201,14 @@ class Performance:
             RetryableError: The store does not answer.
         """
         incidents = self._day.incidents
+        judged_s = self._recorded_s + (_JUDGED_S if incidents else 0.0)
         deadline_s = self._recorded_s + _FOUND_S
         while True:
             self._reckoning = reckon(incidents, told_since(self._ask, self._began))
             missed = len(self._reckoning.missed)
             show(len(incidents) - missed, len(incidents))
-            if not missed or time.monotonic() > deadline_s:
+            now_s = time.monotonic()
+            if now_s > deadline_s or (not missed and now_s >= judged_s):
                 return
             time.sleep(_POLL_S)
 
