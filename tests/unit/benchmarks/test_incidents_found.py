@@ -1,0 +1,58 @@
+"""The chain of detection over small parts of both sets: what is planted is found, by production's code."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import pytest
+
+from auditstream.demo import facts as cast
+from auditstream.demo.day import LEAST_WITH_INCIDENTS, Day
+from auditstream.demo.incident import IncidentKind, reckon
+from benchmarks.detection.incidents import services
+from benchmarks.detection.incidents.chain import Chain
+from benchmarks.detection.incidents.quiet import Draft
+from benchmarks.detection.incidents.schedule import SecondSet, second_set
+
+END = datetime(2026, 6, 3, 18, tzinfo=UTC)
+BEFORE = timedelta(minutes=30)
+
+
+@cache
+def second() -> SecondSet:
+    return second_set(6)
+
+
+def between(events: list[Draft], start: datetime, end: datetime) -> list[Draft]:
+    begin_us, end_us = (int(each.timestamp() * 1e6) for each in (start, end))
+    return [each for each in events if begin_us <= each["event_time"] < end_us]
+
+
+@pytest.mark.parametrize(
+    "kind", ["agent_loop", "guardrail_storm", "silent_model_swap", "unregistered_mcp_server"]
+)
+def test_what_needs_no_history_is_found_in_half_an_hour_of_the_second_set(kind: IncidentKind) -> None:
+    [incident] = [each for each in second().incidents if each.kind == kind]
+    events = between(list(second().events), incident.start - BEFORE, incident.start + BEFORE)
+    [outcome] = reckon([incident], Chain(services.facts()).run(events)).outcomes
+    assert outcome.finding is not None
+    assert outcome.delay is not None
+    assert outcome.delay <= BEFORE
+
+
+def test_of_a_small_working_day_everything_that_is_planted_is_found_and_no_hour_has_two_other_findings() -> (
+    None
+):
+    day = Day(seed=1, events=LEAST_WITH_INCIDENTS, end=END)
+    sent = [each.draft for each in day.sendings() if each.kind == "event"]
+    sent.sort(key=lambda draft: draft["event_time"])
+    reckoning = reckon(day.incidents, Chain(cast.facts()).run(sent))
+    assert reckoning.missed == []
+    assert reckoning.most_unexplained <= 1
+
+
+def test_nothing_planted_is_nothing_found() -> None:
+    start = services.BEGIN + timedelta(hours=10)
+    events = between(list(second().events), start, start + 2 * BEFORE)
+    assert Chain(services.facts()).run(events) == []
