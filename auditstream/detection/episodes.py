@@ -183,7 +183,8 @@ class Episodes:
             for each in children:
                 each.parent, each.changed = parent.finding_id, True
                 name = f"{each.tenant_id}/{each.scope}"
-                if name not in parent.children:  # another metric of a key that it stands for already
+                # Not another metric of a key that it stands for already, nor the tenant as a whole.
+                if each.scope and name not in parent.children:
                     parent.children.append(name)
         by_id: dict[str, list[Episode]] = {}
         for each in self._open:

@@ -55,6 +55,8 @@ def incidents(
 ) -> Iterator[tuple[Incident, list[Episode]]]:
     """Yield incidents with the children that have no parent yet; those of providers first.
 
+    The tenant as a whole is no key, and makes no incident; of one that its keys make it is a child like them.
+
     Args:
         episodes: Open episodes; of a detector's own parents each keeps taking in children while it is open.
         now: Minute since 1970.
@@ -62,7 +64,7 @@ def incidents(
     """
     episodes = list(episodes)
     parents = {incident_of(each) for each in episodes if each.stands_for_others}
-    fresh = [each for each in episodes if not each.stands_for_others and not each.parent and each.scope]
+    fresh = [each for each in episodes if not each.stands_for_others and not each.parent]
     taken: set[str] = set()
     for incident, candidates in _grouped(fresh, _of_provider):
         together = candidates if incident in parents else _opened_within(candidates, now)
@@ -74,7 +76,8 @@ def incidents(
     rest = [each for each in fresh if each.finding_id not in taken]
     for incident, candidates in _grouped(rest, _of_tenant):
         together = candidates if incident in parents else _opened_within(candidates, now)
-        if together and (incident in parents or len({each.scope for each in together}) >= FEWEST_KEYS):
+        keys = {each.scope for each in together if each.scope}
+        if together and (incident in parents or len(keys) >= FEWEST_KEYS):
             yield incident, together
 
 
@@ -121,7 +124,7 @@ def sum_up(parent: Episode, children: list[Episode]) -> None:
     strongest = max(ordered, key=lambda each: each.level)
     parent.level, parent.score = max(parent.level, strongest.level), max(parent.score, strongest.score)
     parent.events = list(dict.fromkeys(event for each in ordered for event in each.events))[:MOST_EVENTS]
-    parent.contributors = _shares(parent, ordered)
+    parent.contributors = _shares(parent, [each for each in ordered if each.scope]) or parent.contributors
 
 
 def _shares(parent: Episode, children: list[Episode]) -> dict[str, float]:

@@ -171,6 +171,32 @@ def test_three_keys_of_a_tenant_within_five_minutes_are_one_incident():
     assert child.status is FindingStatus.SUPPRESSED
 
 
+@pytest.mark.parametrize("at", [0, 2], ids=["with its keys", "later"])
+def test_the_tenant_as_a_whole_is_a_child_of_the_incident_of_its_keys_and_no_key(at):
+    episodes = Episodes(World([*KEYS[:3], Subject("acme", "", "USD")]))
+    found = []
+    for minute in range(4):
+        firing = range(4) if minute >= at else range(3)
+        scores = judged(dict.fromkeys(firing, 1.0), START + minute, excess=30.0)
+        found += episodes.step(START + minute, [scores])
+
+    [parent_id] = {each.finding_id for each in called(found)}
+    parent = [each for each in found if each.finding_id == parent_id][-1]
+    assert (parent.metric, parent.observed, set(parent.contributors)) == (
+        "keys",
+        3.0,
+        {"credential=key-0", "credential=key-1", "credential=key-2"},
+    )
+    [whole] = {each.suppressed_by for each in found if not each.scope and each.finding_id != parent_id}
+    assert whole == f"parent:{parent_id}"
+
+
+def test_the_tenant_as_a_whole_and_two_keys_are_no_incident():
+    episodes = Episodes(World([*KEYS[:2], Subject("acme", "", "USD")]))
+    found = episodes.step(START, [judged(dict.fromkeys(range(3), 1.0), START, excess=30.0)])
+    assert {each.metric for each in found} == {"spend.surge.metric"}
+
+
 def test_keys_that_open_later_join_the_incident_and_it_ends_with_the_last():
     episodes = Episodes(World(KEYS))
     episodes.step(START, [judged(dict.fromkeys(range(3), 1.0), START, excess=30.0)])
