@@ -34,7 +34,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: $(READY) ## Run everything on embedded parts with an hour of generated traffic
+demo: $(READY) ## Run everything on embedded parts with a day of generated traffic
 	$(BIN)/auditstream demo $(DEMO_ARGS)
 
 .PHONY: test
