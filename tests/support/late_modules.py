@@ -17,7 +17,8 @@ class LateModule:
         self.__dict__["_name"] = name
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # who collects tests asks every name of a file whether it wraps a fixture
+        # Who collects tests asks every name of a file whether it wraps something, or is a mock.
+        if name.startswith(("__", "_mock_")):
             raise AttributeError(name)
         return getattr(_imported(self.__dict__["_name"]), name)
 

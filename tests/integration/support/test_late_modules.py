@@ -15,7 +15,7 @@ NAME = "slow_to_import"
 
 @pytest.fixture
 def late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LateModule:
-    (tmp_path / f"{NAME}.py").write_text("import warnings\nwarnings.warn('of old age')\nvalue = 1\n")
+    (tmp_path / f"{NAME}.py").write_text("import warnings\nwarnings.warn('of old age')\nvalue = 1\n_own = 2\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, NAME, raising=False)
     return LateModule(NAME)
@@ -28,7 +28,7 @@ def test_whoever_looks_for_fixtures_imports_nothing(late: LateModule) -> None:
 
 
 def test_whoever_uses_it_has_the_module_and_not_its_warnings(late: LateModule) -> None:
-    assert late.value == 1
+    assert (late.value, late._own) == (1, 2)
 
     late.value = 2
 
