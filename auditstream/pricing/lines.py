@@ -163,6 +163,13 @@ def _by_row(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 _SHAPE = "shape"
+_STEPS_TYPES = {
+    CARD: pl.UInt32(),
+    "first": pl.UInt32(),
+    "width": pl.UInt32(),
+    "starts": pl.List(pl.Int64),
+    _SHAPE: pl.UInt32(),
+}
 _NO_REFUSALS = pl.DataFrame(schema={ROW: pl.UInt32, REFUSAL: pl.String, UNPRICED_METER: pl.String})
 _NO_LINES = pl.DataFrame(schema={ROW: pl.UInt32, _LINE: pl.UInt32, _QUANTITY: pl.Int64})
 
@@ -187,31 +194,34 @@ class _CardTable:
     most_starts: int
 
     @classmethod
-    def of(cls, cards: Sequence[PriceCard]) -> _CardTable:
-        """Return the table of cards."""
-        shapes: dict[Shape, int] = {}
+    def empty(cls) -> _CardTable:
+        """Return the table of no card."""
+        return cls(_fixed_fields([]), False, pl.DataFrame(schema=_STEPS_TYPES), (), 0)
+
+    def grown(self, cards: Sequence[PriceCard]) -> _CardTable:
+        """Return the table with further cards, whose numbers follow those that are there."""
+        shapes = {shape: number for number, shape in enumerate(self.shapes)}
         numbers = [shapes.setdefault(card.shape, len(shapes)) for card in cards]
         sizes = [len(card.steps) * len(card.shape) for card in cards]
+        begun, known = self.fixed.height, self.steps.height
         steps = pl.DataFrame(
             {
-                CARD: range(len(cards)),
-                "first": [end - size for end, size in zip(accumulate(sizes), sizes, strict=True)],
+                CARD: range(known, known + len(cards)),
+                "first": [begun + end - size for end, size in zip(accumulate(sizes), sizes, strict=True)],
                 "width": [len(card.shape) for card in cards],
                 "starts": [list(card.starts) for card in cards],
                 _SHAPE: numbers,
             },
-            schema={
-                CARD: pl.UInt32,
-                "first": pl.UInt32,
-                "width": pl.UInt32,
-                "starts": pl.List(pl.Int64),
-                _SHAPE: pl.UInt32,
-            },
+            schema=_STEPS_TYPES,
         )
         rates = [(rate, card.currency) for card in cards for step in card.steps for rate in step]
-        contracted = any(rate.contracted != rate.unit_price for rate, _ in rates)
-        most_starts = max((len(card.starts) for card in cards), default=0)
-        return cls(_fixed_fields(rates), contracted, steps, tuple(shapes), most_starts)
+        return _CardTable(
+            pl.concat([self.fixed, _fixed_fields(rates)]),
+            self.contracted or any(rate.contracted != rate.unit_price for rate, _ in rates),
+            pl.concat([self.steps, steps]),
+            tuple(shapes),
+            max((self.most_starts, *(len(card.starts) for card in cards))),
+        )
 
     def located(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the rows with the first line of their card's step, and the card's shape."""
@@ -305,4 +315,7 @@ def _fixed_fields(rates: Sequence[tuple[Rate, str]]) -> pl.DataFrame:
 
 @lru_cache(maxsize=8)
 def _card_table(cards: CardList) -> _CardTable:
-    return _CardTable.of(cards.cards)
+    """Return the table of a list; a new route adds to it, for thousands are laid out in a second."""
+    before = cards.before()
+    known = _CardTable.empty() if before is None else _card_table(before)
+    return known.grown(cards.cards[known.steps.height :])

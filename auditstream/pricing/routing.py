@@ -6,6 +6,8 @@ they come again in the next one: the router keeps what the book said of each, as
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
@@ -68,11 +70,22 @@ class Routing:
     cards: CardList
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def _nothing() -> None:
+    """Stand for the list before one that begins anew."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class CardList:
-    """Cards by number. Compared by identity: what is derived from one can be kept beside it."""
+    """Cards by number. Compared by identity: what is derived from one can be kept beside it.
+
+    Attributes:
+        cards: The cards.
+        before: Returns the list that this one adds cards to, as long as somebody keeps it: what was derived
+            from it needs adding to, and not making anew.
+    """
 
     cards: tuple[PriceCard, ...] = ()
+    before: Callable[[], CardList | None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +149,9 @@ class Router:
         return _Known(
             pl.concat([known.routes, new.cast({_ROUTE: pl.UInt32})]),
             pl.concat([known.windows, pl.DataFrame(rows, schema=_WINDOW_TYPES, orient="row")]),
-            known.cards if len(cards) == len(known.cards.cards) else CardList(tuple(cards)),
+            known.cards
+            if len(cards) == len(known.cards.cards)
+            else CardList(tuple(cards), weakref.ref(known.cards)),
         )
 
 

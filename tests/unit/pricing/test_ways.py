@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from decimal import Decimal
 
 import polars as pl
@@ -104,3 +105,25 @@ def test_every_call_is_charged_as_by_its_card_alone(
                 ours = {key: row[f"q{place}"] for place, key in enumerate(keys) if f"q{place}" in row}
                 lines = {f"p/{key}": quantity for key, quantity in ours.items() if quantity > 0}
                 assert lines == {price: quantity for (at, price), quantity in found.items() if at == call}
+
+
+@pytest.mark.parametrize("known", [0, 1, 2, 4])
+def test_cards_that_are_added_to_a_list_charge_as_if_all_had_been_there(known: int) -> None:
+    cards = (
+        card("input_tokens"),
+        card("input_tokens", least=5),
+        card("output_tokens", "input_tokens"),
+        card("web_searches"),
+    )
+    counts = {"input_tokens": 3, "output_tokens": 7, "web_searches": 2}
+    rows = pl.DataFrame([{"row": number, "card": number, **counts} for number in range(len(cards))]).cast(
+        {"row": pl.UInt32, "card": pl.UInt32}
+    )
+    first = CardList(cards[:known])
+    charge(rows.head(known), first, revision="r")
+
+    grown = charge(rows, CardList(cards, weakref.ref(first)), revision="r")
+
+    whole = charge(rows, CardList(cards), revision="r")
+    assert grown.lines.equals(whole.lines)
+    assert grown.refused.equals(whole.refused)
