@@ -7,7 +7,8 @@ judged the same at every replay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,14 +70,23 @@ def _agrees(clauses: _Clauses, holder: Mapping[str, Any]) -> bool:
     return True
 
 
-def agrees(datum: Mapping[str, Any]) -> bool:
-    """Return whether an event keeps the clauses about several fields, where those about one are kept."""
-    if not _agrees(_ENVELOPE, datum):
+def agree(datums: Sequence[Mapping[str, Any]], names: AbstractSet[str]) -> bool:
+    """Return whether events keep the clauses about several fields, where those about one are kept.
+
+    Args:
+        datums: The events.
+        names: All names of fields of the envelope that one of them has, or more.
+    """
+    if not _ENVELOPE.firsts.isdisjoint(names) and not all(_agrees(_ENVELOPE, datum) for datum in datums):
         return False
     for name, clauses in _JOINED:
-        family = datum.get(name)
-        if family is not None and not _agrees(clauses, family):
-            return False
+        if name not in names:
+            continue
+        firsts = clauses.firsts
+        for datum in datums:
+            family = datum.get(name)
+            if family is not None and not firsts.isdisjoint(family) and not _agrees(clauses, family):
+                return False
     return True
 
 
@@ -135,10 +145,12 @@ class _Clauses:
     Attributes:
         of_field: Those about one field, by its name: most events have few of the fields.
         of_several: Those about several: the first name, all of them in order, the clause.
+        firsts: The first names: a record without any of these keeps them all.
     """
 
     of_field: dict[str, list[Callable[..., bool]]] = field(default_factory=dict)
     of_several: list[tuple[str, tuple[str, ...], Callable[..., bool]]] = field(default_factory=list)
+    firsts: set[str] = field(default_factory=set)
 
 
 _SINGLE = tuple(map(_placed, CLAUSES))
@@ -150,4 +162,5 @@ for _family, _names, _clause in _SINGLE:
         _about.of_field.setdefault(_names[0], []).append(_clause.holds)
     else:
         _about.of_several.append((_names[0], _names, _clause.holds))
+        _about.firsts.add(_names[0])
 _JOINED = tuple((name, clauses) for name, clauses in _FAMILIES.items() if clauses.of_several)

@@ -1,12 +1,14 @@
 """AuditEvents in JSON, read in one step where there is nothing to say against them.
 
-msgspec checks types and the contract's clauses about one field while it parses: a tenth of the time of
-`strict_json`, `intake` and `contract` after each other. What it does not take here, and what it cannot judge,
-they read: they find the same or name the fault.
+msgspec checks types and most of the contract's clauses about one field while it parses: a tenth of the time
+of `strict_json`, `intake` and `contract` after each other. What it does not take here, and what it cannot
+judge, they read: they find the same or name the fault.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Literal, Required, TypedDict
@@ -15,7 +17,7 @@ import msgspec
 
 from schemas.clauses import CLAUSES, Clause
 from schemas.columns import COLUMNS, FAMILIES, Column
-from schemas.contract import agrees
+from schemas.contract import agree
 
 _UUID = r"\A(?!00000000-0000-0000-0000-000000000000)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z"
 _BITS = {"int": 32, "long": 64}
@@ -25,7 +27,7 @@ _PLAIN: dict[str, Any] = {
     "long": int,
     "double": float,
     "boolean": bool,
-    "uuid": Annotated[str, msgspec.Meta(pattern=_UUID)],
+    "uuid": str,  # likewise `_PATTERNS`
     "timestamp-micros": str,  # `_TIMES` sees to it
 }
 _TIMES = tuple(
@@ -45,8 +47,7 @@ def datum_in(data: bytes) -> dict[str, Any] | None:
     Returns:
         The datum as `intake.datum_of` makes it of the same text, the id as its canonical text.
     """
-    # A quotation mark could be written so, and the count below be wrong; most texts have no backslash at all.
-    if b"\\" in data and b"\\u" in data:
+    if not _counts_quotes(data):
         return None
     try:
         datum: dict[str, Any] = _decoder().decode(data)
@@ -55,13 +56,71 @@ def datum_in(data: bytes) -> dict[str, Any] | None:
     # msgspec leaves out names that it does not know, and all but the last of those given twice.
     if _encode(datum).count(b'"') != data.count(b'"'):
         return None
-    for name, holds in _TIMES:
+    return datum if _keeps(datum) else None
+
+
+def datums_in(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """Return of each line what `datum_in` returns of it; None where that would be None for some line.
+
+    Two thirds of its time: msgspec reads, and writes, all of them at once.
+
+    Args:
+        lines: JSON texts, without a line's end in them.
+    """
+    data = b"\n".join(lines)
+    # What begins with a brace after one that ends the line before is not inside of a value: no value is on
+    # two lines, and with as many values as lines there is one on each.
+    if not data.startswith(b"{") or data.count(b"}\n{") != len(lines) - 1 or not _counts_quotes(data):
+        return None
+    try:
+        datums: list[dict[str, Any]] = _decoder().decode_lines(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    # No datum has more of them than its line, so that equal sums are sums of equals.
+    if len(datums) != len(lines) or _encode(datums).count(b'"') != data.count(b'"'):
+        return None
+    return datums if _keep(datums) else None
+
+
+def _counts_quotes(data: bytes) -> bool:
+    """Return whether counts of quotation marks tell whether something was left out: one may be an escape."""
+    return not (b"\\" in data and b"\\u" in data)  # most texts have no backslash at all
+
+
+def _keeps(datum: dict[str, Any]) -> bool:
+    """Return whether an event of the right types keeps the contract, and give it its times."""
+    for name, matches in _PATTERNS:
         if name in datum:
-            time = _time(datum[name])
-            if time is None or not holds(time):
-                return None
-            datum[name] = time
-    return datum if agrees(datum) else None
+            text = datum[name]
+            if text is not None and not matches(text):
+                return False
+    for name, holds in _TIMES:
+        if name in datum and not _give_time(datum, name, holds):
+            return False
+    return agree((datum,), datum.keys())
+
+
+def _keep(datums: Sequence[dict[str, Any]]) -> bool:
+    """Return whether `_keeps` would be true of each of the events, and give them their times."""
+    names: set[str] = set().union(*datums)
+    for name, matches in _PATTERNS:
+        # Events that come together are of few types and of one tenant.
+        if name in names and not all(
+            matches(text) for text in {datum.get(name) for datum in datums} if text is not None
+        ):
+            return False
+    for name, holds in _TIMES:
+        if name in names and not all(_give_time(datum, name, holds) for datum in datums if name in datum):
+            return False
+    return agree(datums, names)
+
+
+def _give_time(datum: dict[str, Any], name: str, holds: Callable[..., bool]) -> bool:
+    time = _time(datum[name])
+    if time is None or not holds(time):
+        return False
+    datum[name] = time
+    return True
 
 
 def _time(text: str) -> datetime | None:
@@ -102,6 +161,8 @@ def _type(column: Column) -> Any:
     kind = _plain_type(column)
     if column.avro_type in {"uuid", "timestamp-micros"}:
         return kind
+    if _pattern(column) is not None:  # `_PATTERNS` see to it
+        return kind if column.required or column.default is not None else kind | None
     meta = msgspec.Meta()
     for clause in _CLAUSES.get(column.name, ()):
         if clause.meta is None:
@@ -134,8 +195,26 @@ def _bounds(bits: int, meta: msgspec.Meta) -> msgspec.Meta:
     return msgspec.Meta(ge=-most - 1 if low is None else low, le=most if high is None else min(most, high))
 
 
+def _pattern(column: Column) -> str | None:
+    """Return the regular expression of an envelope's text that has one.
+
+    msgspec would call it for each text, in a third of the whole time of an event.
+    """
+    if column.family is not None:
+        return None
+    if column.avro_type == "uuid":
+        return _UUID
+    metas = [clause.meta for clause in _CLAUSES.get(column.name, ())]
+    return metas[0].pattern if len(metas) == 1 and metas[0] is not None else None
+
+
 _CLAUSES: dict[str, list[Clause]] = {}
 for _clause in CLAUSES:
     if len(_clause.columns) == 1:
         _CLAUSES.setdefault(_clause.columns[0], []).append(_clause)
 _encode = msgspec.json.Encoder().encode
+_PATTERNS = tuple(
+    (column.name, re.compile(pattern).match)
+    for column in COLUMNS
+    if (pattern := _pattern(column)) is not None
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from auditstream.core.clock import Clock
@@ -85,7 +86,9 @@ class EventsEndpoint(Endpoint):
             )
         return media_type
 
-    async def _drafts(self, head: Head, media_type: str, body: bytes, principal: Principal) -> list[Draft]:
+    async def _drafts(
+        self, head: Head, media_type: str, body: bytes, principal: Principal
+    ) -> Sequence[Draft]:
         settings = self._settings
         events, depth = settings.events, settings.depth
         seen_s = self._clock.now_s()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, overload
 
 from auditstream.core.errors import DecodeError
 from auditstream.gateway.drafts import Draft, Refusal
 from auditstream.gateway.problems import RefusedError
-from schemas.event_json import datum_in
+from schemas.event_json import datum_in, datums_in
 from schemas.strict_json import parse
+
+_SPACE = 0x20
 
 DraftOf = Callable[[int, Mapping[str, Any]], Draft]
 """Makes a draft of a place and a JSON object."""
@@ -53,8 +55,10 @@ def of_one(body: bytes) -> Draft | None:
     return None if datum is None else Draft(0, datum, is_datum=True)
 
 
-def of_ndjson(body: bytes, *, events: int, depth: int) -> list[Draft]:
+def of_ndjson(body: bytes, *, events: int, depth: int) -> Sequence[Draft]:
     """Return the draft of each line that is not blank; a line that is no event is refused by itself.
+
+    A line is read when its draft is asked for, each time.
 
     Args:
         body: Lines of JSON text.
@@ -66,10 +70,37 @@ def of_ndjson(body: bytes, *, events: int, depth: int) -> list[Draft]:
     """
     if body.count(b"\n") > 2 * events:  # before a list of as many lines is made
         raise too_many(events)
-    lines = [line for line in body.split(b"\n") if line and not line.isspace()]
+    lines = [line for line in body.split(b"\n") if line and (line[0] > _SPACE or not line.isspace())]
     if len(lines) > events:
         raise too_many(events)
-    return [_line(index, line, depth) for index, line in enumerate(lines)]
+    return _Lines(lines, depth)
+
+
+class _Lines(Sequence[Draft]):
+    """Drafts of lines, read a slice at a time, so that other requests have their turn in between."""
+
+    def __init__(self, lines: Sequence[bytes], depth: int) -> None:
+        self._lines = lines
+        self._depth = depth
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @overload
+    def __getitem__(self, place: int) -> Draft: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Draft]: ...
+
+    def __getitem__(self, place: int | slice) -> Draft | list[Draft]:
+        if isinstance(place, int):
+            index = range(len(self._lines))[place]
+            return _line(index, self._lines[index], self._depth)
+        places, lines = range(len(self._lines))[place], self._lines[place]
+        datums = datums_in(lines)
+        if datums is None:
+            return [_line(index, line, self._depth) for index, line in zip(places, lines, strict=True)]
+        return [Draft(index, datum, is_datum=True) for index, datum in zip(places, datums, strict=True)]
 
 
 def too_many(events: int) -> RefusedError:

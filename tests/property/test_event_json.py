@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from auditstream.core.errors import RejectError
 from schemas.clauses import CLAUSES
 from schemas.columns import COLUMNS
 from schemas.contract import check
-from schemas.event_json import datum_in
+from schemas.event_json import datum_in, datums_in
 from schemas.intake import datum_of
 from schemas.json_form import json_of
 from schemas.strict_json import parse
@@ -80,6 +81,61 @@ def test_bytes_that_were_changed_are_taken_only_where_the_steps_take_them(data: 
         )
 
     agrees(bytes(whole))
+
+
+_GOOD = json_of(event(conversation_id="c", usage={"input_tokens": 9, "cache_read_tokens": 8})).encode()
+_OTHER = json_of(event(tenant_id="acme", trace_id="ab" * 16, attributes={"say": 'a "word"\n'})).encode()
+_LINES = [
+    _GOOD,
+    _OTHER,
+    json_of(event(trace_id=None, observed_time=datetime(2026, 3, 1, tzinfo=UTC))).encode(),
+    json_of(event(event_id="0" * 36)).encode(),
+    json_of(event(event_type="a b")).encode(),
+    json_of(event(trace_id="x" * 32)).encode(),
+    json_of(event(event_time=datetime(1999, 1, 1, tzinfo=UTC))).encode(),
+    json_of(event(usage={"cache_read_tokens": 8})).encode(),
+    json_of(event(usage={"input_tokens": 7, "cache_read_tokens": 8})).encode(),
+    json_of(event(sealed={"a": b"box"})).encode(),
+    _GOOD[:-1] + b',"source":"another"}',
+    _GOOD[:-1] + b',"unknown":"word"}',
+    b'{"attributes":{"a":"b"}',
+    b"{" + _GOOD[1:-1],
+    b'{"attributes":{"a":"b"},' + _GOOD[1:],
+    _GOOD[1:],
+    _GOOD * 2,
+    _GOOD + b"\r",
+    b" " + _GOOD,
+    _GOOD + b",",
+    b"",
+    b" ",
+    b"}",
+    b"{}",
+    b"[" + _GOOD + b"]",
+    json.dumps({**json.loads(_GOOD), "source": "caf\u00e9"}).encode(),
+    json.dumps({**json.loads(_GOOD), "source": "caf\u00e9"}, ensure_ascii=False).encode(),
+]
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(st.lists(st.sampled_from(_LINES), min_size=1, max_size=4))
+def test_lines_that_are_read_together_are_what_each_is_by_itself(lines: list[bytes]) -> None:
+    each = [datum_in(line) for line in lines]
+
+    together = datums_in(lines)
+
+    if together is None:
+        assert None in each or any(line != line.strip() for line in lines)
+    else:
+        assert together == each
+
+
+def test_a_line_that_ends_on_the_next_is_no_event() -> None:
+    begin, end = b'{"attributes":{"a":"b"}', b"," + _GOOD[1:]
+
+    assert datum_in(begin + end) is not None
+    assert datums_in([begin, end]) is None
+    assert datums_in([_GOOD * 2, begin, end]) is None
+    assert datums_in([_GOOD, _OTHER, _GOOD]) is not None
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import pytest
 from backports import zstd
 
 from auditstream.core.settings import GatewaySettings
+from auditstream.gateway.intake import AT_ONCE
 from schemas.codec import decode, encode_datum
 from schemas.json_form import json_of
 from schemas.packaged import schema_json
 from tests.support.events import event as built
 from tests.support.events import full_event
-from tests.support.gateways import GLOBEX, ID, NDJSON, event, gateway, id_, lines, problem, text
+from tests.support.gateways import ACME, GLOBEX, ID, NDJSON, event, gateway, id_, lines, problem, text
 
 
 async def test_one_event_is_answered_with_its_id_and_where_it_is() -> None:
@@ -98,6 +99,28 @@ async def test_lines_are_judged_one_by_one() -> None:
             (1, "contract", "severity"),
             (2, "malformed", None),
         ]
+
+
+async def test_lines_are_recorded_as_each_would_be_by_itself() -> None:
+    more: list[dict[str, Any]] = [
+        {},
+        {"tenant_id": ACME, "conversation_id": "c"},
+        {"observed_time": "2026-03-01T12:30:16Z", "trace_id": "ab" * 16, "span_id": "cd" * 8},
+        {"actor_id": "someone", "actor_type": "USER", "attributes": {"a": "caf\u00e9"}},
+        {"credential_id": "another", "usage": {"input_tokens": 900, "source": "PROVIDER"}},
+    ]
+    events = [event(event_id=id_(number), **more[number % 5]) for number in range(2 * AT_ONCE)]
+    wrong = event(event_id=id_(1), event_type="a b")
+    async with gateway() as one, gateway() as other, gateway() as third:
+        assert (await one.post(lines(*events), NDJSON)).json()["accepted"] == len(events)
+        told = (await other.post(lines(*events[:-1], wrong), NDJSON)).json()
+        for each in events[: AT_ONCE // 4]:
+            assert (await third.post(text(each))).status_code == 202
+
+        assert [message.key for message in one.producer.messages][:1] == [f"{ACME}|{id_(0)}".encode()]
+        assert other.producer.messages == one.producer.messages[:-1]
+        assert third.producer.messages == one.producer.messages[: AT_ONCE // 4]
+        assert [each["index"] for each in told["rejected"]] == [len(events) - 1]
 
 
 @pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
