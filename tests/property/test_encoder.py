@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -62,6 +63,26 @@ def test_decimals_of_either_sign_are_written_so_too(billed: str) -> None:
     datum = event(costs=[COST_LINE | {"billed": Decimal(billed)}])
 
     assert encode_prepared(datum, "audit_event") == by_fastavro(datum)
+
+
+@pytest.mark.parametrize(
+    "source", ["a", "a" * 63, "a" * 64, "é" * 32, "é" * 31, "€" * 70, "a" * 20_000, "\x80", "ÿ"]
+)
+def test_texts_of_any_size_and_script_are_written_so_too(source: str) -> None:
+    for datum in (
+        event(source=source),
+        event(source="a", conversation_id=source, inference={"provider": source, "request_model": "é"}),
+        event(source=source, conversation_id=None, attributes={source: source}, actor_roles=[source]),
+    ):
+        assert encode_prepared(datum, "audit_event") == by_fastavro(datum)
+
+
+def test_a_time_is_written_anew_where_it_is_another_than_the_last() -> None:
+    first, second = (datetime(2026, 3, day, 12, 30, 15, 123_456, UTC) for day in (1, 2))
+    for time in (first, first, second, first, datetime(1901, 1, 1, tzinfo=UTC), 0, -1):
+        datum = event(event_time=first, observed_time=time)
+
+        assert encode_prepared(datum, "audit_event") == by_fastavro(datum)
 
 
 def test_what_is_written_is_read_back() -> None:
