@@ -28,6 +28,7 @@ MAGIC_ID = 0
 MAGIC_GUID = 1
 HEADER_NAMES: dict[Part, str] = {"value": "__value_schema_id", "key": "__key_schema_id"}
 
+_PREFIX = struct.Struct(">BI")
 _SIZES = {MAGIC_ID: 5, MAGIC_GUID: 17}
 """Bytes of a framing by its magic byte, that byte included."""
 
@@ -68,7 +69,7 @@ def prefix(schema_id: int) -> bytes:
     Args:
         schema_id: Registry id, 0 to 2**32 - 1.
     """
-    return struct.pack(">BI", MAGIC_ID, schema_id)
+    return _PREFIX.pack(MAGIC_ID, schema_id)
 
 
 def header(guid: UUID, *, part: Part = "value") -> tuple[str, bytes]:

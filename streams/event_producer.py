@@ -175,7 +175,7 @@ class EventProducer:
             told: Called once for each partition, with the indexes of its messages and where they are, or
                 with the error that `send` would raise.
         """
-        sizes = [self._charge(message) for message in messages]
+        sizes = self._charges(messages)
         size = sum(sizes)
         if not self._partitions or size > self._room.size_bytes // 2 or not self._room.take_now(size):
             return False
@@ -226,7 +226,7 @@ class EventProducer:
 
     def _portions(self, messages: Sequence[Outbound]) -> Iterator[tuple[Sequence[Outbound], list[int]]]:
         """Yield messages in portions that leave room for others, with the size of each."""
-        sizes = [self._charge(message) for message in messages]
+        sizes = self._charges(messages)
         begin, size = 0, 0
         for number, charge in enumerate(sizes):
             if size and size + charge > self._room.size_bytes // 2:
@@ -236,8 +236,9 @@ class EventProducer:
         if messages:
             yield messages[begin:], sizes[begin:]
 
-    def _charge(self, message: Outbound) -> int:
-        return min(message.size_bytes, self._room.size_bytes)
+    def _charges(self, messages: Sequence[Outbound]) -> list[int]:
+        most = self._room.size_bytes
+        return [size if (size := message.size_bytes) < most else most for message in messages]
 
     async def _wait_for_partitions(self, taken: int, until_s: float) -> None:
         """Wait for the first connection; give the room that is held back when it does not come."""

@@ -169,9 +169,10 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
     @property
     def size_bytes(self) -> int:
         """How many bytes the message takes at most, headers included."""
-        headers = sum([len(name) + len(value) for name, value in self.headers])
-        fixed = _RECORD_BYTES + _HEADER_BYTES * len(self.headers)
-        return fixed + headers + len(self.key) + len(self.value or b"")
+        size = _RECORD_BYTES + len(self.key) + len(self.value or b"")
+        for name, value in self.headers:
+            size += _HEADER_BYTES + len(name) + len(value)
+        return size
 
 
 class Placed(msgspec.Struct, frozen=True, gc=False):

@@ -67,7 +67,7 @@ class Judge:
         """Return the message of a draft, or why there is none.
 
         Args:
-            draft: The draft.
+            draft: The draft; where it is a datum already, it is the one that is stamped.
             principal: Who sent it.
             seen: When, unless it says so itself.
 
@@ -87,15 +87,21 @@ class Judge:
                 draft.index, Refusal("contract", "credential_id", "credential_id: expected a string")
             )
         tenant_id, credential_id = principal.tenant_id, principal.credential_id
-        event = {"observed_time": seen, **event, "tenant_id": tenant_id, "credential_id": credential_id}
         try:
-            datum = event if draft.is_datum else datum_of(event, "audit_event")
+            if draft.is_datum and isinstance(event, dict):
+                datum = event
+                datum.setdefault("observed_time", seen)
+                datum["tenant_id"], datum["credential_id"] = tenant_id, credential_id
+            else:
+                stamp = {"tenant_id": tenant_id, "credential_id": credential_id}
+                datum = datum_of({"observed_time": seen, **event, **stamp}, "audit_event")
             if named and named != credential_id:
                 datum["attributes"] = {**datum.get("attributes", {}), CLAIMED: _short(named)}
             if not (draft.is_datum and _keep_the_contract(tenant_id, credential_id)):
                 check(datum)
             message = message_of(self._protection.protect(datum), self._route)
-            _check_size(message)
+            if len(message.value or b"") >= _SMALL_BYTES:
+                _check_size(message)
         except RejectError as error:
             code = error.reason if error.reason in STATUSES else error.code
             code = code if code in STATUSES else "contract"
@@ -113,8 +119,6 @@ def _short(text: str) -> str:
 
 
 def _check_size(message: Outbound) -> None:
-    if len(message.value or b"") < _SMALL_BYTES:
-        return
     size = message.size_bytes
     if size > MOST_MESSAGE_BYTES:
         raise RejectError(

@@ -51,8 +51,8 @@ class Protection:
         self._keys = keys
         self._policy_of = policy_of
 
-    def protect(self, datum: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an event as it may be recorded; the one that was given stays as it is.
+    def protect(self, datum: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an event as it may be recorded: the one that was given, or another.
 
         Args:
             datum: As `schemas.intake.datum_of` returns it, its tenant stamped, the contract kept.
@@ -62,7 +62,7 @@ class Protection:
             RetryableError: The keyring does not answer: nothing of the event may be recorded yet.
         """
         if _PERSONAL.isdisjoint(datum):
-            return dict(datum)
+            return datum
         tenant = datum.get("tenant_id", "")
         event = HiddenEvent(dict(datum), tenant, self._keys.hmac(tenant), self._policy_of(tenant))
         event.name_persons()
