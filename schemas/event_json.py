@@ -83,8 +83,8 @@ def datums_in(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
 
 
 def _counts_quotes(data: bytes) -> bool:
-    """Return whether counts of quotation marks tell whether something was left out: one may be an escape."""
-    return not (b"\\" in data and b"\\u" in data)  # most texts have no backslash at all
+    """Return whether counts of quotation marks tell whether something was left out: none is an escape."""
+    return not (b"\\" in data and b"\\u0022" in data)  # most texts have no backslash at all
 
 
 def _keeps(datum: dict[str, Any]) -> bool:

@@ -151,6 +151,10 @@ def test_a_line_that_ends_on_the_next_is_no_event() -> None:
         '{%s,"usage":{"cache_read_tokens":1}}',
         '{%s,"seal_key_id":"k","attributes":{"a":NaN}}',
         '{%s,"attributes":{"a":"\\ud800"}}',
+        '{%s,"attributes":{"a":"\\udc00"}}',
+        '{%s,"attributes":{"a":"\\ud800\\u0041"}}',
+        '{%s,"attributes":{"a":"1","\\u0061":"1"}}',
+        '{%s,"\\u0073ource":"another"}',
         "[{%s}]",
         "{%s}{}",
     ],
@@ -160,6 +164,14 @@ def test_what_the_steps_refuse_is_left_to_them(text: str) -> None:
 
     assert datum_in((text % fields).encode()) is None
     assert datum_in(b'{"a":' * 100_000) is None
+
+
+@pytest.mark.parametrize("word", ["café", "\x00", "\x1f", "\x7f", "𝄞", "\\u0021", "\u2028", "\ufffe", "ǅ"])
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_texts_with_escapes_are_taken(word: str, is_ascii: bool) -> None:
+    given_ = json.loads(json_of(event(project_id=word, attributes={word: word})))
+
+    assert agrees(json.dumps(given_, ensure_ascii=is_ascii).encode())
 
 
 def test_an_event_with_most_fields_is_taken() -> None:
