@@ -54,7 +54,12 @@ ONE_TEXT = [one.decode("latin-1") for one in ONE]
 _TWO = [bytes([number & 0x7F | 0x80, number >> 7 | 0x80]) for number in range(0x4000)]
 _LAST_TWO = [bytes([number & 0x7F | 0x80, number >> 7]) for number in range(0x4000)]
 
+_TWO_TEXT = [two.decode("latin-1") for two in _TWO]
+
 base128 = _base128_of(ONE, _TWO, _LAST_TWO)
-base128_text = _base128_of(
-    ONE_TEXT, [two.decode("latin-1") for two in _TWO], [two.decode("latin-1") for two in _LAST_TWO]
-)
+base128_text = _base128_of(ONE_TEXT, _TWO_TEXT, [two.decode("latin-1") for two in _LAST_TWO])
+
+
+def low_text(number: int) -> str:
+    """Return the low 28 bits of a number that has more: what goes before `base128_text(number >> 28)`."""
+    return _TWO_TEXT[number & 0x3FFF] + _TWO_TEXT[number >> 14 & 0x3FFF]

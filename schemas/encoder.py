@@ -16,7 +16,7 @@ from decimal import Context, Decimal
 from functools import cache
 from typing import Any
 
-from schemas.base128 import ONE, base128_text, long
+from schemas.base128 import ONE, base128_text, long, low_text
 from schemas.compiled import compiled
 from schemas.packaged import SchemaName, schema_json
 from schemas.records.record import EPOCH
@@ -283,18 +283,23 @@ class _Decimal:
 def _time_text() -> Callable[[datetime | int], str]:
     """Return what writes the times of one field as text.
 
-    Events that came together were seen at one moment.
+    Events that came together were seen at one moment, and most happened within the two minutes in which the
+    high bits of the number stay.
     """
-    memory: tuple[Any, str] = (None, "")
+    memory: tuple[Any, str, int, str] = (None, "", 0, "")
 
     def text(value: datetime | int) -> str:
         nonlocal memory
-        last, written = memory  # in one go: another thread may change it
+        last, written, high, high_text = memory  # in one go: another thread may change it
         if value is last:
             return written
         number = _microseconds(value)
-        written = base128_text(number << 1 ^ number >> 63)
-        memory = value, written
+        rest = number << 1 ^ number >> 63
+        if rest >> 28 != high:
+            high = rest >> 28
+            high_text = base128_text(high)
+        written = low_text(rest) + high_text if high else base128_text(rest)
+        memory = value, written, high, high_text
         return written
 
     return text

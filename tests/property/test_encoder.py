@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -78,9 +78,12 @@ def test_texts_of_any_size_and_script_are_written_so_too(source: str) -> None:
 
 
 def test_a_time_is_written_anew_where_it_is_another_than_the_last() -> None:
-    first, second = (datetime(2026, 3, day, 12, 30, 15, 123_456, UTC) for day in (1, 2))
-    for time in (first, first, second, first, datetime(1901, 1, 1, tzinfo=UTC), 0, -1):
-        datum = event(event_time=first, observed_time=time)
+    day = datetime(2026, 3, 1, 12, 30, 15, 123_456, UTC)
+    near = [day + timedelta(microseconds=step) for step in (0, 0, 1, 1 << 13, 1 << 26, 1 << 27, 1 << 28, 3)]
+    far = [datetime(1901, 1, 1, tzinfo=UTC), datetime(2299, 1, 1, tzinfo=UTC)]
+    small = [0, 1, -1, (1 << 27) - 1, 1 << 27, -(1 << 27), -(1 << 27) - 1, 1 << 28, 0]
+    for time in (*near, *far, *near, *small, *far, *small[::-1]):
+        datum = event(event_time=day, observed_time=time)
 
         assert encode_prepared(datum, "audit_event") == by_fastavro(datum)
 
