@@ -27,6 +27,7 @@ from auditstream.detection.severities import Severity
 from auditstream.detection.suppression import Suppression
 from auditstream.detection.surroundings import MOST_CONTRIBUTORS, MOST_EVENTS, Surroundings
 from auditstream.detection.traits import traits_of
+from auditstream.detection.twins import hand_over, heads, pair_up
 from schemas.records.detection import Finding
 from schemas.records.vocabulary import FindingStatus
 
@@ -104,6 +105,7 @@ class Episodes:
         self._now = end
         for each in judged:
             self._open.take(each, end)
+        pair_up(self._open, self._surroundings.alike)
         self._escalate(end)
         self._roll_up(end)
         return found + self._told(end)
@@ -111,6 +113,7 @@ class Episodes:
     def forget(self, keys: Keys) -> list[Finding]:
         """Close the episodes of keys that others are about to use, and return their last findings."""
         found = sorted(self._open.forget([int(key) for key in keys]), key=_rank)
+        hand_over(self._open, {each.finding_id for each in found})
         return [self._close(each, self._now, "its key is no longer followed") for each in found]
 
     def state(self) -> dict[str, Any]:
@@ -162,6 +165,9 @@ class Episodes:
                 stakes = self._stakes(each.tenant_id, each.currency)
                 each.agreed |= len(company.families) > 1
                 each.severity = severity_of(each, company, stakes)
+        for head, twins in heads(self._open):
+            # No graver than the gravest of them: that one is seen twice makes it no worse.
+            head.severity = max([head.severity, *(each.severity for each in twins)])
 
     def _stakes(self, tenant_id: str, currency: str) -> Stakes:
         learnt = self._surroundings.stakes(tenant_id, currency)
@@ -192,7 +198,8 @@ class Episodes:
                 by_id.setdefault(each.parent, []).append(each)
         for parent in self._parents.values():
             children = by_id.get(parent.finding_id, [])
-            sum_up(parent, children)
+            twins = [twin for each in children for twin in by_id.get(each.finding_id, [])]
+            sum_up(parent, children, twins)
             parent.severity = max(parent.severity, self._severity_of_parent(parent, children))
 
     def _severity_of_parent(self, parent: Episode, children: Sequence[Episode]) -> Severity:
@@ -222,12 +229,10 @@ class Episodes:
 
     def _endings(self, now: int) -> Iterator[tuple[str, str]]:
         """Yield why each episode is over, empty when it goes on; a parent is over with its last child."""
-        alive: set[str] = set()
-        for each in self._open:
-            ending = _ending(each, now)
-            if not ending:
-                alive.add(each.parent)
-            yield each.finding_id, ending
+        endings = [(each, _ending(each, now)) for each in self._open]
+        hand_over(self._open, {each.finding_id for each, ending in endings if ending})
+        alive = {each.parent for each, ending in endings if not ending}
+        yield from ((each.finding_id, ending) for each, ending in endings)
         for parent in self._parents.values():
             yield parent.finding_id, "" if parent.finding_id in alive else "over"
 

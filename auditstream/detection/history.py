@@ -6,7 +6,7 @@ beside the key, for young keys stand on it. What a rollup does not have, a detec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -151,6 +151,9 @@ class _Alone:
 
     def tenants_with(self, scope: str) -> int:
         return 1
+
+    def alike(self, keys: Collection[int], measure: str) -> Mapping[int, Collection[int]]:
+        return {}
 
     def stakes(self, tenant_id: str, currency: str) -> Stakes:
         return UNKNOWN_STAKES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -56,6 +56,8 @@ def incidents(
     """Yield incidents with the children that have no parent yet; those of providers first.
 
     The tenant as a whole is no key, and makes no incident; of one that its keys make it is a child like them.
+    Twins (`twins`) are one key: that one of them stands for the others. A model may be anybody's twin within
+    its tenant and is still one of the provider's.
 
     Args:
         episodes: Open episodes; of a detector's own parents each keeps taking in children while it is open.
@@ -64,9 +66,11 @@ def incidents(
     """
     episodes = list(episodes)
     parents = {incident_of(each) for each in episodes if each.stands_for_others}
+    of_incidents = {each.finding_id for each in episodes if each.stands_for_others}
     fresh = [each for each in episodes if not each.stands_for_others and not each.parent]
+    of_models = [each for each in episodes if not each.stands_for_others and each.parent not in of_incidents]
     taken: set[str] = set()
-    for incident, candidates in _grouped(fresh, _of_provider):
+    for incident, candidates in _grouped(of_models, _of_provider):
         together = candidates if incident in parents else _opened_within(candidates, now)
         tenants = {each.tenant_id for each in together}
         least = max(FEWEST_TENANTS, SHARE_OF_TENANTS * tenants_with(incident.scope))
@@ -100,15 +104,20 @@ def parent_of(incident: Incident, children: list[Episode], now: int) -> Episode:
     )
 
 
-def sum_up(parent: Episode, children: list[Episode]) -> None:
+def sum_up(parent: Episode, children: list[Episode], twins: Sequence[Episode] = ()) -> None:
     """Bring a parent up to date with its open children.
 
     The same money is seen by tenant, model, key and agent: an incident's money is the largest sum of one
     kind of scope, not the sum of all.
+
+    Args:
+        parent: The parent.
+        children: Its open children.
+        twins: Those that its children stand for: they see the same money under another kind of scope.
     """
     if not children:
         return
-    ordered = sorted(children, key=lambda each: (each.tenant_id, each.scope))
+    ordered = sorted([*children, *twins], key=lambda each: (each.tenant_id, each.scope))
     sums: dict[tuple[str, str], Decimal] = {}
     for each in ordered:
         kind = each.scope.partition("=")[0], each.currency
@@ -124,7 +133,8 @@ def sum_up(parent: Episode, children: list[Episode]) -> None:
     strongest = max(ordered, key=lambda each: each.level)
     parent.level, parent.score = max(parent.level, strongest.level), max(parent.score, strongest.score)
     parent.events = list(dict.fromkeys(event for each in ordered for event in each.events))[:MOST_EVENTS]
-    parent.contributors = _shares(parent, [each for each in ordered if each.scope]) or parent.contributors
+    named = sorted((each for each in children if each.scope), key=lambda each: (each.tenant_id, each.scope))
+    parent.contributors = _shares(parent, named) or parent.contributors
 
 
 def _shares(parent: Episode, children: list[Episode]) -> dict[str, float]:

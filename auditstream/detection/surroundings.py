@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,6 +52,15 @@ class Surroundings(Protocol):
 
     def tenants_with(self, scope: str) -> int:
         """Return how many tenants have a key of a scope, as `model=gpt-4o`."""
+        ...
+
+    def alike(self, keys: Collection[int], measure: str) -> Mapping[int, Collection[int]]:
+        """Return which of a tenant's keys were nearly the same traffic lately, by key.
+
+        Args:
+            keys: Keys of one tenant.
+            measure: What is counted, of `traits.COUNTED`.
+        """
         ...
 
     def stakes(self, tenant_id: str, currency: str) -> Stakes:

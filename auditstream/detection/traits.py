@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from auditstream.detection.severities import Severity
 
+EVENTS = "events"
+COUNTED = (EVENTS, "failures", "blocked", "spend", "usage_spend")
+"""Sums of a minute that detectors count, by their names in a bucket."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -17,12 +21,14 @@ class Traits:
         rebaselines: Whether a level that lasts for a day is taken for the new one. Refusals do not become
             normal by going on.
         attacks: ATLAS and OWASP ids of what they hint at.
+        counts: What the detector counts, of `COUNTED`: by that two keys are the same traffic or not.
     """
 
     is_security: bool = False
     severity: Severity = Severity.MEDIUM
     rebaselines: bool = True
     attacks: tuple[str, ...] = ()
+    counts: str = EVENTS
 
 
 SPEND_SURGE = "spend.surge"
@@ -37,11 +43,16 @@ OF_A_STOLEN_KEY = frozenset({FIRST_SEEN, "guardrail.deny_burst"})
 _SHARED_KEY = ("AML.T0012", "AML.T0091.000", "ASI03", "MCP01")
 _NONE = Traits()
 _TRAITS = {
-    SPEND_SURGE: Traits(attacks=("AML.T0034", "LLM10")),
-    "cost.unit_drift": Traits(attacks=("AML.T0034", "LLM10")),
+    SPEND_SURGE: Traits(attacks=("AML.T0034", "LLM10"), counts="usage_spend"),
+    "spend.creep": Traits(counts="spend"),
+    "cost.unit_drift": Traits(attacks=("AML.T0034", "LLM10"), counts="spend"),
+    "error.burst": Traits(counts="failures"),
     "rate.shape": Traits(attacks=("AML.T0029", "LLM10")),
     "guardrail.deny_burst": Traits(
-        is_security=True, rebaselines=False, attacks=("AML.T0054", "AML.T0051.000", "LLM01", "ASI01")
+        is_security=True,
+        rebaselines=False,
+        attacks=("AML.T0054", "AML.T0051.000", "LLM01", "ASI01"),
+        counts="blocked",
     ),
     FIRST_SEEN: Traits(is_security=True, rebaselines=False, attacks=("AML.T0010.003", "LLM03", "ASI04")),
     "credential.many_networks": Traits(is_security=True, severity=Severity.HIGH, attacks=_SHARED_KEY),

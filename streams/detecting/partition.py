@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 from auditstream.detection.acquaintances import Acquaintances
 from auditstream.detection.detector import Detector, Keys
 from auditstream.detection.episodes import Episodes, Judged
-from auditstream.detection.money_gate import Stakes
 from auditstream.detection.suppression import Suppression
-from auditstream.detection.surroundings import Evidence, Subject
 from auditstream.detection.traits import FIRST_SEEN
 from schemas.records.detection import Finding
 from streams.detecting.credential_models import CredentialModels
 from streams.detecting.credential_news import credential_news
 from streams.detecting.delta import MINUTE_US, ROW, Delta
 from streams.detecting.event_time import NEVER, EventTime
+from streams.detecting.key_surroundings import KeySurroundings
 from streams.detecting.keys import KeyTable
 from streams.detecting.log_order import LogOrder
 from streams.detecting.open_entities import OpenEntities
 from streams.detecting.open_minutes import OpenMinutes
 from streams.detecting.recent_rows import RecentRows
 from streams.detecting.scope_sums import bucket_of, by_scope
+from streams.detecting.shared_traffic import SharedTraffic
 from streams.detecting.tenant_money import TenantMoney
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Grows when `PartitionDetection.state` changes its form."""
 
 _MOST_AHEAD = 10
@@ -49,6 +49,7 @@ _LONGEST_QUIET = 1_500
 """Minutes without usage that pass one by one: an episode is over after a day at the latest."""
 
 _HOUR = 60
+_TRAFFIC = "traffic"
 _EVENTS = list(ROW).index("events")
 
 
@@ -114,8 +115,11 @@ class PartitionDetection:
         self._money = TenantMoney()
         self._models = CredentialModels()
         self._recent = RecentRows()
+        self._traffic = SharedTraffic()
         self._closed: int | None = None
-        self._surroundings = _Surroundings(self._keys, self._money, self._recent, self._known)
+        self._surroundings = KeySurroundings(
+            self._keys, self._money, self._recent, self._known, self._traffic
+        )
         self.episodes = Episodes(self._surroundings, suppression)
 
     def apply(self, delta: Delta) -> list[Finding]:
@@ -147,6 +151,7 @@ class PartitionDetection:
         for detector in self._detectors:
             for name, array in detector.state().items():
                 arrays[f"{_place(detector)}/{name}"] = array
+        arrays[_TRAFFIC] = np.frombuffer(self._traffic.state(), np.uint8)
         facts = {
             "version": STATE_VERSION,
             "time": self._time.state(),
@@ -178,6 +183,7 @@ class PartitionDetection:
         self._entities.restore(facts["entities"])
         self._known.restore(facts["known"], _under("known", state.arrays))
         self._open.restore(state.rows)
+        self._traffic.restore(state.arrays[_TRAFFIC].tobytes())
         self.episodes.restore(facts["episodes"])
         self._closed = facts["closed"]
         self.left.late, self.left.ahead, self.left.forced, self.left.evicted = facts["left"]
@@ -246,6 +252,7 @@ class PartitionDetection:
             return
         rows = self._money.in_one_currency(taken)
         self._recent.add(minute, rows)
+        self._traffic.add(minute, rows)
         self._note_new_models(rows, minute)
         sums = by_scope(rows)
         names = list(zip(sums.get_column("tenant"), sums.get_column("scope"), strict=True))
@@ -319,33 +326,6 @@ class _WithParents(Protocol):
     def adopt(self, keys: Keys, parents: Keys) -> None:
         """Name the parent of each key."""
         ...
-
-
-class _Surroundings:
-    """What episodes ask about keys."""
-
-    def __init__(self, keys: KeyTable, money: TenantMoney, recent: RecentRows, known: Acquaintances) -> None:
-        self.minute = 0
-        self._known = known
-        self._keys = keys
-        self._money = money
-        self._recent = recent
-
-    def subject(self, key: int) -> Subject:
-        tenant, scope = self._keys.name(key)
-        return Subject(tenant, scope, self._money.currency(tenant))
-
-    def tenants_with(self, scope: str) -> int:
-        return self._keys.tenants_with(scope)
-
-    def stakes(self, tenant_id: str, currency: str) -> Stakes:
-        return self._money.stakes(tenant_id, currency, self.minute)
-
-    def evidence(self, key: int, start: int, end: int) -> Evidence:
-        tenant, scope = self._keys.name(key)
-        evidence = self._recent.evidence(tenant, scope, start, end)
-        news = self._known.news(key, self.minute)
-        return replace(evidence, contributors={**evidence.contributors, **news}) if news else evidence
 
 
 def _place(detector: Detector) -> str:

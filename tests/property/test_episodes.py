@@ -27,6 +27,8 @@ SUBJECTS = [
     for number, scope in enumerate(["model=m"] * 4 + [f"credential=key-{each}" for each in range(8)])
 ]
 SLUGS = (("spend.surge", "money"), ("rate.shape", "rate"), ("guardrail.deny_burst", "refusals"))
+SAME = [(number, number + 4) for number in range(4)]
+"""Of each tenant its model and one of its credentials are the same traffic."""
 LEVELS = st.sampled_from([0.0, 0.59, COOL, 0.99, 1.0, 1.5, 4.0])
 KEYED = st.dictionaries(st.integers(0, len(SUBJECTS) - 1), LEVELS, max_size=6)
 STEPS = st.lists(
@@ -37,6 +39,7 @@ STEPS = st.lists(
     ),
     max_size=25,
 )
+STAKES = Stakes(gate=Decimal(20), daily_budget=Decimal(1_000))
 MUTES = Suppression(
     mutes=[Mute("m", Extent(tenant_id="tenant-1"), START + 10, START + 100)],
     windows=[WeeklyWindow("w", Extent(rule_id="rate.shape"), first=0, length=4_000)],
@@ -44,7 +47,7 @@ MUTES = Suppression(
 
 
 def new_episodes() -> Episodes:
-    return Episodes(World(SUBJECTS, Stakes(gate=Decimal(20), daily_budget=Decimal(1_000))), MUTES)
+    return Episodes(World(SUBJECTS, STAKES, same=SAME), MUTES)
 
 
 def run(episodes: Episodes, steps, *, began: int = START) -> list[list[Finding]]:
@@ -153,7 +156,8 @@ def test_levels_that_come_and_go_within_the_hour_are_one_episode(between, level)
 @given(STEPS, st.permutations(range(len(SUBJECTS))))
 def test_the_numbers_of_keys_mean_nothing(steps, order):
     """A partition that another process takes over may number its keys anew."""
-    world = World([SUBJECTS[each] for each in order], Stakes(gate=Decimal(20), daily_budget=Decimal(1_000)))
+    same = [[order.index(key) for key in each] for each in SAME]
+    world = World([SUBJECTS[each] for each in order], STAKES, same=same)
     renumbered = [
         (
             minutes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -19,17 +19,21 @@ START = 29_000_000
 
 @dataclass
 class World:
-    """Surroundings of episodes: subjects by key."""
+    """Surroundings of episodes: subjects by key, and which of them are the same traffic."""
 
     subjects: Sequence[Subject]
     money: Stakes = field(default_factory=lambda: Stakes(gate=Decimal(20), daily_budget=Decimal(10**9)))
     beneath: Evidence = field(default_factory=Evidence)
+    same: Sequence[Collection[int]] = ()
 
     def subject(self, key: int) -> Subject:
         return self.subjects[key]
 
     def tenants_with(self, scope: str) -> int:
         return len({each.tenant_id for each in self.subjects if each.scope == scope})
+
+    def alike(self, keys: Collection[int], measure: str) -> Mapping[int, Collection[int]]:
+        return {key: each for each in self.same for key in each if key in keys}
 
     def stakes(self, tenant_id: str, currency: str) -> Stakes:
         return self.money

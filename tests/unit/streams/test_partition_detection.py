@@ -48,7 +48,8 @@ def log_of(log: str, random: Random) -> Sent:
                 lines = [
                     line(
                         DAWN + minute - random.choice(delays),
-                        credential_id=f"key-{random.randrange(3)}",
+                        credential_id=f"key-{(number := random.randrange(3))}",
+                        project_id=f"project-{number}",
                         model=random.choice(["gpt-4o", "o3"]),
                         events=random.randrange(1, 5) * jump,
                         spend=random.randrange(1, 1000) * jump / 7,
@@ -130,9 +131,10 @@ def run(messages: Sequence[Delta]) -> tuple[list[Finding], Jump]:
 
 def facts(findings: Sequence[Finding]) -> set[tuple[Any, ...]]:
     return {
-        (each.finding_id, each.version, each.scope, each.observed, each.expected, each.severity, each.status)
+        (each.finding_id, each.version, each.scope, each.observed, each.expected, each.severity, each.status,
+         each.suppressed_by)
         for each in findings
-    }
+    }  # fmt: skip
 
 
 def seen(jump: Jump) -> list[Any]:
@@ -147,6 +149,8 @@ def test_there_is_something_to_find() -> None:
     findings, jump = run(in_order(day(0)))
     assert len({each.finding_id for each in findings}) > 3
     assert {each.tenant_id for each in findings} == set(TENANTS)
+    twins = {each.suppressed_by for each in findings if each.scope.startswith("project=")}
+    assert {f"parent:{each.finding_id}" for each in findings if each.scope.startswith("credential=")} & twins
     assert len(jump.seen) > MINUTES / 2
     assert max(bucket.values["country_1h"].max() for bucket in jump.seen) == 3
 
@@ -314,6 +318,30 @@ def test_a_finding_names_who_contributed_and_in_which_currency() -> None:
     assert of_the_model
     assert of_the_model[0].currency == "USD"
     assert of_the_model[0].contributors["credential=k1"] > 0.7
+
+
+@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize(("others", "is_one"), [(0, True), (1, False)], ids=["alone", "one of two"])
+def test_a_wave_of_a_key_and_its_project_is_one_finding_if_the_project_is_hardly_more(
+    others: int, *, is_one: bool, dies: bool
+) -> None:
+    detection, _ = new_detection()
+    found: list[Finding] = []
+    for minute in range(12):
+        lines = [line(DAWN + minute, credential_id="k", project_id="p", events=60 if minute == 11 else 4)]
+        if minute < 11:  # what only the minutes before the wave tell
+            lines += [line(DAWN + minute, credential_id="o", project_id="p", events=4)] * others
+        if dies and minute == 11:
+            state = through_json(detection.state())
+            detection, _ = new_detection()
+            detection.restore(state)
+        found += detection.apply(delta(LOGS[0], minute, lines, at_s=minute * 60 + 30))
+    found += detection.apply(heartbeat(LOGS[0], 12, quiet_s=900))
+
+    first = {each.scope: each for each in found if each.version == 0}
+    parent = f"parent:{first['credential=k'].finding_id}"
+    assert first["credential=k"].suppressed_by != parent
+    assert (first["project=p"].suppressed_by == parent) is is_one
 
 
 def test_a_million_names_of_one_tenant_evict_nothing_of_another_and_memory_is_bounded() -> None:
