@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from auditstream.detection.burst import deny_burst, error_burst
+from auditstream.detection.deny_rise import DenyRise
 from auditstream.detection.detector import Detector
 from auditstream.detection.novelty import Novelty
 from auditstream.detection.rate_shape import RateShape
@@ -36,6 +37,7 @@ KNOWN: tuple[Known, ...] = (
     Known(lambda: UnitDrift(TOKEN_TIME), "A token takes a key longer than it used to."),
     Known(lambda: UnitDrift(UNCACHED_SHARE), "A key reads more of its input outside the cache."),
     Known(deny_burst, "Guardrails refuse many more of a key's events than they use to."),
+    Known(DenyRise, "They refuse more of a key's events for hours, where there are few."),
     Known(Novelty, "A credential does two things at once that it has never done."),
     Known(many_networks, "A credential is used from many networks within an hour."),
     Known(many_countries, "A credential is used from many countries within an hour."),

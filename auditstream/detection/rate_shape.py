@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditstream.detection.ages import Ages
-from auditstream.detection.blocks import ArrayBlock, Blocks
+from auditstream.detection.blocks import Blocks
 from auditstream.detection.detector import Bucket, Column, Keys, Scores
 from auditstream.detection.gathering import Gathered, Gathering
 from auditstream.detection.hot_rows import HotRows
 from auditstream.detection.judged import worth_telling
+from auditstream.detection.last_told import LastTold
 from auditstream.detection.learning import Learning
 from auditstream.detection.pace import BUCKET, Pace
 from auditstream.detection.shape import Shape
@@ -64,17 +65,6 @@ _DENSE = 0.5
 that of its gaps."""
 
 
-class _Told(ArrayBlock):
-    """What was last said of each key, for the minutes between two buckets."""
-
-    ARRAYS = ("level", "observed", "expected")
-
-    def __init__(self) -> None:
-        self.level: NDArray[np.float32] = np.zeros(0, np.float32)
-        self.observed: Column = np.zeros(0)
-        self.expected: Column = np.zeros(0)
-
-
 class RateShape(Blocks):
     """One metric of dense keys."""
 
@@ -103,7 +93,7 @@ class RateShape(Blocks):
         self._shape = Shape(Pace(minutes))
         self._hot = HotRows(self._shape)
         self._learning = Learning()
-        self._told = _Told()
+        self._told = LastTold()
         super().__init__(
             ages=self._ages,
             gathering=self._gathering,
@@ -121,16 +111,7 @@ class RateShape(Blocks):
         if judged and len(episodes):  # what has no value any more does not go on
             told.level[np.setdiff1d(episodes, np.concatenate(judged))] = 0.0
         keys = np.unique(np.concatenate([episodes, *judged])).astype(np.int32)
-        scores = Scores(
-            keys=keys,
-            level=told.level[keys].astype(np.float64),
-            score=told.level[keys].astype(np.float64),
-            observed=told.observed[keys],
-            expected=told.expected[keys],
-            excess=np.zeros(len(keys)),
-            tier=self._ages.tiers(keys, bucket.start),
-        )
-        return worth_telling(scores, in_episode[keys])
+        return worth_telling(told.scores(keys, self._ages.tiers(keys, bucket.start)), in_episode[keys])
 
     def levels(self, keys: Keys) -> Column:
         """Return the level that each key had last, low ones too."""

@@ -17,6 +17,10 @@ Alike = Mapping[int, Collection[int]]
 _NARROWEST = ("credential", "agent", "project", "model", "")
 """Kinds of scopes, the one that a reader can do most about first: a key is revoked, a tenant is not."""
 
+_TOLD_UNDER = {"blocked_share_6h": "blocked_share"}
+"""Metrics that say after hours what another one of the same rule says after minutes, and that one. Never the
+other way: a storm on top of what has been going on for hours is news."""
+
 
 def pair_up(episodes: Iterable[Episode], alike: Callable[[Collection[int], str], Alike]) -> None:
     """Put each episode that was never told, and is a twin of another one, under that.
@@ -79,11 +83,13 @@ def _is_news(episode: Episode) -> bool:
 
 
 def _are_twins(later: Episode, earlier: Episode, alike: Alike) -> bool:
-    return earlier.metric == later.metric and earlier.key in alike.get(later.key, ())
+    if earlier.metric not in {later.metric, _TOLD_UNDER.get(later.metric)}:
+        return False
+    return earlier.key == later.key or earlier.key in alike.get(later.key, ())
 
 
-def _rank(episode: Episode) -> tuple[int, int, str, str]:
+def _rank(episode: Episode) -> tuple[int, bool, int, str, str]:
     """Order in which episodes stand for their twins; not by key number, which another worker gives anew."""
     kind, is_part, _ = episode.scope.partition("=")
     place = _NARROWEST.index(kind) if kind in _NARROWEST and (is_part or not kind) else len(_NARROWEST)
-    return episode.opened_at, place, episode.scope, episode.metric
+    return episode.opened_at, episode.metric in _TOLD_UNDER, place, episode.scope, episode.metric

@@ -93,6 +93,29 @@ def test_metrics_and_rules_are_told_apart() -> None:
     ]
 
 
+def refusals(end: int, key: int, metric: str) -> Judged:
+    return replace(judged({key: 1.0}, end, slug="guardrail.deny_burst", family="burst"), metric=metric)
+
+
+def test_what_hours_say_of_a_storm_is_told_under_what_minutes_said_and_a_storm_is_always_told() -> None:
+    minutes, hours = "blocked_share", "blocked_share_6h"
+    storm = Episodes(world(ONE_SERVICE))
+    first = storm.step(START, [refusals(START, PROJECT, minutes)])
+    later = storm.step(
+        START + 9, [refusals(START + 9, CREDENTIAL, hours), refusals(START + 9, PROJECT, hours)]
+    )
+    together = Episodes(world()).step(START, [refusals(START, PROJECT, each) for each in (hours, minutes)])
+    going_on = Episodes(world(ONE_SERVICE))
+    slow = going_on.step(START, [refusals(START, PROJECT, hours)])
+    on_top = going_on.step(START + 9, [refusals(START + 9, PROJECT, minutes)])
+
+    assert told(first) == {"project=p": None}
+    assert told(later) == {}
+    assert {each.metric for each in together if each.suppressed_by is None} == {minutes}
+    assert told(slow) == {"project=p": None}
+    assert told(on_top) == {"project=p": None}
+
+
 def test_somebody_is_called_once_for_money_that_two_see_and_it_is_not_counted_twice() -> None:
     found = Episodes(world(ONE_SERVICE)).step(START, [wave(START, PROJECT, CREDENTIAL, excess=30.0)])
 
