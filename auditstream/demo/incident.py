@@ -65,6 +65,7 @@ class Incident:
         touches: Further scopes that it moves, as the project whose credential was stolen; empty text stands
             for the tenant as a whole.
         shape: Which form of its kind it has, for people.
+        is_due: Whether the rules of its kind must tell of it: a budget that lasts is nobody's incident.
     """
 
     kind: IncidentKind
@@ -74,6 +75,7 @@ class Incident:
     names: frozenset[str]
     touches: frozenset[str] = frozenset()
     shape: str = ""
+    is_due: bool = True
 
     def finds(self, told: Told) -> bool:
         """Return whether a finding says that this happens."""
@@ -156,8 +158,8 @@ class Reckoning:
 
     @property
     def missed(self) -> list[Incident]:
-        """Incidents that nothing found."""
-        return [each.incident for each in self.outcomes if each.finding is None]
+        """Incidents that nothing found, of those that are due."""
+        return [each.incident for each in self.outcomes if each.finding is None and each.incident.is_due]
 
     @property
     def most_unexplained(self) -> int:

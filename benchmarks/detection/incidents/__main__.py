@@ -75,15 +75,16 @@ def _incidents(found: dict[int, Reckoning]) -> Table:
     kinds = [each.incident.kind for each in next(iter(found.values())).outcomes]
     for place, kind in enumerate(kinds):
         outcomes = [reckoning.outcomes[place] for reckoning in found.values()]
-        hits = sum(each.finding is not None for each in outcomes)
-        table.add_row(kind, *map(_cell, outcomes), f"{hits} of {len(outcomes)}")
+        counted = [each for each in outcomes if each.incident.is_due or each.finding is not None]
+        hits = sum(each.finding is not None for each in counted)
+        table.add_row(kind, *map(_cell, outcomes), f"{hits} of {len(counted)}")
     return table
 
 
 def _cell(outcome: Outcome) -> str:
     shape = outcome.incident.shape
     if outcome.finding is None or outcome.delay is None:
-        return f"{shape}: missed"
+        return f"{shape}: {'missed' if outcome.incident.is_due else 'not due'}"
     return f"{shape}: {outcome.finding.rule}, {outcome.delay / timedelta(minutes=1):.0f}"
 
 

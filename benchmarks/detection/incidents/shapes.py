@@ -28,13 +28,17 @@ Written before any detector was run on them. Where a form comes from:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
 from auditstream.demo.incident import Incident, IncidentKind
+from benchmarks.detection.incidents.burn_due import SURELY, level
 from benchmarks.detection.incidents.quiet import BEGIN_US, MINUTE_US, Change, Draft, Writer
 from benchmarks.detection.incidents.services import BEGIN, Service
+
+_MINUTES = 4 * 1_440
+"""Length of the set."""
 
 _ABROAD = (
     ("BR", 28573),
@@ -351,12 +355,14 @@ def _server(shape: str, address: Callable[[Service], str], calls: int, minutes: 
 def _burn(shape: str, times: Callable[[float], float]) -> Shape:
     def plant(writer: Writer, start: int) -> Planted:
         service = writer.service
-        change = Change(
-            service=service, times=lambda minute: times((minute - start) / 60) if minute >= start else 1.0
-        )
-        rest = 4 * 1_440 - start
+
+        def by_minute(minute: int) -> float:
+            return times((minute - start) / 60) if minute >= start else 1.0
+
         names = {f"budget={service.project}-{service.period}"}
-        return Planted(_incident("slow_burn", shape, service, start, rest, names), (change,))
+        incident = _incident("slow_burn", shape, service, start, _MINUTES - start, names)
+        is_due = level(service, _MINUTES, start, by_minute) >= SURELY
+        return Planted(replace(incident, is_due=is_due), (Change(service=service, times=by_minute),))
 
     return Shape("slow_burn", shape, plant)
 

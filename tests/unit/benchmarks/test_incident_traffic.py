@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 
 from auditstream.demo.incident import FOUND_BY
+from benchmarks.detection.incidents.burn_due import SURELY, level
 from benchmarks.detection.incidents.schedule import SecondSet, planted_by, second_set
 from benchmarks.detection.incidents.services import BEGIN, SERVICES
 from benchmarks.detection.incidents.shapes import SHAPES, Planted, Shape
@@ -42,6 +43,33 @@ def test_the_first_two_days_are_quiet_and_incidents_of_a_tenant_begin_hours_apar
         for other in planted:
             if one is not other and one.tenant == other.tenant and "slow_burn" not in {one.kind, other.kind}:
                 assert abs(one.start - other.start).total_seconds() >= 4 * 3_600
+
+
+def test_a_burn_is_due_when_its_budget_is_spent_early_and_nights_that_it_outlasts_are_not() -> None:
+    burns = {
+        seed: next(each for each in planted_of(seed) if each.incident.kind == "slow_burn")
+        for seed in range(10)
+    }
+    due = {seed: (each.incident.shape, each.incident.is_due) for seed, each in burns.items()}
+
+    assert {is_due for shape, is_due in due.values() if shape != "nights"} == {True}
+    # At night in the office nothing runs that could burn; where mornings are of the nights, it does.
+    assert {seed: is_due for seed, (shape, is_due) in due.items() if shape == "nights"} == {
+        2: False,
+        5: False,
+        8: True,
+    }
+
+
+def test_a_steady_burn_comes_as_near_to_the_table_as_its_rate() -> None:
+    service = next(each for each in SERVICES if each.project == "storefront")
+    ordinary = level(service, 4 * 1_440, 2 * 1_440, lambda _: 1.0)
+    twice = level(service, 4 * 1_440, 0, lambda _: 2.0)
+    tenfold = level(service, 4 * 1_440, 0, lambda _: 10.0)
+
+    assert 0.4 < ordinary < 1
+    assert twice == pytest.approx(2 * ordinary, rel=0.05)
+    assert tenfold > SURELY
 
 
 def test_one_seed_gives_one_traffic_in_the_order_of_time() -> None:
