@@ -15,7 +15,9 @@ NAME = "slow_to_import"
 
 @pytest.fixture
 def late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LateModule:
-    (tmp_path / f"{NAME}.py").write_text("import warnings\nwarnings.warn('of old age')\nvalue = 1\n_own = 2\n")
+    (tmp_path / f"{NAME}.py").write_text(
+        "import warnings\nwarnings.warn('of old age')\nvalue = 1\n_own = 2\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, NAME, raising=False)
     return LateModule(NAME)
