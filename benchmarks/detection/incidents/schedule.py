@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from random import Random
 
+import numpy as np
+
 from auditstream.demo.incident import Incident, IncidentKind
 from benchmarks.detection.incidents.quiet import Draft, Writer, ordinary, turns
 from benchmarks.detection.incidents.services import SERVICES, Service
@@ -53,14 +55,23 @@ class SecondSet:
     events: Sequence[Draft]
 
 
-def second_set(seed: int) -> SecondSet:
-    """Return the traffic of a seed: four days of three tenants with one incident of each kind."""
+def second_set(seed: int, spans: Sequence[range] = (range(MINUTES),)) -> SecondSet:
+    """Return the traffic of a seed: four days of three tenants with one incident of each kind.
+
+    Args:
+        seed: The seed.
+        spans: Minutes of the set whose ordinary turns are written; what incidents add is there always.
+    """
     planted = planted_by(seed)
     changes = [change for each in planted for change in each.changes]
     events = [event for each in planted for event in each.events]
     for place, service in enumerate(SERVICES):
         writer = Writer(service, Random(f"{seed} {service.credential}"), changes)
-        events += ordinary(writer, turns(service, MINUTES, (seed, place), changes))
+        counts = turns(service, MINUTES, (seed, place), changes)
+        kept = np.zeros_like(counts)
+        for span in spans:
+            kept[span.start : span.stop] = counts[span.start : span.stop]
+        events += ordinary(writer, kept)
     events.sort(key=lambda event: (event["event_time"], event["event_id"]))
     return SecondSet([each.incident for each in planted], events)
 
