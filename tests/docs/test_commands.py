@@ -98,10 +98,9 @@ def test_a_command_named_in_the_text_exists(page: Path) -> None:
 
 @pytest.fixture(scope="module")
 def demo(programs: ForkedPrograms, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    """A demonstration that has recorded its day: of few events, among which there is nothing to be found."""
+    """A demonstration that has recorded its hour."""
     folder = tmp_path_factory.mktemp("demo")
-    asked = ("demo", "--broker", "embedded", "--events", "3000")
-    with started(*asked, data_dir=folder / "data", programs=programs) as command:
+    with started("demo", "--broker", "embedded", data_dir=folder / "data", programs=programs) as command:
         command.wait_for("Ctrl-C ends it", within_s=180)
         yield command
 
