@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -108,6 +109,15 @@ class BatchConsumer(driver.Consumer):
         for tp in revoked:
             self._in_flight.pop(tp, None)
         await super().on_partitions_revoked(revoked)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Look whether a partition stands still, where that can be said.
+
+        Faust asks aiokafka for a position, which asserts that there is one: a partition whose offset is out
+        of range has none until it is begun anew, and that must not end the worker.
+        """
+        with suppress(AssertionError):
+            super().verify_event_path(now, tp)
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Fetch a partition again, at once."""

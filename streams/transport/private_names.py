@@ -35,6 +35,7 @@ NAMES = (
     "faust.transport.consumer:Consumer.perform_seek",
     "faust.transport.consumer:Consumer.wait_empty",
     "faust.transport.consumer:Consumer.on_buffer_drop",
+    "faust.transport.consumer:Consumer.verify_event_path",
     "faust.tables:TableManager._update_channels",
 )
 

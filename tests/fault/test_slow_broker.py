@@ -35,8 +35,11 @@ CONNECTIONS, EVENTS = 48, 500
 ROOM_BYTES = 8 * 1024 * 1024
 """How much may be read at a time, and how much may wait for Kafka."""
 
-STOPPED_S, GOES_S = 1.0, 0.5
+STOPPED_S, GOES_S = 3.0, 0.5
 """How long the broker stands still, and runs in between."""
+
+WITHIN_S = 1.5
+"""How long a caller waits at most: less than the broker stands still."""
 
 MOST_GROWTH_MB = 24.0
 """What the second half of the time may add: pieces of the allocator's, not of the callers'."""
@@ -135,7 +138,9 @@ def test_a_gateway_whose_callers_are_faster_than_kafka_refuses_and_grows_no_furt
 ) -> None:
     broker = Broker("jvm", own_kafka.bootstrap, own_kafka)
     broker.create_topic("events", 4)
-    limits = GatewaySettings(within_s=8.0, reading_bytes=ROOM_BYTES, sending_bytes=ROOM_BYTES, receipts=1_000)
+    limits = GatewaySettings(
+        within_s=WITHIN_S, reading_bytes=ROOM_BYTES, sending_bytes=ROOM_BYTES, receipts=1_000
+    )
     with running_gateway(
         tmp_path / "gateway",
         bootstrap=own_kafka.bootstrap,

@@ -111,8 +111,8 @@ _LINES = [
     b"}",
     b"{}",
     b"[" + _GOOD + b"]",
-    json.dumps({**json.loads(_GOOD), "source": "caf\u00e9"}).encode(),
-    json.dumps({**json.loads(_GOOD), "source": "caf\u00e9"}, ensure_ascii=False).encode(),
+    json.dumps({**json.loads(_GOOD), "source": "Stra\u00dfe"}).encode(),
+    json.dumps({**json.loads(_GOOD), "source": "Stra\u00dfe"}, ensure_ascii=False).encode(),
 ]
 
 

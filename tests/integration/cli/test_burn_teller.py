@@ -84,5 +84,6 @@ def test_the_registry_may_be_away_once_something_was_told(
     assert [each["version"] for each in datums] == [0, 1_000]
     events = broker.consume(topic, 3)
     datums = [decode((each.value() or b"")[PREFIX_BYTES:], schema_json("audit_event")) for each in events]
-    assert [each["attributes"]["open"] for each in datums] == ["yes", "no", "no"]
+    # In no order: they are in several partitions.
+    assert sorted(each["attributes"]["open"] for each in datums) == ["no", "no", "yes"]
     assert len({each["event_id"] for each in datums}) == 2

@@ -106,7 +106,7 @@ async def test_lines_are_recorded_as_each_would_be_by_itself() -> None:
         {},
         {"tenant_id": ACME, "conversation_id": "c"},
         {"observed_time": "2026-03-01T12:30:16Z", "trace_id": "ab" * 16, "span_id": "cd" * 8},
-        {"actor_id": "someone", "actor_type": "USER", "attributes": {"a": "caf\u00e9"}},
+        {"actor_id": "someone", "actor_type": "USER", "attributes": {"a": "Stra\u00dfe"}},
         {"credential_id": "another", "usage": {"input_tokens": 900, "source": "PROVIDER"}},
     ]
     events = [event(event_id=id_(number), **more[number % 5]) for number in range(2 * AT_ONCE)]

@@ -1,4 +1,4 @@
-"""What a worker does when its partitions go while it seeks them."""
+"""What a worker does when its partitions go while it seeks them, or have no position."""
 
 from __future__ import annotations
 
@@ -63,3 +63,12 @@ async def test_any_other_error_of_a_seek_ends_the_worker_loudly() -> None:
     with pytest.raises(RuntimeError, match="unreadable"):
         await consumer_whose_seek_raises(error, crashes).perform_seek()
     assert crashes == [error]
+
+
+def test_a_partition_that_has_no_position_yet_is_not_judged_and_ends_nothing() -> None:
+    def verify(_now: float, _tp: TP) -> None:
+        raise AssertionError
+
+    consumer = LaneConsumer.__new__(LaneConsumer)
+    consumer._thread = SimpleNamespace(verify_event_path=verify)  # type: ignore[assignment]
+    consumer.verify_event_path(0.0, TP("audit.events.v1", 3))
