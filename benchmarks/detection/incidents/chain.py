@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,14 +125,7 @@ class Chain:
             )
             known = self._told.setdefault(each.finding_id, told)
             if told.is_child and not known.is_child:  # a parent that came for it later
-                self._told[each.finding_id] = Told(
-                    finding_id=known.finding_id,
-                    rule=known.rule,
-                    tenant=known.tenant,
-                    scope=known.scope,
-                    known=known.known,
-                    suppressed_by=told.suppressed_by,
-                )
+                self._told[each.finding_id] = replace(known, suppressed_by=told.suppressed_by)
 
 
 def _slices(events: Sequence[Draft]) -> Iterator[tuple[int, Sequence[Draft]]]:
