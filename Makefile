@@ -37,9 +37,15 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## Run everything on embedded parts with a day of generated traffic
 	$(BIN)/auditstream demo $(DEMO_ARGS)
 
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
-test: $(READY) ## Run every test that this machine can run
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+test: $(READY) ## Run the tests, all but the long ones, that this machine can run
+	$(PYTEST) -m "not long" $(TEST_ARGS)
+
+.PHONY: test-long
+test-long: $(READY) ## Run what takes a deployment for minutes: pages that answer, the console in a browser, faults at random
+	$(PYTEST) -m long $(TEST_ARGS)
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run the tests that need neither a broker nor patience

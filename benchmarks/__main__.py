@@ -16,6 +16,7 @@ import fastavro
 from rich.console import Console
 from rich.table import Table
 
+from auditstream.core.errors import RequestError
 from benchmarks.bed import Bed, made_bed
 from benchmarks.detecting import measure_detecting
 from benchmarks.events import Size, encoded
@@ -25,6 +26,7 @@ from benchmarks.latency import measure
 from benchmarks.measured import Figures, Measured, middle, ratio
 from benchmarks.pricing import measure_pricing
 from benchmarks.sdk import measure_recording
+from benchmarks.search import measure_search
 from benchmarks.workers import run_group, soak
 from schemas.packaged import parsed_schema
 
@@ -39,6 +41,7 @@ _TEAMS = (1, 2, 4)
 _PRICED = 1_000_000
 _LEAVES = 1 << 20
 _VERIFIED = 5_000_000
+_SEARCHED = 1_000_000  # ten million take some minutes to make
 _CASES = {
     "stock-nothing": "(a) stock Faust, nothing",
     "stock-decode": "(b) stock Faust, fastavro",
@@ -47,6 +50,7 @@ _CASES = {
     "record-without-leaves": "(d') the same without leaves",
     "floor": "(e) insert only",
 }
+_TIMES_FASTER = 5  # that a search is, than without order and indexes
 _LEAVES_OR_NOT = ("record", "record-without-leaves")
 _ROUNDS = 3  # a difference of a tenth is less than what two runs of the same differ by
 
@@ -62,8 +66,14 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        choices=["sizes", "pricing", "detection", "evidence", "latency", "gateway", "sdk", "soak"],
+        choices=["sizes", "pricing", "detection", "evidence", "latency", "gateway", "sdk", "search", "soak"],
         help="measure nothing else",
+    )
+    parser.add_argument(
+        "--searched",
+        type=int,
+        default=_SEARCHED,
+        help="events in the store that searches are measured in: 600 bytes of disk each, 4.5 GB of memory",
     )
     parser.add_argument("--size", choices=["small", "typical"], help="measure only this size of event")
     options = parser.parse_args()
@@ -73,7 +83,11 @@ def main() -> None:
     if options.only in {None, "sdk"}:
         console.print("recording with the SDK …")
         results["sdk"] = asdict(measure_recording(rounds=5 if options.quick else 20))
-    if options.only == "sdk":
+    if options.only in {None, "search"}:
+        results["search"] = asdict(
+            measure_search(options.searched // share, lambda text: console.print(text, soft_wrap=True))
+        )
+    if options.only in {"sdk", "search"}:
         _finish(results)
         return
     with made_bed() as bed:
@@ -89,8 +103,9 @@ def main() -> None:
         if options.only in {None, "detection"}:
             results["detection"] = {}
             for size in sizes:
-                console.print(f"recording {size} with detection, and without …")
-                results["detection"][size] = asdict(measure_detecting(bed, size, _RECORD[size] // share))
+                console.print(f"recording {size} with detection, and without, {_ROUNDS} times in turn …")
+                detecting = measure_detecting(bed, size, _RECORD[size] // share, rounds=_ROUNDS)
+                results["detection"][size] = asdict(detecting)
         if options.only in {None, "evidence"}:
             console.print("sealing …")
             results["sealing"] = asdict(measure_sealing(_LEAVES // share))
@@ -171,11 +186,18 @@ def _fastavro_us(size: Size) -> float:
 
 
 def _machine() -> dict[str, Any]:
-    return {"cores": os.cpu_count(), "python": platform.python_version(), "processor": platform.machine()}
+    return {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "processor": platform.machine(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "load_before": round(os.getloadavg()[0], 1),
+    }
 
 
 def _print(results: dict[str, Any]) -> None:
-    table = Table(title=f"one run, {results['machine']['cores']} cores", title_justify="left")
+    machine = results["machine"]
+    table = Table(title=f"one run, {machine['cores']} cores", title_justify="left")
     for heading in ("case", "event", "events/s", "MB/s", "CPU µs/event", "peak MB"):
         table.add_column(heading, justify="left" if heading == "case" else "right")
     for size, found in results["sizes"].items():
@@ -190,6 +212,10 @@ def _print(results: dict[str, Any]) -> None:
                 f"{figure['peak_mb']:,.0f}",
             )
     console = Console(width=110)
+    console.print(
+        f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, Python "
+        f"{machine['python']}; load {machine['load_before']} before, {os.getloadavg()[0]:.1f} after"
+    )
     if results["sizes"]:
         console.print(table)
     for size, found in results["sizes"].items():
@@ -240,12 +266,41 @@ def _print(results: dict[str, Any]) -> None:
         _print_gateway(console, results["gateway"])
     if "sdk" in results:
         _print_sdk(console, results["sdk"])
+    if "search" in results:
+        _print_search(console, results["search"])
     if "latency" in results:
         latency = results["latency"]
         console.print(
             f"produce to queryable at {latency['rate_per_s']:,} events/s: median {latency['p50_s']:.2f} s, "
             f"99th percentile {latency['p99_s']:.2f} s, longest {latency['max_s']:.2f} s"
         )
+
+
+def _print_search(console: Console, found: dict[str, Any]) -> None:
+    taken, cpu = found["time"], found["cpu"]
+    console.print(
+        f"{found['searches']} first pages over a day, by tenant and one field, of {found['events']:,}: "
+        f"median {taken['ours_ms']:.0f} ms, 95th percentile {found['p95_ms']:.0f} ms; the same WHERE on "
+        f"a copy without order and indexes {taken['plain_ms']:.0f} ms, {taken['ratio']:.1f} times as long; "
+        f"of the store's processors {cpu['ours_ms']:.0f} ms, copy {cpu['plain_ms']:.0f} ms, "
+        f"{cpu['ratio']:.1f} times (at least {_TIMES_FASTER} are promised)"
+    )
+    for name, of_field in found["time_by_field"].items():
+        cpu = found["cpu_by_field"][name]
+        console.print(
+            f"  by {name}: {of_field['ours_ms']:.0f} ms, copy {of_field['plain_ms']:.0f} ms, "
+            f"{of_field['ratio']:.1f} times; of the processors {cpu['ratio']:.1f} times"
+        )
+    ours, plain = found["megabytes"]
+    console.print(
+        f"all facets of a tenant's day at once: median {found['facets_ms']:.0f} ms, one alone "
+        f"{found['facet_ms']:.0f} ms; {found['facets_late']} of {found['facets']} not within their second"
+    )
+    console.print(
+        f"{found['booked']} first pages where new prices were booked to one event in a hundred: median "
+        f"{found['booked_ms']:.0f} ms; filled in {found['fill_s']:.0f} s, on disk {ours:,.0f} MB, the copy "
+        f"{plain:,.0f} MB"
+    )
 
 
 def _print_gateway(console: Console, gateway: dict[str, Any]) -> None:
@@ -278,4 +333,9 @@ def _print_sdk(console: Console, sdk: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except RequestError as error:
+        raise SystemExit(f"{error.message}. {error.hint}") from None

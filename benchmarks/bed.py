@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
 from auditstream.embedded.jvm_kafka import start_kafka
 from auditstream.embedded.topics import TopicSpec, create_topics
+from benchmarks.endings import ended_by_signal
 from benchmarks.events import Feeder, Size, values
 from benchmarks.measured import Figures
 from sinks.migrate import apply
@@ -161,8 +162,9 @@ class Bed:
 
 @contextmanager
 def made_bed() -> Iterator[Bed]:
-    """Start a broker and a store in a temporary folder; stop both afterwards."""
+    """Start a broker and a store in a temporary folder; stop both afterwards, however the block ends."""
     with (
+        ended_by_signal(),
         tempfile.TemporaryDirectory(prefix="auditstream-bench-") as name,
         start_kafka(Path(name) / "kafka", heap_mb=1024, quick_start=False) as kafka,
         start_clickhouse(Path(name) / "clickhouse") as clickhouse,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import median
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -29,7 +30,7 @@ from streams.detecting.delta import Delta, DeltaReader
 from streams.detecting.partition import PartitionDetection
 from streams.detecting.snapshots import SnapshotFolder
 
-_PER_MINUTE = 120_000
+PER_MINUTE = 120_000
 """Events of a minute: 2,000 a second, the rate at which latency is measured."""
 
 _ANSWER_S = 10.0
@@ -39,14 +40,14 @@ _ANSWER_S = 10.0
 class Detecting:
     """What detection takes of recording.
 
-    Processor microseconds an event, and what they are of.
+    Processor microseconds an event, and what they are of; of several rounds the medians.
 
     Attributes:
         events: Events recorded between the first and the last insert, with detection.
         without_us: The record path without detection.
         worker_us: The record path with all of it.
-        agent_us: The detect agent, on what the worker published.
-        cpu_ratio: Worker and agent with detection over the worker without.
+        agent_us: The detect agent, on what the worker published; once.
+        cpu_ratio: Worker and agent with detection over the worker without, of each round.
     """
 
     events: int
@@ -56,18 +57,20 @@ class Detecting:
     cpu_ratio: float
 
 
-def measure_detecting(bed: Bed, size: Size, events: int) -> Detecting:
-    """Record the same events without and with detection."""
+def measure_detecting(bed: Bed, size: Size, events: int, *, rounds: int) -> Detecting:
+    """Record the same events without and with detection in turn, several times."""
     end = datetime.now(UTC).replace(second=0, microsecond=0)
-    topic = bed.fill_with(f"{size}-detected", values_until(end, size, events, per_minute=_PER_MINUTE), events)
-    cases = ("record-undetected", "record-detected", "detect")
-    without, worker, agent = (bed.run(case, topic, events) for case in cases)
+    topic = bed.fill_with(f"{size}-detected", values_until(end, size, events, per_minute=PER_MINUTE), events)
+    cases = ("record-undetected", "record-detected")
+    found = bed.alternate(cases, topic, events, rounds=1)
+    agent = bed.run("detect", topic, events)  # while the usage topic has each segment once
+    found += bed.alternate(cases, topic, events, rounds=rounds - 1)
     return Detecting(
-        events=worker.events,
-        without_us=without.cpu_us,
-        worker_us=worker.cpu_us,
+        events=found[0][1].events,
+        without_us=median(without.cpu_us for without, _ in found),
+        worker_us=median(worker.cpu_us for _, worker in found),
         agent_us=agent.cpu_us,
-        cpu_ratio=(worker.cpu_us + agent.cpu_us) / without.cpu_us,
+        cpu_ratio=median((worker.cpu_us + agent.cpu_us) / without.cpu_us for without, worker in found),
     )
 
 

@@ -12,6 +12,7 @@ from functools import cache
 
 import fastavro
 import polars as pl
+from genai_prices.types import ModelInfo
 
 from auditstream.pricing.catalogue import bundled_catalogue
 from auditstream.reference.kinds import KINDS, Entry, frame_of
@@ -32,10 +33,14 @@ _SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 @cache
 def models() -> tuple[tuple[str, str], ...]:
-    """Return providers and models that the catalogue has input and output prices for, round robin."""
+    """Return providers and models that the catalogue has input and output prices for, round robin.
+
+    It has some that it does not find by their own name, as that of a fine-tuned model without its suffix: to
+    record them would measure findings of models without a price.
+    """
     catalogue = bundled_catalogue()
     listed = [
-        [(name, model.id) for model in catalogue.provider(name).models if _is_priced(model)]  # type: ignore[union-attr]  # all are known
+        [(name, model.id) for model in catalogue.provider(name).models if _is_priced(name, model)]  # type: ignore[union-attr]  # all are known
         for name in PROVIDERS
     ]
     mixed = itertools.chain.from_iterable(itertools.zip_longest(*listed))
@@ -97,11 +102,12 @@ def _tenant(number: int) -> str:
     return f"tenant-{number:02}"
 
 
-def _is_priced(model: object) -> bool:
-    prices = getattr(model, "prices", None)
-    return (
-        getattr(prices, "input_mtok", None) is not None and getattr(prices, "output_mtok", None) is not None
-    )
+def _is_priced(provider: str, model: ModelInfo) -> bool:
+    stated = (getattr(model.prices, name, None) for name in ("input_mtok", "output_mtok"))
+    if any(price is None for price in stated):
+        return False
+    found = bundled_catalogue().listing(provider, model.id)
+    return found is not None and found.model is model
 
 
 def _template(number: int) -> tuple[bytes, bytes]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from auditstream.pricing.pricer import unpriced_columns
+from auditstream.pricing.states import unpriced_columns
 from benchmarks.bed import Bed
 from benchmarks.measured import Figures, middle, ratio
 from benchmarks.priced_events import MODELS, TENANTS, values

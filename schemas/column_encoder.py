@@ -25,8 +25,8 @@ from schemas.encoder import writer_of
 Numbers = NDArray[np.int64]
 """Whole numbers, or of type object where they need more than 64 bits."""
 
-Part: TypeAlias = bytes | pa.BinaryArray
-"""Bytes of each row, or those that every row has."""
+Part: TypeAlias = bytes | pa.BinaryArray | Numbers
+"""Bytes of each row, those that every row has, or a number of each row that is still to be encoded."""
 
 _Write = Callable[[Any], list[Part]]
 
@@ -76,13 +76,26 @@ def encoded_rows(avro: Any, columns: Mapping[str, Any], count: int) -> pa.Binary
 
 
 def _as_array(parts: Iterable[Part], count: int) -> pa.BinaryArray:
-    merged = list(_merged(parts))
+    merged = list(_merged(_coded(list(parts), count)))
     if len(merged) == 1 and isinstance(merged[0], bytes):
         return pa.repeat(pa.scalar(merged[0], pa.binary()), count)
     return pc.binary_join_element_wise(*merged, b"")
 
 
-def _merged(parts: Iterable[Part]) -> Iterator[Part]:
+def _coded(parts: list[Part], count: int) -> Iterator[bytes | pa.BinaryArray]:
+    """Yield the parts with all numbers encoded, which is done at once: each call takes its time."""
+    numbers = [part for part in parts if isinstance(part, np.ndarray)]
+    coded = _varints(_zigzag(np.concatenate(numbers))) if numbers else None
+    begin = 0
+    for part in parts:
+        if coded is None or not isinstance(part, np.ndarray):
+            yield part
+        else:
+            yield coded.slice(begin, count)
+            begin += count
+
+
+def _merged(parts: Iterable[bytes | pa.BinaryArray]) -> Iterator[bytes | pa.BinaryArray]:
     """Yield the parts, neighbours that are the same in every row as one: a join takes its time for each."""
     for is_same, neighbours in groupby(parts, key=lambda part: isinstance(part, bytes)):
         if is_same:
@@ -92,8 +105,21 @@ def _merged(parts: Iterable[Part]) -> Iterator[Part]:
 
 
 def _record(avro: Any) -> _Write:
-    fields = [(field["name"], _writer(field["type"])) for field in avro["fields"]]
-    return lambda columns: [part for name, write in fields for part in write(columns[name])]
+    fields = [(field["name"], str(field["type"]), _writer(field["type"])) for field in avro["fields"]]
+
+    def write(columns: Mapping[str, Any]) -> list[Part]:
+        # Fields can share a column, as amounts do that a contract does not change: it is encoded once.
+        made: dict[tuple[str, int], list[Part]] = {}
+        parts: list[Part] = []
+        for name, kind, write_field in fields:
+            values = columns[name]
+            key = kind, id(values)
+            if key not in made:
+                made[key] = write_field(values)
+            parts += made[key]
+        return parts
+
+    return write
 
 
 def _writer(avro: Any) -> _Write:
@@ -107,7 +133,8 @@ def _refuse(_write: _Write) -> _Write:
 def _text(values: pl.Series | str) -> list[Part]:
     if isinstance(values, str):
         return [writer_of("string")(values)]
-    return [_varints(_zigzag(values.str.len_bytes().cast(pl.Int64).to_numpy())), _binary(values)]
+    texts = _binary(values)
+    return [pc.binary_length(texts).to_numpy().astype(np.int64), texts]
 
 
 def _binary(texts: pl.Series) -> pa.BinaryArray:
@@ -128,7 +155,7 @@ def _enum(avro: Any) -> _Write:
 def _long(values: Numbers | int) -> list[Part]:
     if isinstance(values, int):
         return [writer_of("long")(values)]
-    return [_varints(_zigzag(values))]
+    return [values]
 
 
 def _zigzag(numbers: Numbers) -> NDArray[np.uint64]:

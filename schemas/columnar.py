@@ -103,7 +103,8 @@ class _Layout:
             self._part(values[at : at + _CONTAINER_ROWS], prefix)
             for at in range(0, len(values), _CONTAINER_ROWS)
         ]
-        return pl.concat(parts)
+        # In one piece: parts would be joined by each plan that is made for a frame with other columns.
+        return pl.concat(parts, rechunk=True)
 
     def _part(self, values: Sequence[bytes], prefix: bytes) -> pl.DataFrame:
         fields = records_of(self._container.joined(values, prefix)).get_column(DATUM).struct.unnest()

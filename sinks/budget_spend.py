@@ -87,10 +87,9 @@ class BudgetSpend:
             StoreSchemaError: The tables are not those of this version.
             RetryableError: No answer.
         """
-        conditions, parameters = _scope(budget)
-        sql = _SPENT.format(conditions=conditions)
+        sql, parameters = spent_sql(budget, start, end)
         with translated(f"spend of budget {budget.budget_id}"), self._clients.borrow() as client:
-            rows = client.query(sql, {**parameters, "start": start, "end": end}).result_rows
+            rows = client.query(sql, parameters).result_rows
         return [SpentRow(*row) for row in rows]
 
     def spent_by_minute(self, budget: Budget, start: datetime, end: datetime) -> list[SpentMinute]:
@@ -134,6 +133,12 @@ class BudgetSpend:
         with translated("read of what was told of budgets"), self._clients.borrow() as client:
             rows = client.query(_TOLD, parameters).result_rows
         return {str(budget_id): attributes for budget_id, attributes in rows}
+
+
+def spent_sql(budget: Budget, start: datetime, end: datetime) -> tuple[str, dict[str, Any]]:
+    """Return the query of what a budget's scope spent, whose rows are `SpentRow`, and its parameters."""
+    conditions, parameters = _scope(budget)
+    return _SPENT.format(conditions=conditions), {**parameters, "start": start, "end": end}
 
 
 def _scope(budget: Budget, *, model: str = "model") -> tuple[str, dict[str, Any]]:

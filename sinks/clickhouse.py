@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from auditstream.core.errors import StoreSchemaError
 from auditstream.core.ports import Block, LogId, Lost, Plan, StoredRange, offsets_of
 from auditstream.core.settings import ClickHouseSettings
-from sinks.clients import ClientPool, embedded_client, http_client, is_local
+from sinks.clients import ClientPool, embedded_client, http_client, is_local, waiting
 from sinks.columns import GAP, ingest_day_of
 from sinks.feeds import feeds_lacking
 from sinks.finding_rows import add_finding_rows
@@ -103,7 +103,11 @@ class ClickHouseSink:
             "insert_deduplication_token": block.segment_id,
             "max_execution_time": timeout_s,
         }
-        with translated(f"insert of {block.segment_id}"), self._clients.borrow() as client:
+        with (
+            translated(f"insert of {block.segment_id}"),
+            self._clients.borrow() as client,
+            waiting(client, timeout_s),
+        ):
             client.raw_insert(
                 "events",
                 column_names=payload.columns,

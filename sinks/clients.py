@@ -11,8 +11,9 @@ from typing import Any
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.httpclient import HttpClient
 from clickhouse_connect.driver.httputil import get_pool_manager_options
-from urllib3 import BaseHTTPResponse, PoolManager
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 
 from auditstream.core.settings import ClickHouseSettings
 from sinks.refusals import translated
@@ -93,6 +94,20 @@ def embedded_client(path: Path, *, database: str = "default") -> Client:
     """
     with translated(f"open {path}"):
         return clickhouse_connect.get_client(interface="chdb", path=str(path), database=database)
+
+
+@contextmanager
+def waiting(client: Client, answer_within_s: float) -> Iterator[None]:
+    """Give each answer over HTTP so long while the block lasts; the engine in this process takes its time."""
+    if not isinstance(client, HttpClient):
+        yield
+        return
+    timeout = client.timeout
+    client.timeout = Timeout(connect=timeout.connect_timeout, read=math.ceil(answer_within_s))
+    try:
+        yield
+    finally:
+        client.timeout = timeout
 
 
 class ClientPool:

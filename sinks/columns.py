@@ -7,6 +7,7 @@ the store does not: its Arrow import turns text into numbers and wraps what is t
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import polars as pl
 
@@ -55,7 +56,8 @@ OWN_SCHEMA: dict[str, pl.DataType] = {
 """Name and polars type of every column that is not the event's own."""
 
 TABLE_SCHEMA: dict[str, pl.DataType] = {**FRAME_SCHEMA, **OWN_SCHEMA}
-"""Name and polars type of every column that a block may have; a String may also be Categorical or Enum."""
+"""Name and polars type of every column that a block may have. A String may also be Categorical or Enum, in a
+list of records too: text by number."""
 
 REQUIRED = frozenset({
     "event_id", "log_id", "segment_id", "leaf_index", "leaf_kind", "leaf_hash",
@@ -91,13 +93,30 @@ def ingest_day_of(block: Block) -> date:
     return day
 
 
+def spelt_out(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a block's frame with the types of `TABLE_SCHEMA`: no text by number."""
+    return frame.cast({name: TABLE_SCHEMA[name] for name in frame.columns})
+
+
 def _require_type(name: str, dtype: pl.DataType) -> None:
     expected = TABLE_SCHEMA.get(name)
     if expected is None:
         raise StoreSchemaError(f"column {name}: table events has none of that name")
-    is_text = expected == pl.String and isinstance(dtype, pl.Categorical | pl.Enum)
-    if dtype != expected and not is_text:
+    if dtype != expected and _spelt_out(dtype) != expected:
         raise StoreSchemaError(f"column {name}: {dtype}, but the table takes {expected}")
+
+
+def _spelt_out(dtype: Any) -> Any:
+    """Return a type with String for text by number."""
+    match dtype:
+        case pl.Categorical() | pl.Enum():
+            return pl.String()
+        case pl.List():
+            return pl.List(_spelt_out(dtype.inner))
+        case pl.Struct():
+            return pl.Struct({field.name: _spelt_out(field.dtype) for field in dtype.fields})
+        case _:
+            return dtype
 
 
 def _require_one(series: pl.Series, value: object) -> None:

@@ -11,7 +11,7 @@ import polars as pl
 from auditstream.core.clock import Clock
 from auditstream.core.errors import LeaseExpiredError, StoreSchemaError
 from auditstream.core.ports import Block, LogId, Lost, Plan, StoredRange, offsets_of
-from sinks.columns import GAP, ingest_day_of
+from sinks.columns import GAP, ingest_day_of, spelt_out
 
 
 class TokenWindow:
@@ -60,16 +60,17 @@ class MemorySink:
         if not len(block):
             return
         day = ingest_day_of(block)
+        rows = spelt_out(block.frame)
         with self._lock:
             # Whole milliseconds, as the store's column.
             if int(insert_by_s * 1000) <= int(self._clock.now_s() * 1000):
                 raise LeaseExpiredError(f"insert of {block.segment_id}: its lease has run out")
             if self._table.admits(block.segment_id, day):
-                self._blocks.append(block.frame)
+                self._blocks.append(rows)
             if self.view_broken:
                 raise StoreSchemaError(f"insert of {block.segment_id}: the view is broken")
             if self._view.admits(block.segment_id, day):
-                self._view_blocks.append(block.frame)
+                self._view_blocks.append(rows)
 
     def stored(self, log: LogId, from_offset: int) -> StoredRange:
         """Return what is kept of `log` at or above `from_offset`; see the port."""

@@ -38,17 +38,17 @@ class Payload:
         A piece seldom ends where a buffer ends: the engine in the process skips what pads a buffer by a seek
         where that was not read together with the buffer, and refuses the insert when it reads from a pipe.
         """
-        piece, filled = bytearray(_PIECE_BYTES), 0
+        parts: list[memoryview] = []
+        lacking = _PIECE_BYTES
         for buffer in self.buffers:
             rest = memoryview(buffer)
             while rest:
-                taken = rest[: _PIECE_BYTES - filled]
-                piece[filled : filled + len(taken)] = taken
-                filled, rest = filled + len(taken), rest[len(taken) :]
-                if filled == _PIECE_BYTES:
-                    yield bytes(piece)
-                    filled = 0
-        yield bytes(piece[:filled])
+                parts.append(rest[:lacking])
+                rest, lacking = rest[lacking:], lacking - len(parts[-1])
+                if not lacking:
+                    yield b"".join(parts)
+                    parts, lacking = [], _PIECE_BYTES
+        yield b"".join(parts)
 
 
 def encode(frame: pl.DataFrame, insert_by_s: float, compression: Compression = None) -> Payload:

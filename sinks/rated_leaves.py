@@ -10,7 +10,7 @@ import polars as pl
 
 from auditstream.attribution.filling import FILLED, FILLED_BY_US
 from auditstream.core.event_types import CALL_TYPES
-from auditstream.pricing.lines import COSTS
+from auditstream.pricing.line_fields import COSTS
 from auditstream.pricing.routing import ROUTE_COLUMNS
 from auditstream.pricing.usage import USAGE_COLUMNS
 from sinks.adjustments import COST_TOTALS

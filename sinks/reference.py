@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
+from types import MappingProxyType
 
 import polars as pl
 from clickhouse_connect.driver.client import Client
@@ -42,6 +43,7 @@ class ReferenceStore:
         replicated: Whether the tables are replicated: waits for a majority, and catches up before it claims.
         clock: What `recorded_at` is taken from.
         patience_s: Age at which an unsettled revision of another writer is given up as broken off.
+        hidden: Columns, by kind, that the user may not read; they are empty in every snapshot.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class ReferenceStore:
         replicated: bool = False,
         clock: Clock | None = None,
         patience_s: float = 60.0,
+        hidden: Mapping[str, frozenset[str]] = MappingProxyType({}),
     ) -> None:
+        self._hidden = hidden
         self._clients = clients
         self._clock = clock or SystemClock()
         self._log = RevisionLog(replicated=replicated, patience_s=patience_s)
@@ -81,7 +85,7 @@ class ReferenceStore:
             return Snapshot(0)
         with translated(f"read of reference revision {revision}"), self._clients.borrow() as client:
             expected = self._log.counts(client, revision)
-            tables = {name: _rows(client, KINDS[name], revision) for name in kinds}
+            tables = {name: _rows(client, KINDS[name], revision, self._hidden.get(name)) for name in kinds}
         _require_whole(tables, expected, revision)
         return Snapshot(revision, tables)
 
@@ -145,10 +149,14 @@ class ReferenceStore:
         return counts
 
 
-def connect_reference(settings: ClickHouseSettings) -> ReferenceStore:
-    """Return a store over HTTP; connects on its first call."""
+def connect_reference(
+    settings: ClickHouseSettings, *, hidden: Mapping[str, frozenset[str]] = MappingProxyType({})
+) -> ReferenceStore:
+    """Return a store over HTTP; connects on its first call. Of `hidden` columns it reads nothing."""
     return ReferenceStore(
-        ClientPool(lambda: http_client(settings)), replicated=settings.engine == "ReplicatedMergeTree"
+        ClientPool(lambda: http_client(settings)),
+        replicated=settings.engine == "ReplicatedMergeTree",
+        hidden=hidden,
     )
 
 
@@ -159,8 +167,9 @@ def _by_table(entries: Sequence[Entry]) -> dict[str, tuple[Kind, list[Entry]]]:
     return {KINDS[name].table: (KINDS[name], list(group)) for name, group in groups}
 
 
-def _rows(client: Client, kind: Kind, revision: int) -> pl.DataFrame:
-    columns, key = ", ".join(kind.schema), ", ".join(kind.key)
+def _rows(client: Client, kind: Kind, revision: int, hidden: frozenset[str] | None = None) -> pl.DataFrame:
+    read = (f"'' AS {name}" if hidden and name in hidden else name for name in kind.schema)
+    columns, key = ", ".join(read), ", ".join(kind.key)
     sql = _ROWS.format(columns=columns, table=kind.table, key=key)
     found = pl.DataFrame(pl.from_arrow(client.query_arrow(sql, parameters={"revision": revision})))
     return found.select(pl.col(name).cast(dtype) for name, dtype in kind.schema.items())

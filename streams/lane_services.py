@@ -78,13 +78,18 @@ def no_reference_data() -> int:
     return 0
 
 
+def longest_insert_s(lease_s: float, store_timeout_s: float) -> float:
+    """Return how long one insert may take: a lease, within which the store has judged it or never will."""
+    return max(lease_s, store_timeout_s)
+
+
 @dataclass(slots=True)
 class LaneServices:
     """What all lanes of a worker share.
 
     Attributes:
         lease_s: How long an accepted plan entitles to insert.
-        store_timeout_s: Bound on one insert, shorter than the lease.
+        store_timeout_s: Bound on one insert, shorter than the lease; grows where the store is not in time.
         builders: Executor for building blocks (processor-bound).
         inserters: Executor for inserts (waiting).
         reference_revision: Revision of the reference data that new plans name.
@@ -116,6 +121,11 @@ class LaneServices:
     dead_letter_run: int = 10_000
     pause_s: float = 60.0
     lost_offsets: Literal["stop", "record"] = "stop"
-    quiet_s: float = 41.0
+    quiet_s: float = 61.0
     reference_revision: Callable[[], int] = no_reference_data
     checkpoint: Callable[[str], None] = no_checkpoint
+
+    @property
+    def longest_insert_s(self) -> float:
+        """How long the store may take over one insert at most, however often it was not in time."""
+        return longest_insert_s(self.lease_s, self.store_timeout_s)

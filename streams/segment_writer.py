@@ -44,6 +44,9 @@ class SegmentWriter:
     first, then the store is read back where an earlier attempt may have reached it, then the block is sent as
     often as the lease lasts. So the token has to be remembered for a lease, and not for as long as a plan
     can be renewed.
+
+    An attempt that is not in time is followed by one that is given twice as long, a lease at most, under one
+    that lasts for all of it: a store that is slow is not asked for the same in vain for ever.
     """
 
     def __init__(self, lane: Lane, services: LaneServices) -> None:
@@ -53,6 +56,8 @@ class SegmentWriter:
         self._in_doubt = False
         # End of the present series' lease.
         self._insert_by_s = 0.0
+        # How long the store may take over the next attempt.
+        self._allowed_s = services.store_timeout_s
 
     async def write(self, segment: Segment, *, replayed: bool) -> Block:
         """Make the segment durable and publish what follows from it; return its block.
@@ -135,37 +140,54 @@ class SegmentWriter:
     async def _insert_once(self, segment: Segment, block: Block) -> None:
         if self._lane.dead:
             raise Fenced("abandoned on revoke")
-        if self._is_half_over(self._insert_by_s):
+        if self._is_worn(self._insert_by_s):
             insert_by_s = await self._lease()
             if self._in_doubt and await self._is_stored_for_good(segment, block):
                 return
             # Only now: where the store did not answer, the series has not begun.
             self._insert_by_s = insert_by_s
         self._services.checkpoint("send")
+        begun = time.monotonic()
         try:
             await self._on(self._services.inserters, self._insert_blocking, block)
         except StoreTimeoutError:
             self._in_doubt = True
+            self._allowed_s = self._bounded(2 * self._allowed_s)
+            log.warning("insert_not_in_time", segment=block.segment_id, next_s=self._allowed_s)
             raise
+        # As long as the store is slow, the next segment is not timed out first.
+        self._allowed_s = self._bounded(min(self._allowed_s, 2 * (time.monotonic() - begun)))
 
     def _insert_blocking(self, block: Block) -> None:
         if self._lane.dead:
             raise Fenced("abandoned before the insert was sent")
+        services, insert_by_s = self._services, self._insert_by_s
+        # What the store judges after the lease it refuses as late: that is not waited for.
+        left_s = insert_by_s - services.clock.now_s()
+        timeout_s = max(min(self._allowed_s, left_s), services.store_timeout_s)
+        services.sink.insert(block, insert_by_s=insert_by_s, timeout_s=timeout_s)
+
+    def _bounded(self, allowed_s: float) -> float:
+        """Return how long an insert may take, where so long is wished for."""
         services = self._services
-        services.sink.insert(block, insert_by_s=self._insert_by_s, timeout_s=services.store_timeout_s)
+        return max(services.store_timeout_s, min(allowed_s, services.longest_insert_s))
 
     async def _lease(self) -> float:
         """Return the end of the lane's lease; once half of it has passed, that of a new one.
 
-        It is renewed by committing the same plan again.
+        It is renewed by committing the same plan again, also where it ends before what the next attempt is
+        given.
         """
-        if self._is_half_over(self._lane.lease_until_s):
+        if self._is_worn(self._lane.lease_until_s):
             await self._services.committer.commit(self._lane)
         return self._lane.lease_until_s
 
-    def _is_half_over(self, lease_until_s: float) -> bool:
+    def _is_worn(self, lease_until_s: float) -> bool:
         services = self._services
-        return services.clock.now_s() > lease_until_s - services.lease_s / 2
+        needed_s = services.lease_s / 2
+        if self._allowed_s > services.store_timeout_s:
+            needed_s = max(needed_s, self._allowed_s)
+        return services.clock.now_s() > lease_until_s - needed_s
 
     async def _is_stored_for_good(self, segment: Segment, block: Block) -> bool:
         """Whether an earlier attempt was applied so long ago that its token may be forgotten.

@@ -25,7 +25,7 @@ from auditstream.core.settings import KafkaSettings, Settings
 from streams import faust_security, kafka_security
 from streams.agents.record import add_record_agent
 from streams.lane import Lane
-from streams.lane_services import LaneServices, no_checkpoint, no_reference_data
+from streams.lane_services import LaneServices, longest_insert_s, no_checkpoint, no_reference_data
 from streams.lanes import Lanes
 from streams.log_heartbeats import LOOK_S, Heartbeat, LogHeartbeats
 from streams.pacing import Pacing
@@ -155,7 +155,9 @@ def _lane_services(
 
 def _quiet_s(settings: Settings) -> float:
     """Return how long an insert of an earlier owner may still be on its way."""
-    return settings.worker.lease_s + settings.clickhouse.timeout_s + settings.worker.clock_skew_s
+    worker = settings.worker
+    longest_s = longest_insert_s(worker.lease_s, settings.clickhouse.timeout_s)
+    return worker.lease_s + longest_s + worker.clock_skew_s
 
 
 def _request_timeout_s(settings: Settings) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,24 @@ from tests.support.shared_broker import shared
 
 _CHOICE = pytest.StashKey[brokers.Choice]()
 _CHOSEN = pytest.StashKey[set[str]]()
-# The longest first, so that the processes of a run end together.
-_ROOMS = ("fault", "integration", "docs", "property", "sql", "contract")
-_ORDER = (*(f"tests/{room}/" for room in _ROOMS), "tests/")
+# Whose tests wait for processes half of their time; first the files that take half a minute and more.
+_WAITING = (
+    "tests/fault/test_killed_workers.py",
+    "tests/fault/test_moving_partitions.py",
+    "tests/integration/test_demo.py",
+    "tests/fault/test_lost_offsets.py",
+    "tests/integration/test_budgets.py",
+    "tests/integration/embedded/deployment/",
+    "tests/docs/test_commands.py",
+    "tests/docs/test_slos_page.py",
+    "tests/fault/",
+    "tests/docs/",
+    "tests/integration/",
+)
+# The shortest files last.
+_COMPUTING = ("tests/architecture/", "tests/property/", "tests/sql/", "tests/contract/", "tests/")
+# Of a run: a long file among the last leaves the other cores idle.
+_WAITING_SHARE = 0.85
 _LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 MakeTopic = Callable[..., str]
@@ -48,11 +64,38 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while millions of objects are made that stay, nor among them afterwards."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the rooms that take longest, where files are shared out among processes."""
-    if config.getoption("dist", "no") != "no":
-        items.sort(key=lambda item: next(at for at, room in enumerate(_ORDER) if room in f"{item.path}"))
+    """Mix files that wait with files that compute: side by side they use every core."""
+    if not hasattr(config, "workerinput"):  # there the option `dist` is "no", whatever the run's is
+        return
+    files = list(dict.fromkeys(item.path for item in items))
+    waiting = [file for file in files if _room_of(file, _WAITING) < len(_WAITING)]
+    computing = [file for file in files if _room_of(file, _WAITING) == len(_WAITING)]
+    places = _spread(waiting, _WAITING, _WAITING_SHARE) | _spread(computing, _COMPUTING, 1.0)
+    items.sort(key=lambda item: places[item.path])
+
+
+def _spread(files: list[Path], rooms: Sequence[str], share: float) -> dict[Path, float]:
+    """Return a place in the run for each file, from its start to a share of it, in the order of the rooms."""
+    ordered = sorted(files, key=lambda file: _room_of(file, rooms))
+    return {file: share * number / len(ordered) for number, file in enumerate(ordered)}
+
+
+def _room_of(file: Path, rooms: Sequence[str]) -> int:
+    """Return the number of the first room that a file is in, one too many for none."""
+    return next((number for number, room in enumerate(rooms) if room in f"{file}"), len(rooms))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

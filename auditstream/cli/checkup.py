@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "warning", "failed"]
 
-WINDOW_FACTOR = 20
-"""Inserts that a table must remember for each partition: a replay is never further back."""
+WINDOW_FACTOR = 100
+"""Inserts that a table must remember for each partition: a replay is never further back.
+
+A lane inserts twice a second where it is a worker's only one, and what an earlier owner sent may be on its
+way for two leases and the skew of the clocks, 41 s.
+"""
 
 _PATIENCE_S = 5.0
 # Tables that an insert of events writes to.
@@ -84,7 +88,7 @@ def lease_findings(settings: Settings) -> Iterator[Finding]:
     """Yield whether one insert, and the skew of the clocks, fit into a lease.
 
     A lane renews its lease before an insert when half of it has passed, so an insert begins with at least
-    half a lease left; one that takes longer may be refused as late, and is sent again under a new lease.
+    half a lease left; one that is not in time is sent again under a new lease, and given up to all of it.
     """
     worker, timeout_s = settings.worker, settings.clickhouse.timeout_s
     sums = f"lease {worker.lease_s:g} s, insert {timeout_s:g} s, skew {worker.clock_skew_s:g} s"

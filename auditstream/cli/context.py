@@ -16,6 +16,8 @@ class Output(StrEnum):
     CSV = "csv"
     HTML = "html"
     MARKDOWN = "markdown"
+    ARROW = "arrow"
+    PARQUET = "parquet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def _days(reader: Reader, wanted: Wanted, advance: Callable[[int, int], object])
 
 def _said(wanted: Wanted, unpriced: list[Unpriced], now: datetime) -> dict[str, Any]:
     """Return what the manifest says beside rows, hash and totals."""
-    from auditstream.focus.exporting import utc_text
+    from auditstream.core.clock import utc_text
 
     listed = [
         {"provider": each.provider, "model": each.model, "events": each.events}

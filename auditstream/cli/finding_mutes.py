@@ -33,7 +33,7 @@ def mute(
     """
     from auditstream.cli import accessing, running
     from auditstream.cli.announcing import announced
-    from auditstream.cli.findings import standing_of
+    from auditstream.cli.finding_standing import standing_of
     from auditstream.cli.printing import print_document
     from auditstream.emit.config_changes import Applied
     from auditstream.query.periods import duration

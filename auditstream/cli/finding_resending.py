@@ -24,7 +24,7 @@ def resend(
     Notifications that were given up are events: `auditstream search "type:ai.finding outcome:FAILURE"`.
     """
     from auditstream.cli import running
-    from auditstream.cli.findings import standing_of
+    from auditstream.cli.finding_standing import standing_of
     from auditstream.cli.printing import print_document
     from auditstream.notify.channels import channels_of
     from auditstream.notify.notification import notification_of

@@ -11,12 +11,12 @@ import typer
 from auditstream.cli.context import Context, Output
 from auditstream.cli.finding_mutes import mute
 from auditstream.cli.finding_resending import resend
+from auditstream.cli.finding_standing import standing_of
 from auditstream.cli.remarks import remark
 from auditstream.core.errors import RequestError
 
 if TYPE_CHECKING:
     from auditstream.emit.triage import ActName
-    from auditstream.query.findings import Standing
     from schemas.records.vocabulary import FindingStatus
 
 IdArgument = Annotated[
@@ -165,16 +165,6 @@ def close(
 ) -> None:
     """Say that a finding is dealt with; who was called for it is told."""
     _act(context.obj, id_, "close", actor=actor, comment=comment)
-
-
-def standing_of(context: Context, id_: str, command: str) -> Standing:
-    """Return a finding by the first digits of its id, once an event tells of the reading."""
-    from auditstream.cli import running
-    from auditstream.cli.accessing import Reading, told_reader
-    from auditstream.query import findings
-
-    with told_reader(running.find(context), Reading(command, id_, (findings.READ_FROM,))) as reader:
-        return findings.standing(reader, id_)
 
 
 def _act(

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from auditstream.cli.context import Context
     from auditstream.core.settings import Settings
-    from auditstream.emit.gateway_keys import Announce
+    from auditstream.emit.key_facts import Announce
     from sinks.reference import ReferenceStore
 
 _COLUMNS = ("credential_id", "tenant_id", "project_id", "name", "active", "since")
@@ -45,7 +45,7 @@ def create(
     from auditstream.cli.printing import print_document
     from auditstream.emit.gateway_keys import create_key
 
-    with _store(context.obj) as (settings, store), _announcer(settings) as announce:
+    with reference_store(context.obj) as (settings, store), announcing(settings) as announce:
         key = create_key(
             store,
             tenant=tenant,
@@ -81,7 +81,7 @@ def revoke(
     from auditstream.cli.printing import print_document
     from auditstream.emit.gateway_keys import revoke_key
 
-    with _store(context.obj) as (settings, store), _announcer(settings) as announce:
+    with reference_store(context.obj) as (settings, store), announcing(settings) as announce:
         credential, revision = revoke_key(
             store, credential_id, actor=actor or getpass.getuser(), now=datetime.now(UTC), announce=announce
         )
@@ -105,7 +105,7 @@ def list_(
     from auditstream.cli.printing import print_rows
     from auditstream.emit.gateway_keys import keys_of
 
-    with _store(context.obj) as (_, store):
+    with reference_store(context.obj) as (_, store):
         found = keys_of(store.load(store.newest()), now=datetime.now(UTC))
     rows: list[Sequence[Any]] = [
         (
@@ -123,7 +123,8 @@ def list_(
 
 
 @contextmanager
-def _store(context: Context) -> Iterator[tuple[Settings, ReferenceStore]]:
+def reference_store(context: Context) -> Iterator[tuple[Settings, ReferenceStore]]:
+    """Lend the store of the reference data, with the settings that reach it."""
     from auditstream.cli import running
     from sinks.reference import connect_reference
 
@@ -136,7 +137,7 @@ def _store(context: Context) -> Iterator[tuple[Settings, ReferenceStore]]:
 
 
 @contextmanager
-def _announcer(settings: Settings) -> Iterator[Announce]:
+def announcing(settings: Settings) -> Iterator[Announce]:
     """Lend what tells of a key; registry and Kafka are asked before the store is."""
     from contextlib import ExitStack
 

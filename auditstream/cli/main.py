@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from auditstream.cli.context import Context, Output
+from auditstream.cli.examples import add_examples
 from auditstream.core.errors import AuditStreamError
 
 # Commands in the order of the help page; each module has `register(app)`.
@@ -24,12 +25,15 @@ COMMANDS = (
     "up",
     "demo",
     "gateway",
+    "serve",
     "worker",
     "seal",
+    "forward",
     "witness",
     "migrate",
     "apply",
     "keys",
+    "tokens",
     "assets",
     "emit",
     "schema",
@@ -44,6 +48,7 @@ COMMANDS = (
     "unseal",
     "sql",
     "status",
+    "dlq",
     "budgets",
     "detectors",
     "rules",
@@ -94,6 +99,7 @@ def _options(
 
 for _name in COMMANDS:
     import_module(f"auditstream.cli.{_name}").register(app)
+add_examples(app)
 
 
 def main() -> None:

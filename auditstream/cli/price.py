@@ -156,7 +156,7 @@ def _answer(pricer: CataloguePricer, waiting: list[PriceRequest | dict[str, Any]
     import json
     import sys
 
-    from auditstream.cli.values import as_json
+    from auditstream.core.values import as_json
     from auditstream.pricing.quotes import quotes
 
     requests = [each for each in waiting if not isinstance(each, dict)]

@@ -12,8 +12,8 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 
 from auditstream.cli.context import Context, Output
-from auditstream.cli.values import as_cell, as_json, as_line, as_text
 from auditstream.core.errors import RequestError
+from auditstream.core.values import as_cell, as_json, as_line, as_text
 
 FORMS = (Output.TABLE, Output.JSON, Output.JSONL, Output.CSV)
 """Forms of every command; commands that write pages look at the option themselves."""
@@ -26,11 +26,11 @@ def form_of(context: Context) -> Output:
     """Return the form of the data: as asked for, else a table on a terminal and JSONL in a pipe.
 
     Raises:
-        RequestError: A page was asked for, and the command has none.
+        RequestError: A page or a file was asked for, and the command has none.
     """
     if context.output is not None and context.output not in FORMS:
         raise RequestError(
-            f"--output {context.output}: this command does not write pages",
+            f"--output {context.output}: this command has no such form",
             hint=f"It has {', '.join(FORMS)}.",
         )
     return context.output or (Output.TABLE if sys.stdout.isatty() else Output.JSONL)

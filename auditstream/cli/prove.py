@@ -48,6 +48,7 @@ def prove(
     when no checkpoint covers the event yet, with 4 when nothing is recorded under the id, and with 3 when the
     row is not what was sealed. `auditstream verify --receipt FILE` checks a receipt offline.
     """
+    from auditstream.access.evidence_questions import entry_of
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
     from auditstream.cli.auditing import evidence_place, known_keys, policy_of
@@ -64,7 +65,7 @@ def prove(
     asked = Reading("prove", wanted or f"sha256 {sha256}", ("events",))
     with told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader:
         log_id, index, others = _place(reader, wanted, sha256)
-        entry = _entry(reader, log_id, index)
+        entry = entry_of(reader, log_id, index)
     receipt = proving.prove(published, trust, log_id, index, entry).to_bytes()
     if others and not context.obj.quiet:
         sys.stderr.write(f"leaf {index} of {log_id}; {others} more rows have the same id or bytes\n")
@@ -80,11 +81,10 @@ def prove(
 def _place(reader: Reader, wanted: str | None, sha256: str | None) -> tuple[str, int, int]:
     """Return log and index of the first row that is meant, and how many more there are."""
     if wanted is not None:
-        from auditstream.query import events
+        from auditstream.access.evidence_questions import place_of
 
-        rows = events.show(reader, wanted)
-        first = next((row for row in rows if row["duplicate_of"] is None), rows[0])
-        return str(first["log_id"]), int(first["leaf_index"]), len(rows) - 1
+        found = place_of(reader, wanted)
+        return found.log_id, found.index, found.others
     from auditstream.query.value_rows import places_of
 
     try:
@@ -98,14 +98,3 @@ def _place(reader: Reader, wanted: str | None, sha256: str | None) -> tuple[str,
         hint = "`auditstream status` says whether everything sent has been recorded."
         raise NotFoundError(f"{value_hash.hex()}: no value with this hash is recorded", hint=hint)
     return *places[0], len(places) - 1
-
-
-def _entry(reader: Reader, log_id: str, index: int) -> bytes:
-    """Return the leaf entry that a row gives."""
-    from auditstream.evidence.proving import NotProvedError
-    from auditstream.query.leaf_tiles import StoredLeaves
-
-    rows = StoredLeaves(reader, log_id, index + 1).leaves(index, 1)
-    if len(rows) != 1:
-        raise NotProvedError(f"leaf {index} of {log_id} is recorded {len(rows)} times")
-    return rows[0].entry

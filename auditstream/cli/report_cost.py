@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,6 @@ from auditstream.cli.report_options import (
     currency_of,
     known_on_of,
     known_rates,
-    quoted,
     report_reader,
     span_of,
     unpriced_note,
@@ -26,16 +25,11 @@ from auditstream.cli.report_options import (
 if TYPE_CHECKING:
     from auditstream.cli.context import Context
     from auditstream.cli.running import Deployment
-    from auditstream.costing.breakdown import Block, Line
+    from auditstream.costing.breakdown import Block
     from auditstream.costing.spent import Booked
     from auditstream.query.cost_rows import Asked
     from auditstream.query.reader import Reader
 
-_FIGURES = (
-    "currency", "events", "unpriced_events", "unpriced_tokens", "input_tokens", "output_tokens",
-    "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost_list", "cost_contracted",
-    "cost_effective", "cost_billed", "share_pct", "cost_effective_before", "change", "change_pct",
-)  # fmt: skip
 _ON_A_TERMINAL = (
     "currency", "events", "unpriced_events", "input_tokens", "output_tokens", "cost_list", "cost_effective",
     "share_pct", "change_pct",
@@ -92,6 +86,7 @@ def _spent(
     deployment: Deployment, reader: Reader, asked: Asked, code: str | None
 ) -> tuple[list[Booked], list[Booked], list[str]]:
     """Return what was booked in the period and in the one before, and what is to be said of it."""
+    from auditstream.query.conversion import quoted
     from auditstream.query.cost_rows import cost_rows
 
     spans = (asked.span, asked.span.before)
@@ -117,48 +112,14 @@ def _days(asked: Asked) -> Asked:
 def _print(context: Context, columns: Sequence[str], blocks: Sequence[Block]) -> None:
     from auditstream.cli.context import Output
     from auditstream.cli.printing import form_of, print_rows
+    from auditstream.costing.breakdown_rows import FIGURES, rows_of
 
-    figures = _ON_A_TERMINAL if form_of(context) is Output.TABLE else _FIGURES
+    figures = _ON_A_TERMINAL if form_of(context) is Output.TABLE else FIGURES
     print_rows(
         context,
         ("line", *columns, *figures),
-        ([row[name] for name in ("line", *columns, *figures)] for row in _rows(columns, blocks)),
+        ([row[name] for name in ("line", *columns, *figures)] for row in rows_of(columns, blocks)),
     )
-
-
-def _rows(columns: Sequence[str], blocks: Sequence[Block]) -> Iterator[dict[str, Any]]:
-    for block in blocks:
-        for line in block.lines:
-            yield _row("key", columns, line, block.currency)
-        ends = {"rest": block.rest, "total": block.total, "unattributed": block.unattributed}
-        for name, end in ends.items():
-            if end is not None:
-                yield _row(name, columns, end, block.currency)
-        yield _row("unpriced", columns, block.unpriced, block.currency)
-
-
-def _row(name: str, columns: Sequence[str], line: Line, currency: str) -> dict[str, Any]:
-    return {
-        "line": name,
-        **dict(zip(columns, line.key, strict=True)),
-        "currency": currency or None,
-        **figures_of(line),
-    }
-
-
-def figures_of(line: Line) -> dict[str, Any]:
-    """Return the figures of a line by column; amounts are null where everything is unpriced."""
-    from auditstream.costing.spent import AMOUNTS, COUNTS
-
-    spent = line.spent
-    return {
-        **{each: getattr(spent, each) for each in COUNTS},
-        **{each: getattr(spent, each) if line.has_amounts else None for each in AMOUNTS},
-        "share_pct": line.share_pct,
-        "cost_effective_before": line.before,
-        "change": line.change,
-        "change_pct": line.change_pct,
-    }
 
 
 def _missing(blocks: Sequence[Block]) -> Iterator[str]:

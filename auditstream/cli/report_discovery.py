@@ -21,8 +21,6 @@ _COLUMNS = (
     "status", "asset_type", "asset_id", "tenant_id", "owner", "first_seen", "last_seen", "events", "currency",
     "cost_effective",
 )  # fmt: skip
-_ORDER = ("banned", "unregistered", "unlisted", "registered")
-"""What wants looking at comes first."""
 
 
 def discovery(
@@ -48,9 +46,10 @@ def discovery(
     from auditstream.cli.printing import print_rows
     from auditstream.core.asset_types import ASSET_TYPES
     from auditstream.query.assets import READ_FROM, used_assets
+    from auditstream.query.inventory import ORDER
     from auditstream.reference.register import KINDS, Register
 
-    statuses, types = _chosen("--status", status, _ORDER), _chosen("--type", asset_type, ASSET_TYPES)
+    statuses, types = _chosen("--status", status, ORDER), _chosen("--type", asset_type, ASSET_TYPES)
     span = span_of(period)
     deployment = running.find(context.obj)
     register = Register(reference(deployment.settings.clickhouse, KINDS), datetime.now(UTC))
@@ -77,11 +76,13 @@ def _chosen(option: str, text: str | None, known: Iterable[str]) -> frozenset[st
 
 
 def _rows(used: Iterable[Used], register: Register) -> list[dict[str, Any]]:
+    from auditstream.query.inventory import ORDER
+
     found = [dict(_row(each, register)) for each in used]
     return sorted(
         found,
         key=lambda row: (
-            _ORDER.index(row["status"]), row["asset_type"], row["asset_id"], row["tenant_id"],
+            ORDER.index(row["status"]), row["asset_type"], row["asset_id"], row["tenant_id"],
             row["currency"] or "",
         ),
     )  # fmt: skip
@@ -104,12 +105,14 @@ def _row(used: Used, register: Register) -> Iterator[tuple[str, Any]]:
 
 
 def _remarks(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    from auditstream.query.inventory import ORDER
+
     counts: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     for row in rows:
         counts[row["status"]].add((row["asset_type"], row["asset_id"], row["tenant_id"]))
     if not counts:
         yield "nothing of this was used in the period"
         return
-    yield ", ".join(f"{len(counts[name])} {name}" for name in _ORDER if counts[name])
+    yield ", ".join(f"{len(counts[name])} {name}" for name in ORDER if counts[name])
     if counts["unregistered"] or counts["unlisted"]:
         yield "register one: auditstream assets register TYPE ID; ban it: auditstream assets ban TYPE ID"

@@ -18,7 +18,6 @@ from auditstream.cli.report_options import (
     currency_of,
     known_on_of,
     known_rates,
-    quoted,
     report_reader,
     unpriced_note,
 )
@@ -54,6 +53,7 @@ def showback(
     """
     from auditstream.cli import running
     from auditstream.costing.showback import SPLITS, showbacks_of
+    from auditstream.query.conversion import quoted
     from auditstream.query.cost_dimensions import dimensions_of
     from auditstream.query.cost_rows import Asked, cost_rows
     from auditstream.query.named_periods import month_span
@@ -106,7 +106,7 @@ def _print(context: Context, found: Sequence[Showback], team: str, month: str) -
 
 
 def _rows(statement: Showback, team: str, month: str) -> Iterator[dict[str, Any]]:
-    from auditstream.cli.report_cost import figures_of
+    from auditstream.costing.breakdown_rows import figures_of
 
     common = {"team_id": team, "month": month, "currency": statement.currency or None}
     yield {**common, "split": "total", "key": "", **figures_of(statement.whole.total)}

@@ -38,8 +38,8 @@ def slo(
     from auditstream.cli import running
     from auditstream.cli.context import Output
     from auditstream.cli.printing import print_rows
-    from auditstream.cli.slo_lines import COLUMNS, LEDGER_COLUMNS, ledger_rows, row_of
     from auditstream.emit.slo_memory import SloMemory
+    from auditstream.notify.slo_lines import COLUMNS, LEDGER_COLUMNS, ledger_rows, row_of
     from auditstream.query.periods import moment
     from auditstream.query.slo_counts import SloCounts
     from auditstream.query.slo_rows import READ_FROM

@@ -18,7 +18,6 @@ from auditstream.cli.report_options import (
     currency_of,
     known_on_of,
     known_rates,
-    quoted,
     report_reader,
     span_of,
 )
@@ -191,6 +190,7 @@ def _costs(
     deployment: Deployment, reader: Reader, wanted: _Wanted, span: Span, environment: str | None
 ) -> tuple[list[UnitCosts], list[str]]:
     """Return what units cost, and a line for what could not be converted."""
+    from auditstream.query.conversion import quoted
     from auditstream.query.unit_costs import unit_costs
 
     currency, notes = None, list[str]()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,27 +17,19 @@ from auditstream.cli.report_options import (
     PeriodOption,
     TenantOption,
     currency_of,
-    in_currency,
     known_on_of,
     reference,
     report_reader,
     span_of,
 )
-from auditstream.cli.wrapper_lines import MonthOfCosts, rows_of, shown
+from auditstream.cli.wrapper_lines import rows_of, shown
 from auditstream.core.errors import RequestError
 
 if TYPE_CHECKING:
     from auditstream.cli.context import Context
     from auditstream.core.settings import OwnCostSettings
-    from auditstream.costing.allocation import Charge, Share
-    from auditstream.costing.own_cost import Measured, OwnPrices
-    from auditstream.costing.spent import Booked
-    from auditstream.query.named_periods import Span
     from auditstream.query.reader import Reader
-    from auditstream.reference.known_rates import KnownRates
-    from auditstream.reference.known_rules import KnownRules
-
-Amount = TypeVar("Amount", "Charge", "Share")
+    from auditstream.query.wrapper_months import Basis, MonthOfCosts
 
 _COLUMNS = (
     "month", "tenant_id", "currency", "line", "part", "own", "allocated", "amount", "share_pct", "multiple",
@@ -47,23 +38,6 @@ _COLUMNS = (
 _ON_A_TERMINAL = (
     "month", "tenant_id", "currency", "part", "own", "allocated", "amount", "share_pct", "picture", "reason",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known beside the events: rates, rules, the size of the store; and what is asked for.
-
-    Attributes:
-        code: Currency of all amounts; None for each its own.
-        known_on: Leave out what was learnt of events later; None for all that is known.
-    """
-
-    rates: KnownRates
-    rules: KnownRules
-    prices: OwnPrices
-    measured: Measured | None
-    code: str | None = None
-    known_on: datetime | None = None
 
 
 def wrapper(
@@ -91,6 +65,7 @@ def wrapper(
     from auditstream.query import cost_rows
     from auditstream.query.known_events import view_of
     from auditstream.query.named_periods import months_of
+    from auditstream.query.wrapper_months import month_of_costs
 
     code = None if currency is None else currency_of(currency)
     span = span_of(period)
@@ -105,7 +80,7 @@ def wrapper(
         known = replace(_known(deployment.settings.clickhouse, reader, own, cpu_s), known_on=known_until)
         if code is not None or tenant is not None:
             known = replace(known, code=code or known.rates.currency_of(tenant or "", span.end.date()))
-        months = [_month(reader, part, known, notes.append) for part in months_of(span)]
+        months = [month_of_costs(reader, part, known, notes.append) for part in months_of(span)]
     if tenant is not None:
         months = [_of_tenant(each, tenant) for each in months]
     _print(context.obj, months)
@@ -122,9 +97,10 @@ def _seconds(text: str) -> Decimal:
     return number
 
 
-def _known(settings: Any, reader: Reader, own: OwnCostSettings, cpu_s: Decimal | None) -> _Known:
+def _known(settings: Any, reader: Reader, own: OwnCostSettings, cpu_s: Decimal | None) -> Basis:
     from auditstream.costing.own_cost import OwnPrices
     from auditstream.query.operational_costs import measured
+    from auditstream.query.wrapper_months import Basis
     from auditstream.reference.fact import UNATTRIBUTED
     from auditstream.reference.known_rates import KnownRates
     from auditstream.reference.known_rules import KnownRules
@@ -132,93 +108,12 @@ def _known(settings: Any, reader: Reader, own: OwnCostSettings, cpu_s: Decimal |
     snapshot = reference(settings, ("rate", "tenant", "allocation"))
     prices = OwnPrices(own.currency, own.gb_month, own.cpu_hour, own.kept_months)
     asks_size = own.gb_month is not None or own.cpu_hour is not None
-    return _Known(
+    return Basis(
         rates=KnownRates(snapshot),
         rules=KnownRules(snapshot, UNATTRIBUTED),
         prices=prices,
         measured=measured(reader, cpu_s) if asks_size else None,
     )
-
-
-def _month(reader: Reader, span: Span, known: _Known, note: Callable[[str], None]) -> MonthOfCosts:
-    """Return what one month, or a part of one, came to."""
-    from auditstream.costing.allocation import allocated
-    from auditstream.costing.own_cost import own_costs
-    from auditstream.costing.wrapper import statements_of
-    from auditstream.query.cost_dimensions import dimensions_of
-    from auditstream.query.cost_rows import Asked, cost_rows
-    from auditstream.query.operational_costs import charges_of, weights_of
-    from auditstream.reference.fact import UNATTRIBUTED
-
-    asked = Asked(dimensions_of("type"), span, daily=known.code is not None, known_on=known.known_on)
-    used = cost_rows(reader, asked)
-    events: dict[str, int] = {}
-    unpriced: dict[str, int] = {}
-    for row in used:
-        events[row.tenant] = events.get(row.tenant, 0) + row.spent.events
-        unpriced[row.tenant] = unpriced.get(row.tenant, 0) + row.spent.unpriced_events
-    charges = charges_of(reader, span, known.known_on)
-    own = [] if known.measured is None else own_costs(known.prices, known.measured, events)
-    if known.code is not None:
-        used = _in_code(used, known, note)
-        charges = _amounts_in_code(charges, lambda charge: charge.day, known, note)
-        own = _amounts_in_code(own, lambda _: span.start.date(), known, note)
-    weights = weights_of(reader, span, known.known_on)
-    shares, residuals = allocated(charges, known.rules.on, weights, nobody=UNATTRIBUTED)
-    return MonthOfCosts(
-        month=_month_text(span),
-        statements=statements_of([*_shares_of_use(used), *shares, *own]),
-        residuals=residuals,
-        unpriced={name: count for name, count in unpriced.items() if count},
-    )
-
-
-def _shares_of_use(rows: Sequence[Booked]) -> Iterator[Share]:
-    """Yield what calls cost, and what else happened that had a cost of its own; not operational costs."""
-    from auditstream.core.event_types import CALL_TYPES, OPERATIONAL_COST
-    from auditstream.costing.allocation import Share
-    from auditstream.costing.categories import INFERENCE, category_word
-
-    for row in rows:
-        (kind,) = row.key
-        if kind == OPERATIONAL_COST or not row.currency:
-            continue
-        part = INFERENCE if kind in CALL_TYPES else category_word(kind.rpartition(".")[2])
-        yield Share(row.tenant, part, row.currency, row.spent.cost_effective, "")
-
-
-def _in_code(rows: Sequence[Booked], known: _Known, note: Callable[[str], None]) -> list[Booked]:
-    code = known.code or ""
-    found, notes = in_currency(rows, known.rates, lambda _: code)
-    for each in notes:
-        note(each)
-    return found
-
-
-def _amounts_in_code(
-    amounts: Sequence[Amount], day_of: Callable[[Amount], date], known: _Known, note: Callable[[str], None]
-) -> list[Amount]:
-    """Return amounts of tenants in the currency asked for, at the rate of their day."""
-    from auditstream.costing.spent import Booked, Spent
-
-    rows = [
-        Booked((), each.tenant, each.currency, Spent(cost_effective=each.amount), day_of(each))
-        for each in amounts
-    ]
-    return [
-        replace(each, currency=row.currency, amount=row.spent.cost_effective)
-        for each, row in zip(amounts, _in_code(rows, known, note), strict=True)
-    ]
-
-
-def _month_text(span: Span) -> str:
-    """Return the month; a part of one with its first and last moment."""
-    from auditstream.query.named_periods import month_span
-
-    month = f"{span.start:%Y-%m}"
-    if month_span(month) == span:
-        return month
-    return f"{span.start:%Y-%m-%dT%H:%MZ}/{span.end:%Y-%m-%dT%H:%MZ}"
 
 
 def _of_tenant(month: MonthOfCosts, tenant: str) -> MonthOfCosts:
@@ -258,7 +153,7 @@ def _missing(months: Sequence[MonthOfCosts]) -> Iterator[str]:
             )
 
 
-def _unmeasured(known: _Known) -> Iterator[str]:
+def _unmeasured(known: Basis) -> Iterator[str]:
     if known.measured is None:
         yield (
             "auditstream's own cost is not in it: set AUDITSTREAM_OWN_COST__GB_MONTH and "

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from auditstream.cli.permalinks import OpenOption
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -28,6 +30,7 @@ def search(
     end: Annotated[str | None, typer.Option("--to", help="First moment after, ISO 8601.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's events.")] = None,
     limit: Annotated[int, typer.Option(help="Events at most.")] = 50,
+    opens: OpenOption = False,
 ) -> None:
     """Find recorded events, newest first.
 
@@ -37,6 +40,7 @@ def search(
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
     from auditstream.cli.context import Output
+    from auditstream.cli.permalinks import open_events
     from auditstream.cli.printing import form_of, print_rows
     from auditstream.query import events, grammar, periods
 
@@ -44,6 +48,9 @@ def search(
     period = periods.period(datetime.now(UTC), since=since, start=start, end=end)
     wanted = events.Search(terms, period, tenant, limit)
     deployment = running.find(context.obj)
+    if opens:
+        open_events(context.obj, deployment, " ".join(query or ()), period, tenant or "")
+        return
     asked = Reading("search", " ".join(query or ()), (events.FOUND_IN,), tenant or "")
     with told_reader(deployment, asked) as reader:
         found = events.search(reader, wanted)

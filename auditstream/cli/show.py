@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditstream.cli.permalinks import OpenOption
+
 if TYPE_CHECKING:
     from auditstream.cli.context import Context
     from auditstream.core.settings import Settings
@@ -24,6 +26,7 @@ def show(
     ],
     *,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's rows.")] = None,
+    opens: OpenOption = False,
 ) -> None:
     """Show every row of an event: its fields, cost lines, provenance, and the bytes as received.
 
@@ -31,10 +34,14 @@ def show(
     """
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
+    from auditstream.cli.permalinks import open_event
     from auditstream.cli.printing import form_of, print_rows
     from auditstream.query import events
 
     deployment = running.find(context.obj)
+    if opens:
+        open_event(context.obj, deployment, wanted)
+        return
     with told_reader(deployment, Reading("show", wanted, (events.SHOWN_FROM,), tenant or "")) as reader:
         rows = events.show(reader, wanted, tenant=tenant)
     decoded = _decoded(rows, deployment.settings, context.obj)

@@ -7,8 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from auditstream.cli.html_page import html_page
-from auditstream.cli.slo_lines import percent_text, scope_of, state_of
 from auditstream.notify.alert_windows import length_text
+from auditstream.notify.slo_lines import percent_text, scope_of, state_of
 
 if TYPE_CHECKING:
     from auditstream.notify.slo_standing import LedgerDay, SloStanding

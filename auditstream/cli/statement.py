@@ -45,8 +45,10 @@ def statement(
     """
     from datetime import UTC, datetime
 
+    from auditstream.access.evidence_questions import behind_of
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
+    from auditstream.cli.kafka_lags import kafka_lags
     from auditstream.cli.sealing import key_path, published_place
     from auditstream.evidence.completeness import Question, completeness
     from auditstream.evidence.statements import STATEMENTS
@@ -58,17 +60,15 @@ def statement(
     deployment = running.find(context.obj)
     settings = deployment.settings
     now = datetime.now(UTC)
-    question = Question(
-        settings.evidence.deployment_name, _day(day, now.date()), now, source, behind=_behind(settings)
-    )
+    about = _day(day, now.date())
     ring = load_ring(key_path(settings))
-    asked = Reading(
-        "evidence statement", f"{question.day} {source}", ("events", "events_current"), whole=True
-    )
+    asked = Reading("evidence statement", f"{about} {source}", ("events", "events_current"), whole=True)
     with (
         told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader,
         waiting(context.obj, "counting"),
     ):
+        behind = behind_of(reader, lambda: kafka_lags(settings), about)
+        question = Question(settings.evidence.deployment_name, about, now, source, behind)
         found = completeness(reader, question, _checkpoints(settings, ring, question.deployment))
     note = sign_completeness(found, *ring.signers(question.deployment)[-1:])
     if out is not None:
@@ -87,21 +87,6 @@ def _day(text: str, today: date) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise RequestError(f"--day: {text!r} is not a day as 2026-01-31") from error
-
-
-def _behind(settings: Settings) -> int | None:
-    """Return how many records Kafka holds that are not recorded; None when it does not say."""
-    from auditstream.core.errors import RetryableError
-    from auditstream.query.lag import partition_lags
-    from streams.kafka_security import librdkafka_settings
-
-    kafka = settings.kafka
-    topics = (kafka.events_topic, *kafka.direct_topics)
-    try:
-        lags = partition_lags(librdkafka_settings(kafka), settings.worker.app_id, topics)
-    except RetryableError:
-        return None
-    return sum(each.lag for each in lags)
 
 
 def _checkpoints(settings: Settings, ring: KeyRing, deployment: str) -> dict[str, Checkpoint]:

@@ -113,14 +113,11 @@ def _unrecorded(state: Recorded, lags: list[PartitionLag]) -> list[dict[str, Any
 
 def _lags(settings: Settings) -> tuple[list[PartitionLag] | None, str]:
     """Return the offsets, or None and the reason why Kafka gives none."""
+    from auditstream.cli.kafka_lags import kafka_lags
     from auditstream.core.errors import RetryableError
-    from auditstream.query.lag import partition_lags
-    from streams.kafka_security import librdkafka_settings
 
-    kafka = settings.kafka
-    topics = (kafka.events_topic, *kafka.direct_topics)
     try:
-        return partition_lags(librdkafka_settings(kafka), settings.worker.app_id, topics), ""
+        return kafka_lags(settings), ""
     except RetryableError as error:
         return None, error.message
 

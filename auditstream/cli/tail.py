@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditstream.cli.permalinks import OpenOption
+
 if TYPE_CHECKING:
     from auditstream.query.arrivals import Arrivals
     from auditstream.query.reader import Table
@@ -40,16 +42,16 @@ def tail(
     lines: Annotated[int, typer.Option("--lines", "-n", help="Newest events, shown first.")] = 10,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's events.")] = None,
     once: Annotated[bool, typer.Option("--once", help="End after the newest events.")] = False,
+    opens: OpenOption = False,
 ) -> None:
     """Show the newest events, the oldest of them first, then each that is recorded, until Ctrl-C.
 
     What arrives late is shown when it arrives, whatever its time.
-
-    Example: auditstream tail outcome:failure --lines 0
     """
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
     from auditstream.cli.context import Output
+    from auditstream.cli.permalinks import open_live
     from auditstream.cli.printing import form_of, print_rows
     from auditstream.core.errors import RequestError
     from auditstream.query import events, grammar
@@ -64,6 +66,9 @@ def tail(
     text = " ".join(query or ())
     terms = grammar.parse(text)
     deployment = running.find(context.obj)
+    if opens:
+        open_live(context.obj, deployment, text, tenant or "")
+        return
     asked = Reading("tail", text, (events.FOUND_IN,), tenant or "", whole=True)
     with told_reader(deployment, asked) as reader:
         # Begun before the newest are read: what comes between is then in one of the two.
@@ -93,7 +98,7 @@ def _rows(newest: Table | None, arrivals: Arrivals | None) -> Iterator[tuple[Any
 
 def _print_lines(rows: Iterator[tuple[Any, ...]]) -> None:
     from auditstream.cli.printing import fitted
-    from auditstream.cli.values import as_cell
+    from auditstream.core.values import as_cell
     from auditstream.query.events import LIST_COLUMNS
 
     places = [(LIST_COLUMNS.index(name), width) for name, width in _COLUMNS]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditstream.cli.permalinks import OpenOption
+
 if TYPE_CHECKING:
     from datetime import timedelta
 
@@ -24,21 +26,24 @@ def trace(
     trace_id: Annotated[str, typer.Argument(metavar="ID", help="Trace id, as `search` shows it.")],
     *,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's events.")] = None,
+    opens: OpenOption = False,
 ) -> None:
     """Show a trace: which call led to which, when each began and how long it took, and what it cost.
 
     A policy check, a review and an evaluation hang from the event that they speak about. As JSON and CSV it
     is a row an event, in the order of the tree, with its depth.
-
-    Example: auditstream trace 4bf92f3577b34da6a3ce929d0e0e4736
     """
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
     from auditstream.cli.context import Output
+    from auditstream.cli.permalinks import open_run
     from auditstream.cli.printing import form_of, print_rows
     from auditstream.query import events, traces
 
     deployment = running.find(context.obj)
+    if opens:
+        open_run(context.obj, deployment, trace_id)
+        return
     with told_reader(deployment, Reading("trace", trace_id, (events.FOUND_IN,), tenant or "")) as reader:
         found = traces.trace(reader, trace_id, tenant=tenant)
     if form_of(context.obj) is Output.TABLE:
@@ -102,7 +107,7 @@ def _guides(found: Trace) -> list[str]:
 
 
 def _name(step: Step) -> str:
-    from auditstream.cli.values import as_cell
+    from auditstream.core.values import as_cell
 
     event = step.event
     what = event["tool_name"] or event["model"] or event["agent_id"] or event["source"]
@@ -110,7 +115,7 @@ def _name(step: Step) -> str:
 
 
 def _outcome(step: Step) -> str:
-    from auditstream.cli.values import as_cell
+    from auditstream.core.values import as_cell
 
     event = step.event
     said = (event["outcome"].lower(), event["error_type"], event["policy_verdict"].lower())

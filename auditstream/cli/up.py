@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up(context: typer.Context, *, broker: BrokerOption = None, port_base: PortBaseOption = None) -> None:
-    """Run Kafka, registry, ClickHouse, a worker and a gateway on this machine until SIGTERM or Ctrl-C.
+    """Run Kafka, registry, ClickHouse, worker, gateway and API on this machine until SIGTERM or Ctrl-C.
 
     Ready when `runtime.json` is in the data directory; other commands find everything by it.
     """
@@ -67,10 +67,9 @@ def running(
         runtime = deployment.runtime
         store = runtime.clickhouse
         say(f"ready: kafka {runtime.kafka}, registry {runtime.registry_url}")
-        say(f"       gateway {runtime.gateway_url}")
-        say(
-            f"       clickhouse http://{store.host}:{store.port}, secrets in {settings.data_dir}/runtime.json"
-        )
+        say(f"       gateway {runtime.gateway_url}, clickhouse http://{store.host}:{store.port}")
+        say(f"       console {runtime.console_url}, api {runtime.api_url}/api/v1")
+        say(f"       secrets, and the token to sign in with: {settings.data_dir}/runtime.json")
         yield deployment
 
 

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auditstream.costing.allocation import Residual
     from auditstream.costing.wrapper import Part, Statement
+    from auditstream.query.wrapper_months import MonthOfCosts
 
 _BAR = 40
 """Width of the longest bar, in characters: all of a tenant's month."""
 
 _SHOWN = Decimal("0.000001")
-
-
-@dataclass(frozen=True, slots=True)
-class MonthOfCosts:
-    """What a month came to.
-
-    Attributes:
-        month: The month, or the part of it that was asked for, as text.
-        statements: By tenant and currency.
-        residuals: What nobody pays.
-        unpriced: Calls without a price, by tenant.
-    """
-
-    month: str
-    statements: Sequence[Statement]
-    residuals: Sequence[Residual]
-    unpriced: Mapping[str, int]
 
 
 def rows_of(month: MonthOfCosts) -> Iterator[dict[str, Any]]:

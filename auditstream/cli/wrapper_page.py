@@ -11,8 +11,8 @@ from auditstream.cli.html_page import html_page
 from auditstream.costing.exact import percent, rounded
 
 if TYPE_CHECKING:
-    from auditstream.cli.wrapper_lines import MonthOfCosts
     from auditstream.costing.wrapper import Part, Statement
+    from auditstream.query.wrapper_months import MonthOfCosts
 
 _HUES = (215, 30, 150, 280, 350, 60, 185, 110, 320, 245)
 _SHOWN = Decimal("0.000001")

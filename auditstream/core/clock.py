@@ -10,6 +10,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Where times that are numbers begin."""
 
 
+def utc_text(at: datetime) -> str:
+    """Return a time as manifests write it: ISO 8601 in UTC with Z."""
+    return at.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
 class Clock(Protocol):
     """Wall-clock seconds since the epoch (UTC)."""
 

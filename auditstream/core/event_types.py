@@ -7,3 +7,9 @@ CALL_TYPES = ("ai.inference", "ai.embedding")
 
 OPERATIONAL_COST = "ai.cost.operational"
 """Events about what is paid beside calls."""
+
+CLOUD_EVENT_PREFIX = "io.auditstream."
+"""What a CloudEvent's type has before the event's."""
+
+DECISION = "ai.policy.decision"
+"""Events that are one decision of a policy each."""

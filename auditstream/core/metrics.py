@@ -1,8 +1,8 @@
 """Every metric of the product: names are a type, so that a misspelt one does not pass `make types`.
 
 Names follow Prometheus: one prefix, base units, `_total`, `_seconds`, `_bytes`. No label ever holds a tenant,
-user, key, agent or trace id: labels are topic, partition, reason, rule, witness, route and status of HTTP,
-and provider and currency of a bill.
+user, key, agent or trace id: labels are topic, partition, reason, rule, witness, forward, route and status of
+HTTP, and provider and currency of a bill.
 """
 
 from __future__ import annotations
@@ -56,6 +56,12 @@ CounterName = Literal[
     "auditstream_slo_events_total",
     # Looks at objectives that store or Kafka did not let come to an end (label: reason, code of the error).
     "auditstream_slo_failures_total",
+    # Events that were forwarded (label: forward, its id in the file).
+    "auditstream_forwarded_events_total",
+    # Bytes of them.
+    "auditstream_forwarded_bytes_total",
+    # Attempts that receiver or store did not let come to an end (labels: forward, reason, code of the error).
+    "auditstream_forward_failures_total",
     # Notifications by what became of an attempt (label: reason, `delivered`, `again`, `dead`,
     # `muted`, or `held` for a digest).
     "auditstream_notifications_total",
@@ -84,6 +90,8 @@ CounterName = Literal[
     "auditstream_witness_answers_total",
     # Requests that the gateway answered (labels: route; status, the class as `2xx`).
     "auditstream_gateway_requests_total",
+    # Requests that the query API answered (labels: route, below /api/v1; status, the class as `2xx`).
+    "auditstream_api_requests_total",
     # Bytes of bodies that the gateway read, decompressed (label: route).
     "auditstream_gateway_body_bytes_total",
     # Events by what became of them (labels: route; reason, `accepted`, `queued` or the code of a refusal).
@@ -160,6 +168,8 @@ HistogramName = Literal[
     "auditstream_build_seconds",
     # Time from handing a request's events to Kafka to the acknowledgement of all.
     "auditstream_gateway_produce_seconds",
+    # Time until the first byte of an answer of the query API.
+    "auditstream_api_seconds",
 ]
 
 _PARTITION = ("topic", "partition")
@@ -174,6 +184,9 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_published_messages_total": ("topic",),
     "auditstream_budget_events_total": ("reason",),
     "auditstream_budget_failures_total": ("reason",),
+    "auditstream_forwarded_events_total": ("forward",),
+    "auditstream_forwarded_bytes_total": ("forward",),
+    "auditstream_forward_failures_total": ("forward", "reason"),
     "auditstream_notifications_total": ("reason",),
     "auditstream_notification_failures_total": ("reason",),
     "auditstream_budgets": (),
@@ -199,6 +212,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_seal_failures_total": ("reason",),
     "auditstream_witness_answers_total": ("witness", "reason"),
     "auditstream_gateway_requests_total": ("route", "status"),
+    "auditstream_api_requests_total": ("route", "status"),
     "auditstream_gateway_body_bytes_total": ("route",),
     "auditstream_gateway_events_total": ("route", "reason"),
     "auditstream_gateway_refused_keys_total": ("reason",),
@@ -212,6 +226,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "auditstream_bill_residual": ("provider", "currency"),
     "auditstream_bill_above_threshold": ("provider", "currency"),
     "auditstream_gateway_produce_seconds": (),
+    "auditstream_api_seconds": (),
     "auditstream_insert_seconds": (),
     "auditstream_insert_rows": (),
     "auditstream_plan_commit_seconds": (),

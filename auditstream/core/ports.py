@@ -279,7 +279,7 @@ class Sink(Protocol):
         Args:
             block: What to write.
             insert_by_s: Absolute time (seconds since the epoch) after which the store must refuse.
-            timeout_s: Bound on the store's own execution time.
+            timeout_s: Bound on the store's own execution time, and on the wait for its answer.
 
         Raises:
             StoreBusyError: Refused for now; nothing was applied.

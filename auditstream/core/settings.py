@@ -140,6 +140,17 @@ class NotifySettings(_Group):
     timeout_s: Annotated[float, Field(gt=0, le=60, description="How long a receiver may take.")] = 10.0
 
 
+class ForwardSettings(_Group):
+    """Which events go on to other systems as they are recorded."""
+
+    file: Path | None = Field(
+        None, description="YAML file of forwards, which only its owner may read; `forward` needs one."
+    )
+    every_s: Annotated[float, Field(gt=0, description="Time between looks for new events.")] = 1.0
+    timeout_s: Annotated[float, Field(gt=0, le=60, description="How long a receiver may take.")] = 10.0
+    metrics_port: int = Field(0, description="Port of /metrics on loopback; 0 for none.")
+
+
 class DiscoverySettings(_Group):
     """How it is watched what is used, and whether it is registered."""
 
@@ -265,6 +276,45 @@ class GatewaySettings(_Group):
     )
 
 
+class OidcSettings(_Group):
+    """The identity provider that people of the console sign in by; none without an issuer."""
+
+    issuer: str = Field("", description="URL whose /.well-known/openid-configuration describes it.")
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    scopes: str = "openid profile email"
+    name: str = Field("", description="What the sign-in page calls it; its host when unset.")
+    grants_file: Path | None = Field(
+        None, description="YAML list of which claims give which role and tenants; the first that fits counts."
+    )
+    timeout_s: Annotated[float, Field(gt=0, le=60, description="How long it may take to answer.")] = 10.0
+
+
+class ApiSettings(_Group):
+    """The query API and the console: where they listen, and who may sign in."""
+
+    listen: str = Field("127.0.0.1:8090", description="host:port.")
+    public_url: str = Field(
+        "",
+        description="URL by which browsers reach it, as https://audit.example; from the request when unset.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the certificate chain; plain HTTP when unset."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with its key.")
+    session_key_file: Path | None = Field(
+        None, description="Secret that signs sessions; DATA_DIR/access/session-key when unset."
+    )
+    exports_folder: Path | None = Field(
+        None, description="Where exports lie until they are fetched; DATA_DIR/exports when unset."
+    )
+    refresh_s: Annotated[float, Field(gt=0, description="Time between looks for changed tokens.")] = 1.0
+    answer_within_s: Annotated[float, Field(gt=0, description="How long the store may take.")] = 90.0
+    connections: Annotated[int, Field(ge=1, description="Most requests at a time.")] = 500
+    drain_s: Annotated[float, Field(ge=0, description="How long requests may finish after SIGTERM.")] = 5.0
+    oidc: OidcSettings = OidcSettings()
+
+
 class KeysSettings(_Group):
     """The keys that hide personal data and content, and who may destroy them."""
 
@@ -302,12 +352,13 @@ class Settings(BaseSettings):
     budgets: BudgetSettings = BudgetSettings()
     slos: SloSettings = SloSettings()
     notify: NotifySettings = NotifySettings()
+    forward: ForwardSettings = ForwardSettings()
     discovery: DiscoverySettings = DiscoverySettings()
     detection: DetectionSettings = DetectionSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     access: AccessSettings = AccessSettings()
     gateway: GatewaySettings = GatewaySettings()
-
+    api: ApiSettings = ApiSettings()
     keys: KeysSettings = KeysSettings()
     own_cost: OwnCostSettings = OwnCostSettings()
     actor: str = Field("", description="Who acts, as events tell it; the user of the system when empty.")

@@ -4,6 +4,10 @@ News is what a key that has been known for long has never named. A key that is y
 kind that sources have only just begun to tell of; and who names ever more, as a service for everybody does,
 has no habit that something could be new to.
 
+A model needs less than that: one more of a credential that has called others for an hour is half of the
+pattern of a stolen key, for whoever bought it asks for the most expensive one there is. Alone it is told by
+the watch over assets; with a surge of spend on the same key it is grave (`escalation`).
+
 Rows are sorted by one number of 64 bits: key, kind, and a hash of the name; 21 bytes each.
 """
 
@@ -23,11 +27,17 @@ from auditstream.detection.rows import Arrays
 KINDS = ("country", "network", "block", "user_agent", "tool", "model")
 """Kinds of what is named; at most eight."""
 
+MODEL = KINDS.index("model")
+
 COUNTED = ("country", "network")
 """Kinds of which an hour's names are counted."""
 
 SILENT = 7 * 1_440
 """Minutes that a key has told of a kind before anything of it is news: a week has all working days."""
+
+OLD_AFTER = 60
+"""Minutes in which a key called one model before another one is a stray: as many as detectors of money ask
+for before they judge a key."""
 
 HOUR = 60
 """Minutes that news is news, and that names are counted in."""
@@ -63,10 +73,15 @@ class Acquaintances:
         """Return how many names are known."""
         return len(self._ids)
 
-    def see(self, minute: int, sightings: Sequence[Sighting]) -> None:
-        """Note what keys named in a minute, later than any before."""
+    def see(self, minute: int, sightings: Sequence[Sighting]) -> list[int]:
+        """Note what keys named in a minute, later than any before, and return those that strayed, ascending.
+
+        They called a model that they never called, after `OLD_AFTER` minutes of another one; who calls any of
+        `MOST` models does not stray.
+        """
+        strayed: list[int] = []
         if not sightings:
-            return
+            return strayed
         ids, places = np.unique(np.array([_id(*each) for each in sightings], np.uint64), return_index=True)
         rows = np.searchsorted(self._ids, ids)
         known = np.zeros(len(ids), np.bool_)
@@ -77,10 +92,12 @@ class Acquaintances:
         for fresh in [each for each in self._names if not self._is_fresh(each, minute)]:
             del self._names[fresh]
         if not known.all():
+            strayed = self._strayed(ids[~known])
             news = self._add(ids[~known], minute)
             for number, place in zip(ids[~known].tolist(), places[~known].tolist(), strict=True):
                 if number in news:
                     self._names[number] = sightings[place][2]
+        return strayed
 
     def values(self, keys: Keys, minute: int) -> dict[str, Column]:
         """Return columns of keys: how much of each kind is news, and how many names an hour has.
@@ -137,6 +154,17 @@ class Acquaintances:
         self._ids = arrays["ids"].astype(np.uint64)
         self._first, self._last = arrays["first"].astype(np.int32), arrays["last"].astype(np.int32)
         self._minutes, self._news = arrays["minutes"].astype(np.int32), arrays["news"].astype(np.bool_)
+
+    def _strayed(self, ids: Ids) -> list[int]:
+        """Return the keys of names that were not known, where they are models of old keys."""
+        groups = np.unique(ids >> np.uint64(_NAME_BITS)).tolist()
+        found = []
+        for group in groups:
+            low, high = self._range(group)
+            is_model = group & ((1 << _KIND_BITS) - 1) == MODEL
+            if is_model and high - low < MOST and int(self._minutes[low:high].max(initial=0)) >= OLD_AFTER:
+                found.append(group >> _KIND_BITS)
+        return found
 
     def _add(self, ids: Ids, minute: int) -> set[int]:
         """Add names that were not known, and return those that are news."""

@@ -51,6 +51,8 @@ class Mark(IntFlag):
     """A review that lets an action go on."""
     MANDATED = 32
     """A call of a model that a policy must judge, and that was not blocked."""
+    FAILS = 64
+    """A tool call that failed."""
 
 
 COLUMNS = (
@@ -241,6 +243,7 @@ def _marks(
         effects = events["tool_side_effect"].fill_null("")
         mark(Mark.CHANGES, is_tool & went_on & effects.is_in(_CHANGING).to_numpy())
         mark(Mark.DESTROYS, is_tool & went_on & (effects == "DESTRUCTIVE").to_numpy())
+        mark(Mark.FAILS, is_tool & (events["outcome"].fill_null("") == "FAILURE").to_numpy())
     if is_decision.any():
         category, score = events["policy_risk_category"].fill_null(""), events["policy_risk_score"]
         if (category != "").any():
@@ -255,6 +258,8 @@ def _marks(
 
 
 def _is(texts: pl.Series) -> Mask:
+    if texts.null_count() == len(texts):
+        return np.zeros(len(texts), np.bool_)
     return (texts.fill_null("") != "").to_numpy()
 
 

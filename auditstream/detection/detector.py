@@ -41,9 +41,9 @@ class Bucket:
         start: Its start, in minutes since 1970.
         minutes: Its length.
         keys: Keys that did anything, ascending.
-        values: Sums of each of them by name, as `events`, `calls`, `failures`, `blocked`, `spend`,
-            `usage_spend`, `input_tokens`, `output_tokens`, `cache_read_tokens`, `paced_us`, `paced_tokens`;
-            and what `Acquaintances.values` says of credentials.
+        values: Sums of each of them by name, as `events`, `calls`, `failures`, `blocked`, `decisions`,
+            `blocked_decisions`, `spend`, `usage_spend`, `input_tokens`, `output_tokens`, `cache_read_tokens`,
+            `paced_us`, `paced_tokens`; and what `Acquaintances.values` says of credentials.
     """
 
     start: int

@@ -22,22 +22,3 @@ _LOG = math.log(GROWTH)
 def latency_bin(duration_us: pl.Expr) -> pl.Expr:
     """Return the bin of each duration, null where there is none."""
     return (duration_us.clip(lower_bound=1).log() / _LOG).ceil().cast(pl.Int32)
-
-
-def quantiles_us(binned: pl.DataFrame, share: float, *, by: str) -> pl.DataFrame:
-    """Return a quantile of each sketch, in microseconds: columns `by`, ascending, and `quantile_us`.
-
-    Args:
-        binned: Sketches: `by`, `bins` and `bin_counts`; a bin may come more than once.
-        share: Which quantile, as 0.95.
-        by: Column that tells sketches apart.
-    """
-    upto = pl.col("bin_counts").cum_sum()
-    return (
-        binned.group_by(by, "bins")
-        .agg(pl.col("bin_counts").sum())
-        .sort(by, "bins")
-        .group_by(by, maintain_order=True)
-        .agg(pl.col("bins").filter(upto >= pl.col("bin_counts").sum() * share).first())
-        .select(by, (2 * GROWTH ** pl.col("bins").cast(pl.Float64) / (GROWTH + 1)).alias("quantile_us"))
-    )

@@ -28,15 +28,15 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
-    """A source whose heartbeats stopped.
+class Pulse:
+    """Heartbeats of a source.
 
     Attributes:
         tenant: Whose the last one was.
         source: The source.
         last: When the last one came.
-        every: How often they came.
-        until: Up to when none has.
+        every: How often they come.
+        until: Up to when anything at all is recorded.
     """
 
     tenant: str
@@ -44,3 +44,7 @@ class Silence:
     last: datetime
     every: timedelta
     until: datetime
+
+    def has_missed(self, beats: int) -> bool:
+        """Return whether so many heartbeats in a row did not come."""
+        return self.last + beats * self.every < self.until

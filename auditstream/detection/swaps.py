@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import polars as pl
 
@@ -22,6 +23,13 @@ ATTACKS = ("AML.T0109", "LLM03", "ASI04")
 
 PAIR = ("tenant_id", "inference_provider", "inference_request_model", "inference_response_model")
 """What is seen for the first time."""
+
+_PAIRS: dict[str, pl.DataType] = {
+    **dict.fromkeys(PAIR, pl.String()),
+    "index": pl.UInt64(),
+    "event_id": pl.Binary(),
+    "event_time": pl.Int64(),
+}
 
 # A path (`models/`), a region and a vendor (`us.anthropic.`) in front of a name.
 _FRONT = re.compile(r"^.*/|^(?:[a-z]{2,6}\.)?(?:[a-z0-9]+\.)(?=[a-z])")
@@ -37,6 +45,8 @@ def swaps(events: pl.DataFrame) -> pl.DataFrame:
     Args:
         events: A segment's events with `index`, the leaf's; repeats left out.
     """
+    if not _may_swap(events):
+        return _no_pairs()
     asked, answered = (pl.col(name) for name in PAIR[2:])
     told = events.select(*PAIR, "event_type", "index", "event_id", pl.col("event_time").to_physical())
     found = told.filter(
@@ -47,12 +57,33 @@ def swaps(events: pl.DataFrame) -> pl.DataFrame:
     pairs = found.unique(varied, keep="first", maintain_order=True) if varied else found.head(1)
     if pairs.is_empty():
         return pairs
-    differs = [not is_same_model(*names) for names in pairs.select(PAIR[2:]).iter_rows()]
+    differs = [_differ(*names) for names in pairs.select(PAIR[2:]).iter_rows()]
     routed = events.filter(pl.col("event_type") == "ai.routing").select(
         "tenant_id", inference_response_model="routing_to_model"
     )
     return pairs.filter(pl.Series(differs, dtype=pl.Boolean)).join(
         routed, on=("tenant_id", "inference_response_model"), how="anti", maintain_order="left"
+    )
+
+
+@cache
+def _no_pairs() -> pl.DataFrame:
+    return pl.DataFrame(schema=_PAIRS)
+
+
+def _may_swap(events: pl.DataFrame) -> bool:
+    """Return whether names differ in any event: most often a few pairs of names are all that there is."""
+    names = events.select(PAIR[2:])
+    pairs = names.head(1) if all(map(says_one, names)) else names.unique()
+    return any(_differ(*pair) for pair in pairs.iter_rows())
+
+
+def _differ(asked: str | None, answered: str | None) -> bool:
+    return (
+        asked is not None
+        and answered is not None
+        and "" not in {asked, answered}
+        and not is_same_model(asked, answered)
     )
 
 

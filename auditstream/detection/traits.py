@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from auditstream.detection.severities import Severity
 
-EVENTS = "events"
-COUNTED = (EVENTS, "failures", "blocked", "spend", "usage_spend")
+EVENTS, CALLS = "events", "calls"
+COUNTED = (EVENTS, CALLS, "failures", "blocked", "spend", "usage_spend")
 """Sums of a minute that detectors count, by their names in a bucket."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 
 import polars as pl
 
@@ -30,7 +31,7 @@ def unpriced(events: pl.DataFrame) -> pl.DataFrame:
     """
     is_unpriced = events["cost_status"] == "unpriced"
     if not is_unpriced.any():
-        return pl.DataFrame(schema={**dict.fromkeys(WHAT, pl.String()), "index": pl.UInt64()})
+        return _nothing()
     found = events.filter(is_unpriced)
     answered = pl.col("inference_response_model")
     model = pl.when(answered != "").then(answered).otherwise("inference_request_model").fill_null("")
@@ -48,6 +49,11 @@ def unpriced(events: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("count", *WHAT, descending=[True, False, False, False])
     )
+
+
+@cache
+def _nothing() -> pl.DataFrame:
+    return pl.DataFrame(schema={**dict.fromkeys(WHAT, pl.String()), "index": pl.UInt64()})
 
 
 def sightings(groups: pl.DataFrame, day: date) -> Iterator[Sighting]:

@@ -19,6 +19,9 @@ WRITERS: frozenset[StatementList] = frozenset({"writer", "sealer"})
 SEALER_TABLES = ("checkpoints", "findings")
 """Tables that a sealer may insert into."""
 
+API_TABLES = ("findings", "exports", "assets", "budgets", "reference_revisions")
+"""Tables that the API may insert into, as role `audit_api` of a server may."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:

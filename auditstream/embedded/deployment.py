@@ -16,8 +16,9 @@ from pydantic import SecretStr
 
 from auditstream.core.errors import ConfigError, RetryableError
 from auditstream.core.settings import ClickHouseSettings, RegistrySettings, Settings
+from auditstream.embedded.api_part import ApiPart, start_api
 from auditstream.embedded.broker_choice import ChosenBroker, Say, check_choice, chosen_broker
-from auditstream.embedded.clickhouse_credentials import Credential
+from auditstream.embedded.clickhouse_credentials import API_TABLES, Credential
 from auditstream.embedded.clickhouse_lock import OwnerLock, PathOwnedError
 from auditstream.embedded.clickhouse_process import RunningClickHouse, start_clickhouse
 from auditstream.embedded.clickhouse_settings import AuditSettings
@@ -75,6 +76,7 @@ class Deployment:
         worker: Its worker.
         evidence: Its sealer and its witness.
         gateway: Its gateway.
+        api: Its API.
     """
 
     runtime: Runtime
@@ -84,6 +86,7 @@ class Deployment:
     worker: WatchedProcess
     evidence: EvidenceParts
     gateway: GatewayPart
+    api: ApiPart
 
     def check(self) -> None:
         """Return when the parts that cannot be started again are there.
@@ -114,7 +117,7 @@ def start_deployment(
         settings: `data_dir` is where everything is kept; addresses in it are replaced by those of the parts.
         broker: `jvm`, `embedded` or `kafka://host:port`; None takes the JVM's where it can be had.
         port_base: Kafka listens on this port (the in-process one on a free one), the registry on the next,
-            ClickHouse on the one after, the gateway on the one after that; free ports when None.
+            ClickHouse on the one after, then the gateway, then API and console; free ports when None.
         say: Takes a line for a person; may be called from another thread.
         prepare: Called when the tables are there, before the worker reads them.
 
@@ -128,7 +131,7 @@ def start_deployment(
     settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
     folder = settings.data_dir
     folder.mkdir(parents=True, exist_ok=True)
-    kafka_port, registry_port, clickhouse_port, gateway_port = _ports(port_base)
+    kafka_port, registry_port, clickhouse_port, gateway_port, api_port = _ports(port_base)
     with ExitStack() as parts:
         parts.enter_context(_lock(folder))
         remove_runtime(folder)  # of a deployment that was killed
@@ -167,26 +170,33 @@ def start_deployment(
         )
         _wait_for(worker, settings)
         evidence = parts.enter_context(start_evidence(settings, _signed_in(settings, users.sealer), say=say))
+        api = parts.enter_context(
+            start_api(_signed_in(evidence.settings, users.api), port=api_port, store=settings, say=say)
+        )
         gateway = parts.enter_context(
             start_gateway(_signed_in(settings, users.gateway), port=gateway_port, store=settings, say=say)
         )
+        api.wait()
         runtime = Runtime(
             pid=os.getpid(),
             kafka=kafka.settings.brokers,
             registry_url=registry.url,
             gateway_url=gateway.url,
             gateway_key=gateway.key,
+            api_url=api.url,
+            console_url=api.console_url,
+            api_token=api.token,
             clickhouse=_described(clickhouse, settings.clickhouse, users.analyst),
             evidence=_described_evidence(evidence),
         )
         parts.enter_context(watching_store(settings, say=say))
         write_runtime(folder, runtime)
         parts.callback(remove_runtime, folder)
-        yield Deployment(runtime, evidence.settings, kafka, clickhouse, worker, evidence, gateway)
+        yield Deployment(runtime, evidence.settings, kafka, clickhouse, worker, evidence, gateway, api)
 
 
-def _ports(base: int | None) -> tuple[int, int, int, int]:
-    return (0, 0, 0, 0) if base is None else (base, base + 1, base + 2, base + 3)
+def _ports(base: int | None) -> tuple[int, int, int, int, int]:
+    return (0, 0, 0, 0, 0) if base is None else (base, base + 1, base + 2, base + 3, base + 4)
 
 
 @contextmanager
@@ -210,6 +220,7 @@ class _Users(NamedTuple):
     worker: Credential
     sealer: Credential
     gateway: Credential
+    api: Credential
     analyst: Credential
 
 
@@ -220,6 +231,8 @@ def _users() -> _Users:
         worker=Credential("worker", secrets.token_urlsafe(24), "writer", is_service=True),
         sealer=Credential("sealer", secrets.token_urlsafe(24), "sealer", is_service=True),
         gateway=Credential("gateway", secrets.token_urlsafe(24), "reader", is_service=True),
+        # It tells of what it is asked itself.
+        api=Credential("api", secrets.token_urlsafe(24), "writer", tables=API_TABLES, is_service=True),
         analyst=Credential("analyst", secrets.token_urlsafe(24), "reader"),
     )
 

@@ -6,20 +6,17 @@ tells of it: whoever may read the folder may do everything anyway.
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import urllib3
-
-from auditstream.core.errors import RetryableError
 from auditstream.core.settings import Settings
+from auditstream.embedded.answering import wait_until_answers
 from auditstream.embedded.broker_choice import Say
-from auditstream.embedded.loopback_ports import check_free, free_port
+from auditstream.embedded.kept_secret import keep, kept
+from auditstream.embedded.loopback_ports import port_of
 from auditstream.embedded.watched_process import WatchedProcess
 from auditstream.emit.gateway_keys import create_key, keys_of
 from auditstream.reference.gateway_secrets import credential_id_of, matches
@@ -32,9 +29,6 @@ DEFAULT_TENANT = "default"
 """Tenant of a deployment that was told of none."""
 
 _ACTOR = "deployment"
-_READY_S = 60.0
-_POLL_S = 0.1
-_FAILED_STARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +60,7 @@ def start_gateway(settings: Settings, *, port: int, store: Settings, say: Say) -
         PortTakenError: The port is taken.
         RetryableError: It was not ready in time.
     """
-    if port:
-        check_free(port)
-    listen = f"127.0.0.1:{port or free_port()}"
+    listen = f"127.0.0.1:{port_of(port)}"
     folder = settings.data_dir
     key = deployment_key(store, folder / "gateway" / "key")
     settings = settings.model_copy(update={"gateway": settings.gateway.model_copy(update={"listen": listen})})
@@ -76,7 +68,7 @@ def start_gateway(settings: Settings, *, port: int, store: Settings, say: Say) -
         "gateway", ["gateway"], settings, folder=folder, log=folder / "gateway.log", say=say
     ) as process:
         url = f"http://{listen}"
-        _wait_until_ready(url, process.log, lambda: process.deaths >= _FAILED_STARTS)
+        wait_until_answers(url, process)
         yield GatewayPart(url, key, process)
 
 
@@ -101,7 +93,7 @@ def deployment_key(settings: Settings, path: Path) -> str:
         key = create_key(
             store, tenant=tenant, name="embedded deployment", actor=_ACTOR, now=now, announce=None
         )
-        _keep(path, key.secret)
+        keep(path, key.secret)
         return key.secret
     finally:
         store.close()
@@ -109,10 +101,7 @@ def deployment_key(settings: Settings, path: Path) -> str:
 
 def _kept_key(path: Path, snapshot: Snapshot, now: datetime) -> str:
     """Return the key of an earlier start while it counts."""
-    try:
-        key = path.read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return ""
+    key = kept(path)
     known: dict[str, Credential] = {each.credential_id: each for each in keys_of(snapshot, now=now)}
     credential = known.get(credential_id_of(key) or "")
     counts = credential is not None and credential.active and matches(key, credential.secret_hash)
@@ -133,23 +122,3 @@ def _first_tenant(store: ReferenceStore, snapshot: Snapshot, now: datetime) -> s
     tenant = Tenant(tenant_id=DEFAULT_TENANT, name="Default", valid_from=since)
     store.append([Entry(tenant, _ACTOR)], base=snapshot.revision, actor=_ACTOR)
     return DEFAULT_TENANT
-
-
-def _keep(path: Path, key: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(key + "\n")
-
-
-def _wait_until_ready(url: str, log: Path, is_hopeless: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _READY_S
-    with urllib3.PoolManager(retries=False, timeout=5.0) as pool:
-        while True:
-            with suppress(urllib3.exceptions.HTTPError):
-                if pool.request("GET", f"{url}/readyz").status == 200:
-                    return
-            if is_hopeless() or time.monotonic() > deadline:
-                raise RetryableError("the gateway is not ready", hint=f"See {log}.")
-            time.sleep(_POLL_S)

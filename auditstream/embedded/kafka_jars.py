@@ -78,7 +78,7 @@ def kafka_jars(cache_dir: Path | None = None) -> Path:
     jars = cache.expanduser() / f"kafka-{KAFKA_VERSION}"
     if not is_complete(jars):
         jars.parent.mkdir(parents=True, exist_ok=True)
-        with _turn(jars.with_name(jars.name + ".lock")):
+        with turn(jars.with_name(jars.name + ".lock")):
             if not is_complete(jars):
                 _fetch_into(jars)
     return jars
@@ -140,7 +140,7 @@ def _check_hashes(jars: Path) -> None:
 
 
 @contextmanager
-def _turn(path: Path) -> Iterator[None]:
+def turn(path: Path) -> Iterator[None]:
     """Hold a lock between processes; its file stays, because deleting it would race with a waiter."""
     deadline = time.monotonic() + _FETCH_TIMEOUT_S
     with path.open("w", encoding="ascii") as file:

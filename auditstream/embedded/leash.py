@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_GRACE_S = 15.0  # a Kafka broker with clients takes under a second; its own bound is about five minutes
+GRACE_S = 15.0  # a Kafka broker with clients takes under a second; its own bound is about five minutes
 
 
 class LeashedProcess:
@@ -60,7 +60,7 @@ class LeashedProcess:
         """Exit code, negative signal number, or None while the child runs."""
         return self._child.poll()
 
-    def stop(self, timeout_s: float = _GRACE_S) -> None:
+    def stop(self, timeout_s: float = GRACE_S) -> None:
         """Ask the child to end (SIGTERM), wait, and kill it when it has not ended in time."""
         self._child.terminate()
         try:

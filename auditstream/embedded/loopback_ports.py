@@ -56,3 +56,16 @@ def check_free(port: int) -> None:
     """
     if not is_free(port):
         raise PortTakenError(f"port {port} of 127.0.0.1 is taken by another process")
+
+
+def port_of(wanted: int) -> int:
+    """Return the port that is wanted, or a free one when 0.
+
+    Raises:
+        PortTakenError: The port is taken.
+        RetryableError: As of `free_port`.
+    """
+    if not wanted:
+        return free_port()
+    check_free(wanted)
+    return wanted

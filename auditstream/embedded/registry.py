@@ -15,7 +15,7 @@ from typing import Self
 from aiohttp import web
 
 from auditstream.core.errors import ConfigError, RetryableError
-from auditstream.embedded.loopback_ports import check_free, free_port
+from auditstream.embedded.loopback_ports import port_of
 from auditstream.embedded.registry_contents import RegistryContents
 from auditstream.embedded.registry_errors import RegistryRefusalError
 from auditstream.embedded.registry_routes import application
@@ -102,9 +102,7 @@ def start_registry(
     contents = RegistryContents(data_dir / _FILE)
     for subject in subjects:
         _register(contents, subject)
-    if port:
-        check_free(port)
-    return RunningRegistry(contents, port or free_port())
+    return RunningRegistry(contents, port_of(port))
 
 
 def _register(contents: RegistryContents, subject: Subject) -> None:

@@ -26,6 +26,7 @@ class WatchedProcess:
     """A command that runs until `stop`, however often its process dies.
 
     Attributes:
+        name: What it is called when somebody is told of it.
         log: What its processes print.
         deaths: How many of its processes have ended by themselves.
     """
@@ -54,7 +55,7 @@ class WatchedProcess:
             OSError: Python cannot be started.
         """
         self.log = log
-        self._name = name
+        self.name = name
         self._command = (*_PROGRAM, *arguments)
         self._folder = folder
         self._environment = environment(settings)
@@ -99,7 +100,7 @@ class WatchedProcess:
             self._process.stop()
             self.deaths += 1
             self._say(
-                f"the {self._name} ended with {self._process.exit_code}; again in {wait_s:.0f} s ({self.log})"
+                f"the {self.name} ended with {self._process.exit_code}; again in {wait_s:.0f} s ({self.log})"
             )
             if self._stopping.wait(wait_s):
                 return

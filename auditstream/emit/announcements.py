@@ -127,6 +127,38 @@ class Announcer:
             way.abandon()
 
 
+class LateAnnouncer:
+    """As `Announcer`, for a process that may start before the registry: it is asked by the first call.
+
+    Args:
+        settings: Where Kafka and the registry are.
+        within_s: How long an event may wait for its acknowledgement.
+    """
+
+    def __init__(self, settings: Settings, *, within_s: float) -> None:
+        self._settings = settings
+        self._within_s = within_s
+        self._found: Announcer | None = None
+
+    def __call__(self, events: Iterable[Mapping[str, Any]]) -> int:
+        """Send events and return how many, once all are acknowledged; not in an event loop.
+
+        Raises:
+            RetryableError: One was not acknowledged, or the registry does not answer.
+            ConfigError: The registry does not take the packaged schema.
+        """
+        if self._found is None:
+            route = asyncio.run(find_route(self._settings.registry, self._settings.kafka.events_topic))
+            connection = librdkafka_settings(self._settings.kafka)
+            self._found = Announcer(route, connection, within_s=self._within_s)
+        return self._found(events)
+
+    def close(self) -> None:
+        """Give up what is still waiting."""
+        if self._found is not None:
+            self._found.close()
+
+
 @contextmanager
 def announcer(settings: Settings, *, within_s: float) -> Iterator[Announcer]:
     """Lend what announces; the registry is asked first.

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from auditstream.core.clock import Clock
+from auditstream.notify import budget_standing
 from auditstream.notify.budget_news import News, Told, news_of
 from auditstream.notify.budget_periods import period_at
-from auditstream.notify.budget_standing import Spent, Standing, standing_of
+from auditstream.notify.budget_standing import Standing, standing_of
 from auditstream.reference.known_budgets import known_budgets
 from auditstream.reference.known_rates import KnownRates
 from auditstream.reference.limits import Budget
@@ -23,12 +24,16 @@ Tell = Callable[[News], object]
 """Makes news known, and returns when it is; raises `RetryableError` when it may not be."""
 
 
-class Spend(Protocol):
-    """What budgets' scopes spent; `sinks.budget_spend.BudgetSpend` is one."""
+class Spent(Protocol):
+    """What budgets' scopes spent."""
 
     def spent(self, budget: Budget, start: datetime, end: datetime) -> Sequence[SpentRow]:
         """Return what a budget's scope spent between two moments; blocks."""
         ...
+
+
+class Spend(Spent, Protocol):
+    """What budgets' scopes spent, and what was told of it; `sinks.budget_spend.BudgetSpend` is one."""
 
     def told(self, since: datetime) -> Mapping[str, Mapping[str, str]]:
         """Return the attributes of the newest event about each budget; blocks."""
@@ -91,7 +96,7 @@ def budgets_at(snapshot: Snapshot, now: datetime) -> list[Budget]:
     return [each for each in known_budgets(snapshot, now) if each.active]
 
 
-def standing_now(budget: Budget, spend: Spend, rates: KnownRates, now: datetime) -> Standing:
+def standing_now(budget: Budget, spend: Spent, rates: KnownRates, now: datetime) -> Standing:
     """Ask the store what a budget's scope spent in the period of `now`, and return how the budget stands.
 
     Raises:
@@ -99,7 +104,7 @@ def standing_now(budget: Budget, spend: Spend, rates: KnownRates, now: datetime)
     """
     period = period_at(budget.period, now)
     rows = spend.spent(budget, period.start, period.end)
-    return standing_of(budget, (Spent(*row) for row in rows), rates, now)
+    return standing_of(budget, (budget_standing.Spent(*row) for row in rows), rates, now)
 
 
 def _begin_before(budget: Budget, now: datetime) -> datetime:

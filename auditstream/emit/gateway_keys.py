@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
 
 from auditstream.core.errors import NotFoundError, RequestError
-from auditstream.emit.announcements import Said, announcement
-from auditstream.emit.config_changes import Applied, events_of
-from auditstream.reference.changes import difference
-from auditstream.reference.documents import Stated
+from auditstream.emit.key_facts import Announce, Store, Subject, write_told
 from auditstream.reference.gateway_secrets import hash_of, new_credential_id, new_key
-from auditstream.reference.kinds import Entry
 from auditstream.reference.owners import Credential, Tenant
 from auditstream.reference.snapshot import Snapshot
 
-KEY_LIFECYCLE = "ai.key.lifecycle"
 _SOURCE = "auditstream keys"
-
-Event = dict[str, Any]
-Announce = Callable[[Sequence[Event]], object]
-
-
-class Store(Protocol):
-    """Where facts are; `sinks.reference.ReferenceStore` is one. Every method blocks."""
-
-    def newest(self) -> int:
-        """Return the newest revision."""
-        ...
-
-    def load(self, revision: int) -> Snapshot:
-        """Return what is known at a revision."""
-        ...
-
-    def append(
-        self,
-        entries: Sequence[Entry],
-        *,
-        base: int,
-        actor: str,
-        announce: Callable[[int], object] | None = None,
-    ) -> int:
-        """Write facts as one new revision."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +127,13 @@ def _write(
     now: datetime,
     announce: Announce | None,
 ) -> int:
-    stated = [Stated(credential, _SOURCE, 1, _SOURCE, dated=True)]
-    found = difference(stated, snapshot, now=now)
-    if announce is None:
-        return store.append(found.entries, base=snapshot.revision, actor=actor)
-
-    def tell(revision: int) -> None:
-        applied = Applied(revision, actor, now)
-        announce([*events_of(found.changes, applied), _lifecycle(credential, activity, applied)])
-
-    return store.append(found.entries, base=snapshot.revision, actor=actor, announce=tell)
-
-
-def _lifecycle(credential: Credential, activity: str, applied: Applied) -> Event:
-    said = Said(by="keys", actor=applied.actor, at=applied.at, tenant_id=credential.tenant_id)
-    return announcement(
-        KEY_LIFECYCLE,
-        said,
-        access={"subject_id": credential.credential_id, "activity": activity, "scopes": ["events:write"]},
-        attributes={"reference_revision": str(applied.revision), "name": credential.name[:256]},
+    subject = Subject(
+        credential.credential_id,
+        activity,
+        ("events:write",),
+        name=credential.name,
+        tenant=credential.tenant_id,
+    )
+    return write_told(
+        store, snapshot, credential, subject, source=_SOURCE, actor=actor, now=now, announce=announce
     )

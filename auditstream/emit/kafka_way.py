@@ -16,6 +16,7 @@ _MOST_MESSAGES = 20_000
 _MOST_KBYTES = 32 * 1024
 _MAX_MESSAGE_BYTES = 1_000_000
 _PAUSE_S = 0.1
+_BY_KEY = -1  # librdkafka's RD_KAFKA_PARTITION_UA
 
 SETTINGS: Mapping[str, Any] = {
     "acks": "all",
@@ -58,15 +59,19 @@ class KafkaWay:
             }
         )
 
-    def send(self, message: Outbound) -> None:
+    def send(self, message: Outbound, *, partition: int = _BY_KEY) -> None:
         """Hand a message over; waits while as many as fit are on their way.
+
+        Args:
+            message: The message; an empty key is none.
+            partition: Where to; by its key when not given.
 
         Raises:
             BadLineError: The message is too large for Kafka.
             RetryableError: The broker did not acknowledge an earlier message in time, or refused it.
         """
         deadline = time.monotonic() + self._timeout_s + 1
-        while not self._enqueued(message):
+        while not self._enqueued(message, partition):
             self._producer.poll(_PAUSE_S)
             self._check()
             if time.monotonic() > deadline:
@@ -90,12 +95,13 @@ class KafkaWay:
         self._producer.purge()
         self._producer.flush(1.0)
 
-    def _enqueued(self, message: Outbound) -> bool:
+    def _enqueued(self, message: Outbound, partition: int) -> bool:
         try:
             self._producer.produce(
                 message.topic,
                 message.value,
-                message.key,
+                message.key or None,
+                partition,
                 headers=list(message.headers),
                 on_delivery=self._settle,
             )

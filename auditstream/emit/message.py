@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from auditstream.core.event_types import CLOUD_EVENT_PREFIX
 from auditstream.core.ports import Outbound
 from schemas.codec import encode_prepared
 from schemas.framing import prefix
@@ -20,7 +21,6 @@ from schemas.framing import prefix
 CONTENT_TYPE = b"application/vnd.apache.avro"
 _CONTENT_TYPE = ("content-type", CONTENT_TYPE)
 _SPEC_VERSION = ("ce_specversion", b"1.0")
-_TYPE_PREFIX = "io.auditstream."
 _encode = msgspec.json.Encoder().encode
 
 
@@ -85,7 +85,7 @@ def _source(source: str) -> tuple[str, bytes]:
 
 @lru_cache(maxsize=1_024)
 def _type(event_type: str) -> tuple[str, bytes]:
-    return "ce_type", f"{_TYPE_PREFIX}{event_type}.v1".encode()
+    return "ce_type", f"{CLOUD_EVENT_PREFIX}{event_type}.v1".encode()
 
 
 @lru_cache(maxsize=64)

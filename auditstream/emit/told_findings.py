@@ -59,13 +59,22 @@ class ToldFindings:
         """Return whether a finding was told of."""
         return finding.finding_id in self._told
 
-    def tell(self, findings: Sequence[Finding]) -> None:
-        """Return once findings are known; raises as `Publish` does, then none counts as told."""
+    def tell(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return what was new of findings once it is known; raises as `Publish`, then none counts as told."""
         fresh = list({each.finding_id: each for each in findings if not self.is_told(each)}.values())
         if not fresh:
-            return
+            return fresh
         self._publish(fresh)
         for each in fresh:
             self._told.add(each.finding_id)
             self._metrics.count("auditstream_discovery_findings_total", rule=each.rule_id)
             log.info("finding_told", rule=each.rule_id, tenant=each.tenant_id, scope=each.scope)
+        return fresh
+
+    def tell_ends(self, ends: Sequence[Finding]) -> None:
+        """Return once it is known that findings are over, given as versions that say so; raises as `tell`."""
+        if not ends:
+            return
+        self._publish(list(ends))
+        for each in ends:
+            log.info("finding_over", rule=each.rule_id, tenant=each.tenant_id, scope=each.scope)

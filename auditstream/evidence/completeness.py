@@ -95,7 +95,7 @@ class Question:
         day: The day (UTC).
         now: When it is asked (UTC).
         source: One source alone; empty for all.
-        behind: Records in Kafka that are not recorded yet; None when nobody can tell.
+        behind: Records in Kafka that may be of the day and are not recorded yet; None when nobody can tell.
     """
 
     deployment: str
@@ -108,7 +108,7 @@ class Question:
 def completeness(reader: Reader, question: Question, checkpoints: Mapping[str, Checkpoint]) -> Completeness:
     """Return the statement of a day; nothing is signed.
 
-    A day is closed when it is over, all of it is sealed, and Kafka holds nothing that is not recorded; else
+    A day is closed when it is over, all of it is sealed, and Kafka holds nothing of it unrecorded; else
     it is open, and a later statement may say more.
 
     Args:

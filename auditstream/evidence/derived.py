@@ -60,7 +60,7 @@ class DeepCheck:
         topic, partition, epoch = log.log_id.split("/")
         log_id = LogId(topic, int(partition), epoch)
         found: list[Finding] = []
-        for each in segment_rows(self._reader, log.log_id):
+        for each in segment_rows(self._reader, {log.log_id: 0})[log.log_id]:
             found += self._segment(log.origin, log_id, each, recorder, nullable)
             advance(each.rows)
         return found

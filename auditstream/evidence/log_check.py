@@ -14,10 +14,9 @@ from typing import Protocol
 
 from auditstream.evidence.findings import Finding, merged
 from auditstream.evidence.leaf_fields import differences
-from auditstream.evidence.published_tiles import PublishedTile, published_tiles
+from auditstream.evidence.published_tiles import PublishedRange, PublishedTile, published_range
 from auditstream.evidence.sealed_order import SealedOrder
 from auditstream.evidence.tree_files import (
-    ENTRY_ROOM,
     TreeFiles,
     Trunk,
     fold,
@@ -29,7 +28,7 @@ from auditstream.ledger.merkle import leaf_hash, leaf_hashes
 from auditstream.ledger.tiles import FULL_WIDTH, Bundle, Tile, hashes_in
 from auditstream.query.leaf_tiles import RowLeaf, TileDigest
 
-_BLOCK_TILES = 64  # tiles that are read, hashed and compared at once: some 6 MB
+_BLOCK_TILES = 64  # tiles whose rows are asked for at once, where their files say something else
 _MOST_PINNED = 2_000  # findings of one range whose leaves are looked at one by one
 
 
@@ -74,25 +73,27 @@ class LogCheck:
         self._files = files
         self._leaves = leaves
         self._origin = files.checkpoint.origin
+        self._order = SealedOrder(self._origin)
         self.trunk: Trunk = read_trunk(files)
 
-    def check(self, first_tile: int, tiles: int, digests: Mapping[int, TileDigest]) -> CheckedRange:
+    def published(self, first_tile: int, tiles: int) -> PublishedRange:
+        """Return what the published files say of a range of tiles, the next in order; asks no store."""
+        return published_range(self._files, self._order, first_tile, tiles)
+
+    def check(self, published: PublishedRange, digests: Mapping[int, TileDigest]) -> CheckedRange:
         """Return what a range of tiles came to.
 
         Args:
-            first_tile: The first tile.
-            tiles: How many.
-            digests: What values give for each of them that has any.
+            published: What its files say.
+            digests: What values give for each tile that has any.
         """
-        checked = CheckedRange(first_tile, tiles, [], [])
-        order = SealedOrder(first_tile * FULL_WIDTH, tiles * FULL_WIDTH)
-        end = first_tile + tiles
-        for first in range(first_tile, end, _BLOCK_TILES):
-            self._check_block(first, min(_BLOCK_TILES, end - first), digests, order, checked)
-        checked.findings.extend(order.findings(self._origin))
-        found = list(merged(checked.findings))
+        first_tile, tiles = published.first_tile, published.tiles
+        checked = CheckedRange(first_tile, len(tiles), [], [])
+        for at in range(0, len(tiles), _BLOCK_TILES):
+            self._check_block(first_tile + at, tiles[at : at + _BLOCK_TILES], digests, checked)
+        found = list(merged([*checked.findings, *published.findings]))
         rows = sum(each.leaves for each in digests.values())
-        return CheckedRange(first_tile, tiles, found, checked.row_roots, rows, checked.file_roots)
+        return CheckedRange(first_tile, len(tiles), found, checked.row_roots, rows, checked.file_roots)
 
     def conclusion(self, checked: Sequence[CheckedRange]) -> Iterator[Finding]:
         """Yield what is wrong with the tree itself, once all ranges were checked."""
@@ -138,19 +139,17 @@ class LogCheck:
     def _check_block(
         self,
         first_tile: int,
-        tiles: int,
+        published: Sequence[PublishedTile],
         digests: Mapping[int, TileDigest],
-        order: SealedOrder,
         checked: CheckedRange,
     ) -> None:
-        published = published_tiles(self._files, first_tile, tiles)
         # Tiles that have the hashes of their values.
         given = {
             tile
             for tile, files in enumerate(published, start=first_tile)
-            if files.data is not None
+            if files.digest is not None
             and (digest := digests.get(tile)) is not None
-            and digest.digest == tile_digest(files.data)
+            and digest.digest == files.digest
         }
         full = {
             tile: files.root if tile in given else None
@@ -162,9 +161,6 @@ class LogCheck:
             files_hold = files.agrees and tile in given
             row_root = row_roots.get(tile)
             self._check_tile(tile, digests.get(tile), files, row_root, checked, files_hold=files_hold)
-            bundle = files.bundle
-            if bundle is not None and len(bundle) == self._files.shape.width(tile) * ENTRY_ROOM:
-                order.add(tile * FULL_WIDTH, bundle)
 
     def _row_roots(self, roots: Mapping[int, bytes | None]) -> dict[int, bytes]:
         """Return the root over the values under full tiles; values are asked for where it is not known."""
@@ -191,10 +187,9 @@ class LogCheck:
         *,
         files_hold: bool,
     ) -> None:
-        data = files.data
         width = self._files.shape.width(tile)
         is_whole = digest is not None and digest.leaves == width
-        rows_hold = is_whole and self._is_true(tile, row_root, data if files_hold else None)
+        rows_hold = is_whole and self._is_true(tile, row_root, files.digest if files_hold else None)
         if width == FULL_WIDTH:
             of_file = None if files_hold else files.root
             own = row_root if is_whole else of_file
@@ -209,34 +204,33 @@ class LogCheck:
                 Finding(self._origin, "leaves", "as sealed", "others, not looked at one by one", first, last)
             )
             return
-        checked.findings.extend(self._pinned(tile, digest, data, files.bundle, rows_hold=rows_hold))
+        checked.findings.extend(self._pinned(tile, digest, rows_hold=rows_hold))
 
-    def _is_true(self, tile: int, row_root: bytes | None, data: bytes | None) -> bool:
+    def _is_true(self, tile: int, row_root: bytes | None, digest: bytes | None) -> bool:
         """Return whether a tile's values are those that the signed root covers, as far as is known yet.
 
         Args:
             tile: The tile.
             row_root: Root over its values.
-            data: The published tile, if the values give it.
+            digest: That of the published tile, if the values give it.
         """
         trunk = self.trunk
         if not trunk.is_signed or trunk.roots is None or trunk.edge is None:
-            return data is not None
+            return digest is not None
         if tile < len(trunk.roots):
             return row_root == trunk.roots[tile]
-        return data == b"".join(trunk.edge)
+        return digest == tile_digest(b"".join(trunk.edge))
 
     def _pinned(
         self,
         tile: int,
         digest: TileDigest | None,
-        data: bytes | None,
-        bundle: bytes | None,
         *,
         rows_hold: bool,
     ) -> Iterator[Finding]:
-        """Yield what exactly is wrong under one tile."""
+        """Yield what exactly is wrong under one tile; its files are read once more."""
         origin, indexes = self._origin, self._indexes(tile)
+        data = self._files.tile(tile)
         width = len(indexes)
         name, bundle_name = Tile(0, tile, width).path, Bundle(tile, width).path
         hashes = None if data is None else hashes_in(Tile(0, tile, width), data)
@@ -252,7 +246,7 @@ class LogCheck:
                 yield Finding(origin, "tile", f"{name}: the leaves' hashes", "other hashes", *_span(indexes))
         truth = truth or hashes
         entries = self._files.entries(tile)
-        if bundle is None or entries is None:
+        if entries is None:
             yield Finding(
                 origin, "bundle_missing", bundle_name, "no such file, or no bundle", *_span(indexes)
             )

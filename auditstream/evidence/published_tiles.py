@@ -1,4 +1,7 @@
-"""Tiles of level 0 beside their bundles, some at a time: whether both agree, and what each tile folds to."""
+"""Tiles of level 0 beside their bundles, some at a time: whether both agree, and what each tile folds to.
+
+What a file says of itself needs no answer of the store: it is found out while the store is at work.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditstream.evidence.tree_files import ENTRY_ROOM, TreeFiles
+from auditstream.evidence.findings import Finding
+from auditstream.evidence.sealed_order import SealedOrder
+from auditstream.evidence.tree_files import ENTRY_ROOM, TreeFiles, tile_digest
 from auditstream.ledger.hashing import HASH_BYTES, joined, row_hashes, split
 from auditstream.ledger.leaves import ENTRY_BYTES
 from auditstream.ledger.merkle import parent_rows
@@ -16,39 +21,78 @@ from auditstream.ledger.tiles import FULL_WIDTH, TILE_HEIGHT
 _LENGTH = np.frombuffer(ENTRY_BYTES.to_bytes(ENTRY_ROOM - ENTRY_BYTES), np.uint8)
 
 
+_BLOCK_TILES = 64  # tiles that are read, hashed and compared at once: some 6 MB
+
+
 @dataclass(frozen=True, slots=True)
 class PublishedTile:
-    """A tile and its bundle.
+    """What a tile and its bundle say; the files themselves are let go of.
 
     Attributes:
-        data: Bytes of the tile, None when it is missing or not so long.
-        bundle: Bytes of the bundle, None when it is missing.
+        digest: SHA-256 over the tile's bytes, None when it is missing or not so long.
         agrees: Whether the entries of the bundle have the hashes of the tile.
         root: Root over a full tile; None for another one.
     """
 
-    data: bytes | None
-    bundle: bytes | None
+    digest: bytes | None
     agrees: bool
     root: bytes | None
 
 
-def published_tiles(files: TreeFiles, first_tile: int, tiles: int) -> list[PublishedTile]:
-    """Return a range of tiles; all of it is held and hashed at once, some 100 kB a tile."""
-    read = [(files.tile(tile), files.bundle(tile)) for tile in range(first_tile, first_tile + tiles)]
+@dataclass(frozen=True, slots=True)
+class PublishedRange:
+    """A run of tiles as published.
+
+    Attributes:
+        first_tile: The first.
+        tiles: What each says.
+        findings: Entries that do not have their own place.
+    """
+
+    first_tile: int
+    tiles: list[PublishedTile]
+    findings: list[Finding]
+
+
+def published_range(files: TreeFiles, order: SealedOrder, first_tile: int, count: int) -> PublishedRange:
+    """Return what so many tiles and their bundles say.
+
+    Args:
+        files: Published files of a log.
+        order: Has judged the entries before them.
+        first_tile: The first tile.
+        count: How many.
+    """
+    tiles: list[PublishedTile] = []
+    findings: list[Finding] = []
+    end = first_tile + count
+    for first in range(first_tile, end, _BLOCK_TILES):
+        block = range(first, min(first + _BLOCK_TILES, end))
+        read = [(files.tile(tile), files.bundle(tile)) for tile in block]
+        tiles += _judged(read)
+        widths = map(files.shape.width, block)
+        findings += order.judged(
+            first * FULL_WIDTH,
+            [
+                bundle if len(bundle or b"") == width * ENTRY_ROOM else None
+                for (_, bundle), width in zip(read, widths, strict=True)
+            ],
+        )
+    return PublishedRange(first_tile, tiles, findings)
+
+
+def _judged(read: Sequence[tuple[bytes | None, bytes | None]]) -> Iterator[PublishedTile]:
+    """Yield what each tile and bundle say; all are hashed at once."""
     agreements = _agreements(
         [(data, bundle) for data, bundle in read if data is not None and _fits(data, bundle)]
     )
     roots = _roots([data for data, _ in read if data is not None and _is_full(data)])
-    return [
-        PublishedTile(
-            data,
-            bundle,
+    for data, bundle in read:
+        yield PublishedTile(
+            None if data is None else tile_digest(data),
             agrees=data is not None and _fits(data, bundle) and next(agreements),
             root=next(roots) if data is not None and _is_full(data) else None,
         )
-        for data, bundle in read
-    ]
 
 
 def _is_full(data: bytes) -> bool:

@@ -10,8 +10,10 @@ from itertools import islice
 from auditstream.evidence.log_check import CheckedRange, LogCheck
 from auditstream.query.leaf_tiles import LogTiles, TileDigest
 
-ROUND_TILES = 4096
-"""Tiles checked at once: a million leaves, some 300 MB in the store. Fewer cost it more a leaf."""
+ROUND_TILES = 32_768
+"""Tiles checked at once: eight million leaves, some 900 MB in the store; where it gives less, they are asked
+for in parts. Where rows of tenants or times lie in one another, what a round ends in is read for the next
+again: of 1.5 million leaves, one round took the store 2.6 s of processor time, two 2.9 s, four 3.2 s."""
 
 MOST_LOGS = 8
 """Logs of one round: each is one more comparison for every row that is looked at."""
@@ -53,8 +55,8 @@ def check_rounds(
 ) -> None:
     """Check rounds one after the other; the first error ends it.
 
-    While the tiles of one round are compared with the files, the store works on the next: it uses all of its
-    cores for one question, and two at once only take the cache from each other.
+    While the store works on a round, its files are read and hashed here, and the round before is compared.
+    The store uses all of its cores for one question: two at once only take the cache from each other.
 
     Args:
         checks: The logs.
@@ -74,8 +76,11 @@ def check_rounds(
                 if not waiting:
                     return
                 round_, answer = waiting.popleft()
-                for (place, tiles), given in zip(round_, answer.result(), strict=True):
-                    done(place, checks[place].check(tiles.first_tile, tiles.tiles, given))
+                published = [
+                    checks[place].published(tiles.first_tile, tiles.tiles) for place, tiles in round_
+                ]
+                for (place, _), files, given in zip(round_, published, answer.result(), strict=True):
+                    done(place, checks[place].check(files, given))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

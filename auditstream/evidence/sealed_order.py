@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 
 from auditstream.evidence.findings import Finding
 from auditstream.evidence.tree_files import ENTRY_ROOM
+from auditstream.ledger.tiles import FULL_WIDTH
 
 
 class SealedOrder:
-    """What sealed entries of neighbouring tiles say of their own place: index and offset.
+    """What sealed entries of a log say of their own place, block by block: index and offset.
+
+    Of what was judged it keeps the last offset alone, so that a block is held against the one before.
 
     Args:
-        first_index: Index of the first leaf.
-        count: Number of leaves.
+        origin: The log's, as findings name it.
     """
 
-    def __init__(self, first_index: int, count: int) -> None:
-        self._first_index = first_index
-        self._numbers = np.zeros((count, 16), np.uint8)
-        self._is_known = np.zeros(count, np.bool_)
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._end = -1  # index behind the last entry
+        self._last_offset = 0
 
-    def add(self, index: int, bundle: bytes) -> None:
-        """Take the entries of a bundle, the first of which is a leaf's."""
-        entries = np.frombuffer(bundle, np.uint8).reshape(-1, ENTRY_ROOM)
-        place = slice(index - self._first_index, index - self._first_index + len(entries))
-        self._numbers[place] = entries[:, 4:20]  # behind length, version and kind
-        self._is_known[place] = True
+    def judged(self, index: int, bundles: Iterable[bytes | None]) -> Iterator[Finding]:
+        """Yield the entries that do not have their own index, or an offset above that of the one before.
 
-    def findings(self, origin: str) -> Iterator[Finding]:
-        """Yield the entries that do not have their own index, or an offset above that of the one before."""
-        numbers = self._numbers.view(">u8").astype(np.uint64)
-        own = np.arange(self._first_index, self._first_index + len(numbers), dtype=np.uint64)
+        Blocks are given in the order of the log; an entry that is not known is held against none.
+
+        Args:
+            index: Index of the leaf that the first entry is of.
+            bundles: Bundles that follow each other. All but the log's last are full; None for one that has no
+                such entries.
+        """
+        for is_known, group in groupby(bundles, lambda bundle: bundle is not None):
+            run = list(group)
+            if is_known:
+                yield from self._judged(index, [bundle or b"" for bundle in run])
+            index += len(run) * FULL_WIDTH
+
+    def _judged(self, index: int, run: Sequence[bytes]) -> Iterator[Finding]:
+        entries = np.frombuffer(b"".join(run), np.uint8).reshape(-1, ENTRY_ROOM)
+        # Behind length, version and kind.
+        numbers = np.ascontiguousarray(entries[:, 4:20]).view(">u8").astype(np.uint64)
         indexes, offsets = numbers[:, 0], numbers[:, 1]
-        for at in np.flatnonzero((indexes != own) & self._is_known):
-            index = int(own[at])
-            yield Finding(origin, "sealed_index", str(index), str(int(indexes[at])), index)
-        falls = (offsets[1:] <= offsets[:-1]) & self._is_known[1:] & self._is_known[:-1]
-        for at in np.flatnonzero(falls) + 1:
+        own = np.arange(index, index + len(numbers), dtype=np.uint64)
+        for at in np.flatnonzero(indexes != own):
+            place = index + int(at)
+            yield Finding(self._origin, "sealed_index", str(place), str(int(indexes[at])), place)
+        if index == self._end:
+            offsets = np.concatenate((np.array([self._last_offset], np.uint64), offsets))
+        first = index + len(numbers) - len(offsets)
+        self._end, self._last_offset = index + len(numbers), int(offsets[-1])
+        for at in np.flatnonzero(offsets[1:] <= offsets[:-1]) + 1:
             expected = f"an offset above {int(offsets[at - 1])}"
-            yield Finding(origin, "sealed_offset", expected, str(int(offsets[at])), int(own[at]))
+            yield Finding(self._origin, "sealed_offset", expected, str(int(offsets[at])), first + int(at))

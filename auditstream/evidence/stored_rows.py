@@ -14,7 +14,6 @@ from auditstream.query.leaf_tiles import (
     StoredDays,
     StoredLeaves,
     TileDigest,
-    log_totals,
     tile_digests,
 )
 from auditstream.query.reader import Reader
@@ -41,7 +40,25 @@ class StoredRows:
         self._days = StoredDays(reader)
         self._engine: Engine = engine
         self._unsealed_after_s = unsealed_after_s
+        self._segments: dict[str, list[SegmentRows]] = {}
         self.remarks: list[str] = []
+
+    def survey(self, logs: Sequence[PublishedLog], *, others: bool) -> None:
+        """Ask for the segments of some logs, which everything else rests on.
+
+        Args:
+            logs: The logs.
+            others: Whether also for those of all others, for `unknown_logs`.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        sizes = {log.log_id: log.opened.checkpoint.size for log in logs}
+        self._segments = segment_rows(self._reader, sizes, others=others)
+        for log_id, segments in self._segments.items():
+            self._days.remember(
+                log_id, [(day, each.first_index, each.last_index) for each in segments for day in each.days]
+            )
 
     def digests(self, asked: Sequence[LogTiles]) -> list[dict[int, TileDigest]]:
         """Return what rows give for some tiles of some logs."""
@@ -59,7 +76,7 @@ class StoredRows:
             rows: How many rows its leaves were derived from.
         """
         size = log.opened.checkpoint.size
-        segments = segment_rows(self._reader, log.log_id, size)
+        segments = self._segments[log.log_id]
         found = list(_segment_findings(log, segments))
         found += self._unsealed(log.origin, segments, size)
         there = sum(each.below for each in segments)
@@ -72,14 +89,14 @@ class StoredRows:
         published = {log.log_id for log in listing.logs}
         if listing.listed is not None:
             published |= {log.origin.removeprefix(f"{listing.deployment}/") for log in listing.listed.logs}
-        for total in log_totals(self._reader):
-            if total.log_id in published:
+        for log_id, segments in self._segments.items():
+            if log_id in published:
                 continue
-            origin = f"{listing.deployment}/{total.log_id}"
-            if total.log_id.count("/") != 2:
-                yield Finding(origin, "unsealed_rows", "a log as topic/partition/epoch", total.log_id)
+            origin = f"{listing.deployment}/{log_id}"
+            if log_id.count("/") != 2:
+                yield Finding(origin, "unsealed_rows", "a log as topic/partition/epoch", log_id)
                 continue
-            yield from self._unsealed(origin, segment_rows(self._reader, total.log_id), 0)
+            yield from self._unsealed(origin, segments, 0)
 
     def changed_definitions(self) -> Iterator[Finding]:
         """Yield tables and views that are not as the migrations made them."""
@@ -103,7 +120,8 @@ class StoredRows:
                 each.last_index,
             )
         if rows and not late:
-            self.remarks.append(f"{origin}: {rows} newest rows are not sealed yet")
+            newest = "the newest row is" if rows == 1 else f"the newest {rows:,} rows are"
+            self.remarks.append(f"{origin}: {newest} not sealed yet")
 
 
 def _segment_findings(log: PublishedLog, segments: Sequence[SegmentRows]) -> Iterator[Finding]:
@@ -123,8 +141,9 @@ def _segment_findings(log: PublishedLog, segments: Sequence[SegmentRows]) -> Ite
             yield Finding(
                 origin, "kafka_topic", f"the log's topic and partition in {each.segment_id}", "others", *span
             )
-        if each.days != 1:
-            yield Finding(origin, "ingest_day", f"one day in {each.segment_id}", f"{each.days} days", *span)
+        if len(each.days) != 1:
+            days = f"{len(each.days)} days"
+            yield Finding(origin, "ingest_day", f"one day in {each.segment_id}", days, *span)
     if segments and segments[0].first_index:
         yield Finding(origin, "missing_row", "a row", "none", 0, segments[0].first_index - 1)
     for before, each in pairwise(segments):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -85,6 +84,7 @@ class Verification:
         """
         self._list(patient=True)
         chosen = self._chosen()
+        rows.survey(chosen, others=not self._scope.logs)
         self._logs(
             [self._run(log, rows.leaves(log), partial(rows.findings, log)) for log in chosen],
             rows.digests,
@@ -176,10 +176,8 @@ class Verification:
         for at in range(0, len(runs), MOST_LOGS):
             group = runs[at : at + MOST_LOGS]
             self._ranges(group, digests, advance)
-            with ThreadPoolExecutor(max_workers=self._scope.threads) as pool:
-                further = list(pool.map(_LogRun.looked_further, group))
-            for run, found in zip(group, further, strict=True):
-                self._conclude(run, found)
+            for run in group:
+                self._conclude(run, run.looked_further())
 
     def _ranges(self, group: Sequence[_LogRun], digests: Digests, advance: Advance) -> None:
         """Check every range of some logs that is not known to hold."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, cast
 
 from auditstream.core.errors import RequestError
+from auditstream.core.hashed_stream import HashedStream
 from auditstream.focus.rows import Row
 from auditstream.focus.writing import WRITERS, FileFormat
 
@@ -119,7 +118,7 @@ def _written(
     name = f"focus.{form.file_format}"
     totals, rows = Totals(), 0
     with (partial / name).open("wb") as raw:
-        stream = _Hashed(raw)
+        stream = HashedStream(raw)
         with WRITERS[form.file_format](cast("IO[bytes]", stream), form.version) as writer:
             for piece in pieces:
                 rows += writer.write(totals.counted(piece))
@@ -136,31 +135,3 @@ def _written(
     data = (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
     (partial / MANIFEST).write_bytes(data)
     return Exported(out, manifest, hashlib.sha256(data).hexdigest())
-
-
-def utc_text(at: datetime) -> str:
-    """Return a time as manifests write it."""
-    return at.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
-
-
-class _Hashed(io.RawIOBase):
-    """A stream that is written through, hashed and counted on the way; nothing in it is written twice."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__()
-        self._stream = stream
-        self.digest = hashlib.sha256()
-        self.size_bytes = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any, /) -> int:
-        content = bytes(data)
-        self._stream.write(content)
-        self.digest.update(content)
-        self.size_bytes += len(content)
-        return len(content)
-
-    def flush(self) -> None:
-        self._stream.flush()

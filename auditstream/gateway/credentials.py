@@ -7,19 +7,16 @@ While the store is away what was known last goes on to count: its age is a metri
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Protocol
 
 from auditstream.core.clock import Clock, SystemClock
-from auditstream.core.errors import RetryableError
 from auditstream.core.logs import get_logger
 from auditstream.gateway.problems import RefusedError
 from auditstream.identity.policy import STRICTEST, Policy
+from auditstream.reference.following import Following, Snapshots
 from auditstream.reference.gateway_secrets import credential_id_of, hash_of, matches
 from auditstream.reference.snapshot import Snapshot
 
@@ -179,26 +176,6 @@ class CredentialBook:
         return next((each for each in history if each.covers(at)), history[-1] if history else None)
 
 
-class Snapshots(Protocol):
-    """Where reference data comes from; `sinks.reference.ReferenceStore` is one. Both methods block."""
-
-    def newest(self) -> int:
-        """Return the newest revision.
-
-        Raises:
-            RetryableError: No answer.
-        """
-        ...
-
-    def load(self, revision: int, *, kinds: Iterable[str]) -> Snapshot:
-        """Return what is known at a revision.
-
-        Raises:
-            RetryableError: No answer.
-        """
-        ...
-
-
 class Credentials:
     """The newest credentials that the store told of.
 
@@ -209,36 +186,29 @@ class Credentials:
     """
 
     def __init__(self, snapshots: Snapshots, *, every_s: float, clock: Clock | None = None) -> None:
-        self._snapshots = snapshots
-        self._every_s = every_s
         self._clock = clock or SystemClock()
-        self._book: CredentialBook | None = None
-        self._heard_s: float | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="credentials", daemon=True)
+        self._following = Following(snapshots, KINDS, CredentialBook, every_s=every_s, name="credentials")
 
     def start(self) -> None:
         """Ask the store from now on; returns at once."""
-        self._thread.start()
+        self._following.start()
 
     def stop(self) -> None:
         """Ask no more; returns when the last question has been answered."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._following.stop()
 
     @property
     def is_known(self) -> bool:
         """Whether the store has answered since the start."""
-        return self._book is not None
+        return self._following.known is not None
 
     @property
     def age_s(self) -> float:
         """Seconds since what is known was known to be the newest; infinite before the first answer."""
-        return float("inf") if self._heard_s is None else time.monotonic() - self._heard_s
+        return self._following.age_s
 
     def __len__(self) -> int:
-        return 0 if self._book is None else len(self._book)
+        return 0 if self._following.known is None else len(self._following.known)
 
     def principal(self, authorization: str | None) -> Principal:
         """Return who sends a request.
@@ -247,15 +217,19 @@ class Credentials:
             UnknownKeyError: There is no key, or it does not count.
             RefusedError: No credentials are known yet.
         """
-        if self._book is None:
+        book = self._following.known
+        if book is None:
             raise RefusedError(
-                "unavailable", "the store has not told of any credentials yet", retry_after_s=self._every_s
+                "unavailable",
+                "the store has not told of any credentials yet",
+                retry_after_s=self._following.every_s,
             )
-        return self._book.principal(authorization, self._now())
+        return book.principal(authorization, self._now())
 
     def policy(self, tenant_id: str) -> Policy:
         """Return what a tenant chose; the strictest for one that nobody knows."""
-        return STRICTEST if self._book is None else self._book.policy(tenant_id, self._now())
+        book = self._following.known
+        return STRICTEST if book is None else book.policy(tenant_id, self._now())
 
     def refresh(self) -> None:
         """Ask the store once; blocks.
@@ -263,29 +237,10 @@ class Credentials:
         Raises:
             RetryableError: No answer.
         """
-        asked_s = time.monotonic()
-        newest = self._snapshots.newest()
-        if self._book is None or newest > self._book.revision:
-            self._book = CredentialBook(self._snapshots.load(newest, kinds=KINDS))
-            log.info("credentials_known", revision=newest, credentials=len(self._book))
-        self._heard_s = asked_s
+        self._following.refresh()
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_s(), UTC)
-
-    def _follow(self) -> None:
-        is_away = False
-        while True:
-            try:
-                self.refresh()
-                is_away = False
-            except Exception as error:  # noqa: BLE001  the thread outlives whatever the store answers
-                if not is_away:
-                    kind = "store_away" if isinstance(error, RetryableError) else "credentials_unread"
-                    log.warning(kind, error=str(error)[:300])
-                is_away = True
-            if self._stopping.wait(self._every_s):
-                return
 
 
 def _by_key(snapshot: Snapshot, kind: str, key: str) -> Mapping[str, list[_Held]]:

@@ -7,16 +7,16 @@ code in `rejected`.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from auditstream.core import problem_details
+from auditstream.core.problem_details import problem, retry_after
 from auditstream.gateway.drafts import Refusal
 
-CONTENT_TYPE = b"application/problem+json"
-_TYPE = "urn:auditstream:problem:"
+CONTENT_TYPE = problem_details.CONTENT_TYPE.encode()
 
 STATUSES: Mapping[str, int] = {
     "malformed": 400,
@@ -109,24 +109,16 @@ class RefusedError(Exception):
         """Return the headers that go with the status."""
         found = [(b"content-type", CONTENT_TYPE)]
         if self.retry_after_s is not None:
-            found.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after_s))))
+            found.append((b"retry-after", retry_after(self.retry_after_s).encode()))
         if self.status == HTTPStatus.UNAUTHORIZED:
             found.append((b"www-authenticate", b"Bearer"))
         return found
 
     def body(self) -> bytes:
         """Return the problem's JSON, in ASCII: halves of surrogate pairs are escaped."""
-        problem: dict[str, Any] = {
-            "type": _TYPE + self.code,
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": self.detail,
-            "code": self.code,
-            "field": self.field or None,
-        }
-        if self.rejected:
-            problem["rejected"] = [each.record() for each in self.rejected]
-        return json.dumps(problem).encode()
+        rejected = [each.record() for each in self.rejected]
+        said = problem(self.status, self.code, self.detail, field=self.field, rejected=rejected)
+        return json.dumps(said).encode()
 
 
 def of_events(rejected: Sequence[Rejected]) -> RefusedError:

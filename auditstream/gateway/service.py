@@ -20,7 +20,8 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from auditstream.core.clock import SystemClock
-from auditstream.core.errors import ConfigError, RetryableError
+from auditstream.core.errors import RetryableError
+from auditstream.core.listening import listening_socket
 from auditstream.core.logs import get_logger
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import GatewaySettings, Settings
@@ -211,7 +212,7 @@ def serve(
     Raises:
         ConfigError: The address cannot be listened on, or the registry does not take the packaged schema.
     """
-    sock = listening_socket(settings.gateway)
+    sock = listening_socket(settings.gateway.listen, setting="gateway.listen")
     stopping = threading.Event()
     # Until uvicorn has its own handlers; it raises the signal again when it is done, and the process does not
     # end by it.
@@ -269,27 +270,6 @@ def server_config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.drain_s)),
     )
-
-
-def listening_socket(settings: GatewaySettings) -> socket.socket:
-    """Return a socket that listens where the settings say.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    host, _, port = settings.listen.rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigError(f"gateway.listen: {settings.listen!r} is not host:port")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host.strip("[]"), int(port)))
-    except (OSError, OverflowError) as error:
-        sock.close()
-        raise ConfigError(f"gateway.listen: {settings.listen}: {error}") from error
-    sock.set_inheritable(True)
-    return sock
 
 
 async def _route(settings: Settings, stopping: threading.Event) -> Route | None:

@@ -14,13 +14,14 @@ that no row can stand in for another.
 from __future__ import annotations
 
 import base64
+import fcntl
 import hmac
 import os
 import secrets
 import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -255,7 +256,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # SQLite would make the file for everybody to read; its log and index then take the file's rights.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # One that exists is not touched: closing it would drop the locks that this process has on it.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         mode = path.stat().st_mode
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint="AUDITSTREAM_KEYS__FOLDER says where.") from error
@@ -263,7 +266,9 @@ def _opened(path: Path) -> sqlite3.Connection:
         raise KeyFileError(
             f"{path} can be read or written by others (mode {mode & 0o777:o})", hint=f"chmod 600 {path}"
         )
-    with _translated(path):
+    # One at a time: of several that turn a file to its log at once, SQLite refuses all but one, whatever the
+    # timeout.
+    with _translated(path), _alone(path.parent):
         database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
@@ -273,6 +278,17 @@ def _opened(path: Path) -> sqlite3.Connection:
             database.close()
             raise
     return database
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process opens a keyring of the folder."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 @contextmanager

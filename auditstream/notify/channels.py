@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from auditstream.core.errors import ConfigError
-from auditstream.core.secret_file import KeyFileError, read_secret
+from auditstream.core.secret_documents import read_documents, refuse_repeats, validated
 from auditstream.detection.severities import Severity
 from auditstream.notify.signatures import SigningSecret
 from schemas.records.detection import Finding
@@ -98,41 +97,12 @@ def read_channels(path: Path) -> Sequence[Channel]:
         ConfigError: There is no such file, others may read it, or it is not one; names channel and field,
             and quotes no value.
     """
-    try:
-        text = read_secret(path).decode()
-    except KeyFileError as error:
-        raise ConfigError(f"notify.channels_file: {error.message}", hint=f"chmod 600 {path}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8") from error
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        raise ConfigError(f"{path}{line}: is not YAML") from None
-    listed = document.get("channels") if isinstance(document, dict) else None
-    if not isinstance(listed, list) or set(document) != {"channels"}:
-        raise ConfigError(f"{path}: must be a mapping with the one field channels, a list")
-    if len(listed) > MOST_CHANNELS:
-        raise ConfigError(f"{path}: channels: {len(listed)} are more than {MOST_CHANNELS}")
-    found = [_channel(path, number, each) for number, each in enumerate(listed, 1)]
-    names = [each.channel_id for each in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ConfigError(f"{path}: channel_id: {twice} comes twice")
+    listed = read_documents(path, "channels", setting="notify.channels_file", most=MOST_CHANNELS)
+    found = [validated(Channel, each, f"{path}: channel {number}") for number, each in enumerate(listed, 1)]
+    refuse_repeats(path, "channel_id", [each.channel_id for each in found])
     return found
 
 
 def channels_of(file: Path | None) -> Sequence[Channel]:
     """Return the channels that the settings name a file of; none without one. Raises as `read_channels`."""
     return () if file is None else read_channels(file)
-
-
-def _channel(path: Path, number: int, fields: object) -> Channel:
-    try:
-        return Channel.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}: channel {number}: {where}: {reason}".replace(": : ", ": ")) from None

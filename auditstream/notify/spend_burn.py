@@ -101,8 +101,8 @@ class SpendNews:
             return f"{what} burns no faster than it may any more"
         return (
             f"{what} burns {burning.rates[row.long]:.1f} times as fast as it may: "
-            f"{burning.spent[row.long]:.2f} of {budget.amount:f} {budget.currency} a {budget.period}"
-            f" within {row.long} minutes"
+            f"{burning.spent[row.long]:.2f} of {budget.amount.normalize():f} {budget.currency}"
+            f" a {budget.period} within {row.long} minutes"
         )
 
     @property
@@ -111,7 +111,7 @@ class SpendNews:
         budget = self.burning.budget
         attributes = {
             "scope": scope_text("budget", budget.budget_id, budget.tenant_id, budget.scope),
-            "amount": f"{budget.amount:f}",
+            "amount": f"{budget.amount.normalize():f}",
             "currency": budget.currency,
             "period": budget.period,
             **({"owner": budget.owner} if budget.owner else {}),

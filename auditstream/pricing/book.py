@@ -6,9 +6,10 @@ models by the catalogue's names (`reference_book`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -63,15 +64,21 @@ class Unpriced:
     reason: NoPrice
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Schedule:
     """Price cards by window of event time; the windows cover all of time, without overlap.
+
+    Compared by identity: what is derived from one can be kept beside it.
 
     Attributes:
         cards: Each window with its card, or why there is no price.
     """
 
     cards: tuple[tuple[Window, PriceCard | NoPrice], ...]
+
+    def in_window(self, window: Window) -> PriceCard | NoPrice:
+        """Return the card of a window that is inside of one of these, or why there is none."""
+        return next(card for whole, card in self.cards if whole.contains(window))
 
     def at(self, moment: datetime) -> PriceCard | NoPrice:
         """Return the card of an event time (UTC), or why there is none."""
@@ -81,6 +88,22 @@ class Schedule:
             for window, card in self.cards
             if window.start <= moment < window.end and window.from_time <= since_midnight < window.to_time
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What a route costs some of the tenants that were asked for, whose contracts change the same prices.
+
+    Attributes:
+        places: Places of these tenants among those asked for.
+        prices: Windows and cards that they share, or why there are none.
+        factors: For each window what the contract of each of them leaves of the prices of its card, as
+            `cards.shared_factors` has it; None where their contracts change nothing. Empty without contracts.
+    """
+
+    places: Sequence[int]
+    prices: Schedule | Unpriced
+    factors: Sequence[Sequence[tuple[Decimal, ...]] | None] = ()
 
 
 class PriceBook(Protocol):
@@ -104,4 +127,11 @@ class PriceBook(Protocol):
 
     def schedule(self, route: Route, /) -> Schedule | Unpriced:
         """Return the cards of a call by event time, or why there are none. Quick when asked again."""
+        ...
+
+    def schedules(self, route: Route, tenants: Sequence[str], /) -> Iterator[Laid]:
+        """Yield what `schedule` says of a route that names no tenant, for each of these tenants.
+
+        Fifty tenants with contracts make of one model fifty routes: what they share is worked out once.
+        """
         ...

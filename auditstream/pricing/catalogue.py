@@ -17,7 +17,7 @@ from genai_prices.data import providers as bundled_providers
 from genai_prices.data_snapshot import find_provider_by_id
 from genai_prices.types import ModelInfo, Provider
 
-from auditstream.pricing.book import NoPrice, Route, Schedule, Unpriced
+from auditstream.pricing.book import Laid, NoPrice, Route, Schedule, Unpriced
 from auditstream.pricing.price_rows import PriceRow, rows_of
 from auditstream.pricing.schedules import schedule_of
 from auditstream.pricing.tiers import context_of, known_routes, known_tiers
@@ -101,6 +101,10 @@ class Catalogue:
         """Return the prices of a model that was found, under the provider that lists them."""
         rows = rows_of(listing.lister, listing.model)
         return [row for row in rows if listing.own or not (row.tier or row.region)]
+
+    def schedules(self, route: Route, tenants: Sequence[str], /) -> Iterator[Laid]:
+        """Yield the cards of a route, or why there are none, for each tenant: the same for all."""
+        yield Laid(range(len(tenants)), self.schedule(route))
 
     def _schedule(self, route: Route) -> Schedule | Unpriced:
         """Return the cards of a call by event time, or why there are none at all."""

@@ -17,7 +17,6 @@ lacks; `unpriced_reason` and `unpriced_meter` say what is missing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Protocol
@@ -25,42 +24,38 @@ from typing import Protocol
 import polars as pl
 
 from auditstream.pricing.book import NoPrice, PriceBook
-from auditstream.pricing.lines import AMOUNT, AMOUNTS, COSTS, ROW, charge, nested, totals
-from auditstream.pricing.reported import has_costs, lines_of, totals_of
-from auditstream.pricing.routing import CARD, REFUSAL, ROUTE_COLUMNS, CardList, Router
+from auditstream.pricing.cards import CardList
+from auditstream.pricing.line_fields import COSTS, spelt_out
+from auditstream.pricing.lines import (
+    AMOUNT,
+    ROW,
+    UNPRICED_METER,
+    Charges,
+    borders_of,
+    charge,
+    nested,
+    padded,
+)
+from auditstream.pricing.reported import NOTHING_REPORTED, has_costs, lines_of, totals_of
+from auditstream.pricing.route_windows import CARD, REFUSAL
+from auditstream.pricing.routing import ROUTE_COLUMNS, Router
+from auditstream.pricing.states import (
+    UNPRICED,
+    in_rows,
+    of_priced,
+    said_by_all,
+    status,
+    with_columns_of,
+)
 from auditstream.pricing.usage import USAGE_COLUMNS, counts_of, has_usage
-
-PRICED, UNPRICED, NONE = "priced", "unpriced", "none"
+from schemas.flatten import FRAME_SCHEMA
+from schemas.sameness import says_one
 
 _COUNTS_AGAIN = ("ai.agent.action",)
 _COSTLESS_OUTCOMES = ("FAILURE", "BLOCKED")
 
-_COSTS = tuple(f"cost_{name}" for name in AMOUNTS)
 _KEPT_PRICERS = 4
 _NEEDED = ("event_type", "outcome", "event_time", *ROUTE_COLUMNS, *USAGE_COLUMNS, COSTS)
-
-_STATES = {
-    "cost_currency": pl.String(),
-    **{f"cost_{name}": AMOUNT for name in AMOUNTS},
-    "price_basis": pl.String(),
-    "cost_status": pl.String(),
-    "price_book_revision": pl.String(),
-    "computed_cost": AMOUNT,
-    "computed_currency": pl.String(),
-    "cost_difference": AMOUNT,
-    "unpriced_reason": pl.String(),
-    "unpriced_meter": pl.String(),
-    REFUSAL: pl.String(),
-}
-_FOR_NONE = {
-    "cost_currency": "",
-    "price_basis": "",
-    "cost_status": NONE,
-    "price_book_revision": "",
-    "computed_currency": "",
-    "unpriced_reason": "",
-    "unpriced_meter": "",
-}
 
 
 class PriceBooks(Protocol):
@@ -74,7 +69,7 @@ class PriceBooks(Protocol):
 class ReferencePricer:
     """Prices events from the price book of a reference revision.
 
-    Pure: the same frame and revision give the same bytes. Any thread may ask.
+    Pure: the same frame and revision give the same values. Any thread may ask.
 
     Args:
         books: Where the books come from.
@@ -114,7 +109,7 @@ class ReferencePricer:
 
 
 class CataloguePricer:
-    """Prices events from one price book. Pure: the same frame gives the same bytes. Any thread may ask."""
+    """Prices events from one price book. Pure: the same frame gives the same values. Any thread may ask."""
 
     def __init__(self, book: PriceBook) -> None:
         self.book = book
@@ -132,26 +127,37 @@ class CataloguePricer:
             `cost_effective`, `cost_billed` (Decimal(38, 12), null when unpriced), `price_basis` (dated,
             undated or ''), `cost_status` (priced, unpriced or none), `price_book_revision`; for events that
             brought their own cost, `computed_cost` in `computed_currency` and `cost_difference` (theirs less
-            ours, null between two currencies); and `unpriced_reason` with `unpriced_meter`.
+            ours, null between two currencies); and `unpriced_reason` with `unpriced_meter`. Where no event
+            brought costs, the texts of the lines are by number (`line_fields.numbered`).
         """
-        return self.explain(events).drop(REFUSAL)
+        costs, states = self._judged(events)
+        return with_columns_of(events, [costs, *(column for column in states if column.name != REFUSAL)])
 
     def explain(self, events: pl.DataFrame, *, revision: int = 0) -> pl.DataFrame:
-        """Return what `price` returns and a column `refusal`: a `book.NoPrice` where status is unpriced."""
-        rows = events.select(_NEEDED).with_row_index(ROW)
+        """Return what `price` returns and a column `refusal`: a `book.NoPrice` where status is unpriced.
+
+        The texts of the lines are spelt out.
+        """
+        costs, states = self._judged(events)
+        return with_columns_of(events, [costs.cast(FRAME_SCHEMA[COSTS]), *states])
+
+    def _judged(self, events: pl.DataFrame) -> tuple[pl.Series, list[pl.Series]]:
+        """Return the cost lines of each event, and the columns of `states.STATES`."""
+        # Columns one by one, here and below: to plan for two hundred takes polars a tenth of the pricing.
+        rows = pl.DataFrame([events.get_column(name) for name in _NEEDED]).with_row_index(ROW)
         kept, to_price, unsaid = _sorted(rows)
-        reported = lines_of(_where(rows, kept))
-        states, computed = self._priced(_where(rows, to_price))
+        reported = lines_of(rows.filter(kept)) if kept.any() else NOTHING_REPORTED
+        states, charges = self._priced(_where(rows, to_price))
         others = [_reported(reported)] if reported.height else []
         others += [_unsaid(rows.filter(unsaid), self.book.revision)] if unsaid.any() else []
         if others:
             states = pl.concat([*others, states], how="diagonal")
-        lines = computed
+        lines, borders = charges.lines, padded(charges.borders, rows.height)
         if reported.height:
-            lines = pl.concat([reported, computed]).sort(ROW, maintain_order=True)
+            lines = pl.concat([reported, spelt_out(lines)]).sort(ROW, maintain_order=True)
+            borders = borders_of(lines, rows.height)
             states = self._with_computed(states, rows.filter(kept & counts_a_call(rows)))
-        costs = nested(lines, rows.height)
-        return events.with_columns(costs, *_in_rows(states, rows))
+        return nested(lines, borders), in_rows(states, rows)
 
     def _with_computed(self, states: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
         """Return the states, with what the book says of calls that brought their own cost beside it."""
@@ -167,34 +173,34 @@ class CataloguePricer:
             pl.when(same).then(difference).alias("cost_difference")
         )
 
-    def _priced(self, calls: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Return the state of each call, and the lines of those that have any."""
+    def _priced(self, calls: pl.DataFrame) -> tuple[pl.DataFrame, Charges]:
+        """Return the state of each call, and what those are charged that have a price."""
         routing = self._router.route(calls)
-        routed = calls.select(ROW).hstack(routing.rows)
-        charged = routed.hstack(counts_of(calls)).filter(pl.col(CARD).is_not_null()).drop(REFUSAL)
-        charges = charge(charged, routing.cards, revision=self.book.revision)
-        states = routed.with_columns(totals(charges.lines, calls.get_column(ROW)))
-        if charges.refused.height:
-            states = states.update(charges.refused.drop("unpriced_meter"), on=ROW)
-            meters = charges.refused.select(ROW, "unpriced_meter")
-            states = states.join(meters, on=ROW, how="left", maintain_order="left")
-        return self._states(states, routing.cards), charges.lines
-
-    def _states(self, calls: pl.DataFrame, cards: CardList) -> pl.DataFrame:
-        has_price = pl.col(REFUSAL).is_null()
-        totals_ = (pl.when(has_price).then(name).cast(AMOUNT).alias(name) for name in _COSTS)
-        meter = [pl.col("unpriced_meter")] if "unpriced_meter" in calls.columns else []
-        return calls.hstack(_facts(cards)[calls.get_column(CARD)]).select(
-            ROW,
-            pl.when(has_price).then("currency").otherwise(pl.lit("")).alias("cost_currency"),
-            *totals_,
-            pl.when(has_price).then("basis").otherwise(pl.lit("")).alias("price_basis"),
-            _status(),
-            pl.lit(self.book.revision).alias("price_book_revision"),
-            pl.col(REFUSAL).alias("unpriced_reason"),
-            *meter,
-            REFUSAL,
+        rows, cards, refusals = (
+            calls.get_column(ROW),
+            routing.rows.get_column(CARD),
+            routing.rows.get_column(REFUSAL),
         )
+        charged = pl.DataFrame([rows, cards, *counts_of(calls)])
+        if cards.null_count():
+            charged = charged.filter(cards.is_not_null())
+        charges = charge(charged, routing.cards, revision=self.book.revision)
+        meters = said_by_all(UNPRICED_METER, None, len(rows))
+        if charges.refused.height:
+            places = rows.search_sorted(charges.refused.get_column(ROW))
+            refusals = refusals.scatter(places, charges.refused.get_column(REFUSAL))
+            meters = meters.scatter(places, charges.refused.get_column(UNPRICED_METER))
+        facts = [_of_cards(fact, cards) for fact in _facts(routing.cards)]
+        states = [
+            rows,
+            *of_priced([*facts, *charges.totals(rows)], refusals),
+            status(refusals),
+            said_by_all("price_book_revision", self.book.revision, len(rows)),
+            refusals.alias("unpriced_reason"),
+            meters,
+            refusals,
+        ]
+        return pl.DataFrame(states), charges
 
 
 @lru_cache(maxsize=8)
@@ -202,39 +208,42 @@ def _facts(cards: CardList) -> pl.DataFrame:
     """Return currency and basis of each card."""
     return pl.DataFrame(
         {
-            "currency": [card.currency for card in cards.cards],
-            "basis": [card.basis for card in cards.cards],
+            "cost_currency": [card.currency for card in cards.cards],
+            "price_basis": [card.basis for card in cards.cards],
         },
-        schema={"currency": pl.String, "basis": pl.String},
+        schema={"cost_currency": pl.String, "price_basis": pl.String},
     )
 
 
-def unpriced_columns() -> list[pl.Expr]:
-    """Return the columns that pricing adds, as they are of events that cost nothing."""
-    return [
-        pl.lit(_FOR_NONE.get(name), dtype=kind).alias(name)
-        for name, kind in _STATES.items()
-        if name != REFUSAL
-    ]
+def _of_cards(facts: pl.Series, cards: pl.Series) -> pl.Series:
+    """Return what the card of each call says; of calls without a card it does not matter."""
+    return facts.new_from_index(0, len(cards)) if says_one(facts) else facts.gather(cards)
 
 
 def counts_a_call(rows: pl.DataFrame) -> pl.Series:
     """Return which events count what a call used."""
-    return rows.select(has_usage() & ~pl.col("event_type").is_in(_COUNTS_AGAIN)).to_series()
+    return has_usage(rows) & ~_counts_again(rows)
+
+
+def _counts_again(rows: pl.DataFrame) -> pl.Series:
+    kinds = rows.get_column("event_type")
+    if says_one(kinds):
+        return pl.repeat(kinds.item(0) in _COUNTS_AGAIN, rows.height, eager=True)
+    return kinds.is_in(_COUNTS_AGAIN)
 
 
 def _sorted(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series, pl.Series]:
     """Return which rows bring costs, which are to be priced, and which are calls that hide their use."""
-    kept, counts = has_costs(), has_usage() & ~pl.col("event_type").is_in(_COUNTS_AGAIN)
+    kept = has_costs(rows)
+    to_price = ~kept & counts_a_call(rows)
+    if (kept | to_price).all():  # so it is of most segments of calls
+        return kept, to_price, pl.zeros(rows.height, pl.Boolean, eager=True)
     calls = (
-        pl.col("inference_provider").is_not_null()
-        & ~pl.col("event_type").is_in(_COUNTS_AGAIN)
-        & ~pl.col("outcome").is_in(_COSTLESS_OUTCOMES)
+        rows.get_column("inference_provider").is_not_null()
+        & ~_counts_again(rows)
+        & ~rows.get_column("outcome").is_in(_COSTLESS_OUTCOMES)
     )
-    masks = rows.select(
-        kept=kept, to_price=~kept & counts, unsaid=~kept & ~has_usage() & calls.fill_null(value=False)
-    )
-    return masks["kept"], masks["to_price"], masks["unsaid"]
+    return kept, to_price, ~kept & ~has_usage(rows) & calls.fill_null(value=False)
 
 
 def _where(rows: pl.DataFrame, chosen: pl.Series) -> pl.DataFrame:
@@ -245,11 +254,13 @@ def _where(rows: pl.DataFrame, chosen: pl.Series) -> pl.DataFrame:
 
 
 def _reported(lines: pl.DataFrame) -> pl.DataFrame:
-    return totals_of(lines).with_columns(
-        _status(),
+    totals = totals_of(lines)
+    refusals = totals.get_column(REFUSAL)
+    return totals.with_columns(
+        status(refusals),
         pl.lit("").alias("price_basis"),
         pl.lit("").alias("price_book_revision"),
-        pl.col(REFUSAL).alias("unpriced_reason"),
+        refusals.alias("unpriced_reason"),
     )
 
 
@@ -263,22 +274,3 @@ def _unsaid(rows: pl.DataFrame, revision: str) -> pl.DataFrame:
         pl.lit(str(NoPrice.NO_USAGE)).alias("unpriced_reason"),
         pl.lit(str(NoPrice.NO_USAGE)).alias(REFUSAL),
     )
-
-
-def _status() -> pl.Expr:
-    status = pl.when(pl.col(REFUSAL).is_null()).then(pl.lit(PRICED)).otherwise(pl.lit(UNPRICED))
-    return status.alias("cost_status")
-
-
-def _in_rows(states: pl.DataFrame, rows: pl.DataFrame) -> list[pl.Series]:
-    """Return the columns of the states for all rows; a row without a state costs nothing."""
-    joined = states
-    # Most often every row has a state, in order: then there is nothing to look up.
-    if not states.get_column(ROW).equals(rows.get_column(ROW)):
-        joined = rows.select(ROW).join(states, on=ROW, how="left", maintain_order="left")
-    return joined.select(_filled(name, kind, joined.columns) for name, kind in _STATES.items()).get_columns()
-
-
-def _filled(name: str, kind: pl.DataType, there: Sequence[str]) -> pl.Expr:
-    column = pl.col(name).cast(kind) if name in there else pl.lit(None, kind).alias(name)
-    return column.fill_null(_FOR_NONE[name]) if name in _FOR_NONE else column

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from auditstream.pricing.lines import AMOUNTS
-from auditstream.pricing.pricer import PRICED, CataloguePricer
+from auditstream.pricing.pricer import CataloguePricer
 from auditstream.pricing.request import PriceRequest
+from auditstream.pricing.states import PRICED
 from schemas.flatten import frame_of
 
 LINE_COLUMNS = (

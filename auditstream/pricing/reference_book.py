@@ -9,7 +9,7 @@ counts, so that a newer package changes no price before somebody imports it.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -20,23 +20,26 @@ from typing import Any
 import polars as pl
 
 from auditstream.core.ports import Directory
-from auditstream.pricing.book import PriceBook, Route, Schedule, Unpriced
+from auditstream.pricing.book import Laid, PriceBook, Route, Schedule, Unpriced
 from auditstream.pricing.catalogue import Catalogue, Listing
-from auditstream.pricing.contracts import Exchange, Term, contracted
+from auditstream.pricing.contracts import Exchange, Scope, Term, Terms, contracted, laid, scope_of
+from auditstream.pricing.imported_prices import ImportedPrices, of_calls
 from auditstream.pricing.meters import meter_of
 from auditstream.pricing.names import matches_any
 from auditstream.pricing.price_rows import PriceRow
 from auditstream.pricing.schedules import schedule_of
-from auditstream.pricing.tiers import tier_of
+from auditstream.pricing.tiers import STANDARD, tier_of
 from auditstream.pricing.windows import DAY, FIRST, LAST, Window, time_of_day
 
 SINCE_EVER_YEAR = 1900
 """Year of a `valid_from` that means: since ever. The earliest that the tables can hold."""
 
 _KEPT_SCHEDULES = 65_536
-"""Schedules kept: models times tenants with contracts of a large company, and a bound on made-up names."""
+"""List prices kept: models, tiers and regions of a large company, and a bound on made-up names."""
 
 _KEPT_REVISIONS = 4
+
+_NO_TERMS = Terms(())
 
 
 class ReferenceBook:
@@ -53,31 +56,34 @@ class ReferenceBook:
         self, catalogue: Catalogue, *, prices: pl.DataFrame, contracts: pl.DataFrame, rates: pl.DataFrame
     ) -> None:
         self.catalogue = catalogue
-        rows = [row for each in _active(prices) for row in self._price_rows(each)]
+        prices = of_calls(_active(prices))
+        is_own = pl.col("catalogue") == ""
         self._own: dict[str, list[PriceRow]] = defaultdict(list)
-        self._imported: dict[tuple[str, str], list[PriceRow]] = defaultdict(list)
-        for row in rows:
-            if row.own:
+        for each in prices.filter(is_own).iter_rows(named=True):
+            for row in self._price_rows(each):
                 self._own[row.provider].append(row)
-            else:
-                self._imported[row.provider, row.model].append(row)
-        self._terms: dict[tuple[str, str], list[Term]] = defaultdict(list)
-        for contract in _active(contracts):
+        self._imported = ImportedPrices(prices.filter(~is_own), self._price_rows)
+        terms: dict[tuple[str, str], list[Term]] = defaultdict(list)
+        for contract in _active(contracts).iter_rows(named=True):
             if contract["kind"] != "commitment":
                 key = self.catalogue.provider_id(contract["provider"]), contract["tenant_id"]
-                self._terms[key].append(_term(contract))
-        self._exchanges = [_exchange(row) for row in _active(rates)]
-        self.regions = catalogue.regions | {row.region for row in rows if row.region}
-        self.regions |= {term.region for terms in self._terms.values() for term in terms if term.region}
-        self.tiers = catalogue.tiers | {row.tier for row in rows if row.tier}
+                terms[key].append(_term(contract))
+        self._exchanges = [_exchange(row) for row in _active(rates).iter_rows(named=True)]
+        self.regions = catalogue.regions | {region.lower() for region in _said(prices, "region")}
+        self.regions |= {term.region for of_tenant in terms.values() for term in of_tenant if term.region}
+        tiers = {tier_of(word) for word in _said(prices, "service_tier")}
+        self.tiers = catalogue.tiers | (tiers - {STANDARD})
         self.tenants = frozenset(
-            term.tenant for terms in self._terms.values() for term in terms if term.tenant
+            term.tenant for of_tenant in terms.values() for term in of_tenant if term.tenant
         )
         newest = max((int(each["revision"].max() or 0) for each in (prices, contracts, rates)), default=0)  # type: ignore[arg-type]  # u64
         self.revision = f"{catalogue.revision}/r{newest}" if newest else catalogue.revision
+        self._terms = {
+            (provider, tenant): Terms([*found, *(terms.get((provider, ""), ()) if tenant else ())])
+            for (provider, tenant), found in terms.items()
+        }
         # Tenants share list prices: a contract is laid over what is worked out once.
         self._listed_schedule = lru_cache(maxsize=_KEPT_SCHEDULES)(self._list_prices)
-        self.schedule = lru_cache(maxsize=_KEPT_SCHEDULES)(self._schedule)
 
     def rows(self) -> Iterator[PriceRow]:
         """Yield every price row that counts."""
@@ -85,21 +91,33 @@ class ReferenceBook:
             yield from own
         if not self._imported:
             yield from self.catalogue.rows()
-        for imported in self._imported.values():
-            yield from imported
+        yield from self._imported
 
-    def _schedule(self, route: Route) -> Schedule | Unpriced:
+    def schedule(self, route: Route, /) -> Schedule | Unpriced:
         """Return the cards of a call by event time, or why there are none at all."""
         listed, provider, names = self._listed_schedule(replace(route, tenant=""))
-        if isinstance(listed, Unpriced):
+        terms = self._terms.get((provider, route.tenant), self._terms.get((provider, "")))
+        if terms is None or isinstance(listed, Unpriced):
             return listed
-        terms = [
-            term
-            for tenant in {"", route.tenant}
-            for term in self._terms.get((provider, tenant), ())
-            if term.is_for(route, names)
-        ]
-        return contracted(listed, terms, self._exchanges)
+        return contracted(listed, terms.of(route, names), self._exchanges)
+
+    def schedules(self, route: Route, tenants: Sequence[str], /) -> Iterator[Laid]:
+        """Yield the cards of a route, or why there are none, for the tenants under their contracts."""
+        listed, provider, names = self._listed_schedule(route)
+        if isinstance(listed, Unpriced):
+            yield Laid(range(len(tenants)), listed)
+            return
+        of_all = self._terms.get((provider, ""), _NO_TERMS)
+        alike: dict[tuple[Scope, ...], list[tuple[int, Terms]]] = defaultdict(list)
+        for place, tenant in enumerate(tenants):
+            terms = self._terms.get((provider, tenant), of_all).of(route, names)
+            if terms.has_rates:
+                yield Laid([place], contracted(listed, terms, self._exchanges))
+            else:
+                alike[terms.scopes].append((place, terms))
+        for of_scopes in alike.values():
+            places, of_tenants = zip(*of_scopes, strict=True)
+            yield laid(places, listed, of_tenants)
 
     def _list_prices(self, route: Route) -> tuple[Schedule | Unpriced, str, tuple[str, ...]]:
         """Return the list prices of a route, and the provider and the names of its model."""
@@ -126,14 +144,13 @@ class ReferenceBook:
     def _listed(self, listing: Listing) -> list[PriceRow]:
         if not self._imported:
             return self.catalogue.rows_for(listing)
-        rows = self._imported.get((listing.lister, listing.model.id), [])
+        rows = self._imported.of(listing.lister, listing.model.id)
         return [row for row in rows if listing.own or not (row.tier or row.region)]
 
     def _price_rows(self, row: Mapping[str, Any]) -> Iterator[PriceRow]:
-        """Yield a row of the table; none of one for a meter that model calls do not have."""
+        """Yield the price rows of a row of the table, which is of a meter that model calls have."""
         meter = meter_of(row["meter"], row["direction"], row["cache_action"])
-        if meter is None or row["unit"] != meter.unit:
-            return
+        assert meter is not None, "others are left out"
         imported = bool(row["catalogue"])
         for window in _windows(row):
             yield PriceRow(
@@ -201,16 +218,23 @@ class ReferenceBooks:
         return book
 
 
-def _active(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    if "active" in rows.columns:
-        rows = rows.filter("active")
-    return rows.iter_rows(named=True)
+def _active(rows: pl.DataFrame) -> pl.DataFrame:
+    if "active" not in rows.columns or rows.get_column("active").all():
+        return rows
+    return rows.filter("active")
+
+
+def _said(rows: pl.DataFrame, column: str) -> set[str]:
+    return set(rows.get_column(column).unique()) - {""}
 
 
 def _windows(row: Mapping[str, Any]) -> Iterator[Window]:
     """Yield the windows of a price; a time of day that passes midnight is two."""
     whole = _window(row)
-    start, end = (row[f"time_of_day_{side}"] for side in ("from", "to"))
+    start, end = row["time_of_day_from"], row["time_of_day_to"]
+    if not (start or end):
+        yield whole
+        return
     from_time, to_time = time_of_day(start) if start else timedelta(), time_of_day(end) if end else DAY
     if from_time < to_time:
         yield replace(whole, from_time=from_time, to_time=to_time)
@@ -233,11 +257,7 @@ def _term(row: Mapping[str, Any]) -> Term:
         model=row["model_pattern"],
         region=row["region"].lower(),
         tier=tier_of(row["service_tier"]),
-        meter=row["meter"],
-        direction=row["direction"],
-        cache_action=row["cache_action"],
-        window=_window(row),
-        kind=row["kind"],
+        scope=scope_of(_window(row), row["kind"], row["meter"], row["direction"], row["cache_action"]),
         factor=1 - discount / 100,
         amount=row["amount"] or Decimal(0),
         currency=row["currency"],

@@ -10,18 +10,22 @@ from __future__ import annotations
 import polars as pl
 
 from auditstream.pricing.book import NoPrice
-from auditstream.pricing.lines import AMOUNT, AMOUNTS, COSTS, ROW
-from auditstream.pricing.routing import REFUSAL
+from auditstream.pricing.line_fields import COSTS, LINE_FIELDS
+from auditstream.pricing.lines import AMOUNT, AMOUNTS, ROW
+from auditstream.pricing.route_windows import REFUSAL
 
 LARGEST_AMOUNT = 10**18
 """Above it an amount is a mistake, and the sum of a few would pass 38 digits."""
 
+NOTHING_REPORTED = pl.DataFrame(schema={ROW: pl.UInt32, **LINE_FIELDS})
+"""Lines of events that brought none."""
+
 _UNPRICED = "UNPRICED"
 
 
-def has_costs() -> pl.Expr:
-    """Return whether an event brought cost lines."""
-    return (pl.col(COSTS).list.len() > 0).fill_null(value=False)
+def has_costs(events: pl.DataFrame) -> pl.Series:
+    """Return which events brought cost lines."""
+    return (events.get_column(COSTS).list.len() > 0).fill_null(value=False)
 
 
 def lines_of(rows: pl.DataFrame) -> pl.DataFrame:

@@ -48,7 +48,9 @@ def _card(rows: Sequence[PriceRow], window: Window, *, tier: str, region: str) -
     held = [row for row in rows if row.window.contains(window)]
     if tier and not any(row.tier == tier for row in held):
         return NoPrice.NO_PRICE
-    by_meter = {meter: _lengths(held, meter, tier=tier, region=region) for meter in METERS.values()}
+    priced = {id(row.meter) for row in held}  # a few of all meters
+    meters = [meter for meter in METERS.values() if id(meter) in priced]
+    by_meter = {meter: _lengths(held, meter, tier=tier, region=region) for meter in meters}
     # A meter that is priced for long calls alone has no price in a short one: better none at all than half.
     by_meter = {meter: lengths for meter, lengths in by_meter.items() if 0 in lengths}
     if not by_meter:
@@ -62,7 +64,7 @@ def _card(rows: Sequence[PriceRow], window: Window, *, tier: str, region: str) -
     if len({row.currency for row in used}) > 1:
         return NoPrice.MIXED_CURRENCIES
     basis: Basis = "dated" if all(row.basis == "dated" for row in used) else "undated"
-    return PriceCard(window, tuple(starts), steps, basis, used[0].currency)
+    return PriceCard(tuple(starts), steps, basis, used[0].currency)
 
 
 def _lengths(rows: Sequence[PriceRow], meter: Meter, *, tier: str, region: str) -> dict[int, PriceRow]:

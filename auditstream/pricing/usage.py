@@ -3,8 +3,8 @@
 The normal form of an event: cache reads and writes are part of input, reasoning is part of output, and
 `by_modality` splits the totals further. Each priced meter is charged for what none of its priced parts is
 charged for: with a price for cache reads, input is charged for the rest; without one, cache reads cost what
-input costs. `genai-prices` does the same one call at a time (`decompose.py`); here a set of priced meters is
-turned into expressions once, for all calls that share it.
+input costs. `genai-prices` does the same one call at a time (`decompose.py`); here it is worked out once for
+a set of priced meters, and asked of all calls that share it.
 
 What a count leaves open is not guessed, and counts that cannot be are not bent into shape (a clamped count
 would be a wrong cost that looks like a right one): such a call has no price, and a reason.
@@ -18,15 +18,18 @@ would be a wrong cost that looks like a right one): such a call has no price, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import combinations, product
 
+import numpy as np
 import polars as pl
 
 from auditstream.pricing.book import NoPrice
+from auditstream.pricing.counts import Counts, Longs, Mask, any_of
 from auditstream.pricing.meters import METERS, PER_REQUEST
+from schemas.emptiness import is_empty
 
 LARGEST_COUNT = 10**15
 """No call uses a quadrillion tokens; below it no sum of counts passes 64 bits and no cost 38 digits."""
@@ -78,14 +81,22 @@ def counts_of(events: pl.DataFrame) -> list[pl.Series]:
     return [count for count in counts if count.null_count() < len(count)] + _modality_counts(events)
 
 
-def has_usage() -> pl.Expr:
-    """Return whether an event counts anything."""
-    counted = [pl.col(column).is_not_null() for column in COLUMN_OF.values()]
-    return pl.any_horizontal(*counted, (pl.col(_BY_MODALITY).map.len() > 0).fill_null(value=False))
+def has_usage(events: pl.DataFrame) -> pl.Series:
+    """Return which events count anything."""
+    columns = [events.get_column(name) for name in COLUMN_OF.values()]
+    if any(not column.null_count() for column in columns):
+        return pl.repeat(value=True, n=events.height, eager=True)
+    found = (events.get_column(_BY_MODALITY).map.len() > 0).fill_null(value=False)
+    for column in columns:
+        if column.null_count() < len(column):
+            found |= column.is_not_null()
+    return found
 
 
 def _modality_counts(events: pl.DataFrame) -> list[pl.Series]:
     split = events.get_column(_BY_MODALITY)
+    if is_empty(split):
+        return []
     present = set(split.map.keys().list.explode().drop_nulls().unique())
     found: dict[str, pl.Expr] = {}
     for key, meter in modality_meters().items():
@@ -95,19 +106,26 @@ def _modality_counts(events: pl.DataFrame) -> list[pl.Series]:
     return events.select(**found).get_columns()
 
 
+Share = tuple[tuple[str, int], ...]
+"""Counts by key with the factors they are added up with; nothing for a meter that every call is one of."""
+
+Test = Callable[[Counts], Mask | None]
+"""Says which calls something holds for; None where it holds for none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """How the counts of a call are shared out over a set of priced meters.
 
     Attributes:
-        quantities: Place among the priced meters and quantity, over the columns of `counts_of`, of each meter
-            that these counts can reach.
-        refusals: In order of rank, when a call has no price and why.
+        quantities: Place among the priced meters and share of the counts, of each meter that these counts can
+            reach.
+        refusals: In order of rank, why a call has no price and when.
         uncovered: Counted meters that no priced one covers.
     """
 
-    quantities: tuple[tuple[int, pl.Expr], ...]
-    refusals: tuple[tuple[NoPrice, pl.Expr], ...]
+    quantities: tuple[tuple[int, Share], ...]
+    refusals: tuple[tuple[NoPrice, Test], ...]
     uncovered: tuple[str, ...] = ()
 
 
@@ -121,17 +139,29 @@ def split_of(priced: tuple[str, ...], counted: tuple[str, ...]) -> Split:
     """
     shares = _shares(priced)
     places = [place for place, key in enumerate(priced) if _reached(shares[key], counted)]
-    quantities = tuple((place, _quantity(shares[priced[place]], counted)) for place in places)
+    quantities = tuple((place, _counted(shares[priced[place]], counted)) for place in places)
     uncovered = tuple(_uncovered(priced, counted))
     refusals = (
         (NoPrice.IMPOSSIBLE_USAGE, _any(_out_of_range(key) for key in counted)),
         (NoPrice.IMPOSSIBLE_USAGE, _any(_overfull(counted))),
-        (NoPrice.INCOMPLETE_USAGE, pl.all_horizontal(pl.lit(value=True), *_all_null(counted))),
+        (NoPrice.INCOMPLETE_USAGE, _all_missing(counted)),
         (NoPrice.INCOMPLETE_USAGE, _any(_incomplete(priced, counted))),
-        (NoPrice.IMPOSSIBLE_USAGE, _any(quantity < 0 for _, quantity in quantities)),
-        (NoPrice.NO_METER_PRICE, _any(pl.col(key) > 0 for key in uncovered)),
+        (NoPrice.IMPOSSIBLE_USAGE, _any(_negative(share) for _, share in quantities)),
+        (NoPrice.NO_METER_PRICE, _any(_used(key) for key in uncovered)),
     )
     return Split(quantities, refusals, uncovered)
+
+
+def quantity(counts: Counts, share: Share) -> Longs:
+    """Return how much of a meter each call is charged for. Not to be written to: it may be a count itself."""
+    if not share:
+        return np.ones(counts.height, np.int64)
+    (first, factor), *others = share
+    total = counts.values[first] if factor == 1 else counts.values[first] * factor
+    for key, factor in others:
+        count = counts.values[key]
+        total = total - count if factor == -1 else total + (count if factor == 1 else count * factor)
+    return total
 
 
 def bearing(priced: tuple[str, ...], counted: tuple[str, ...]) -> tuple[int, ...]:
@@ -167,26 +197,28 @@ def _reached(share: dict[str, int], counted: Sequence[str]) -> bool:
     return PER_REQUEST in share or any(factor for key, factor in share.items() if key in counted)
 
 
-def _quantity(share: dict[str, int], counted: Sequence[str]) -> pl.Expr:
+def _counted(share: dict[str, int], counted: Sequence[str]) -> Share:
     if PER_REQUEST in share:
-        return pl.lit(1, pl.Int64)
-    return pl.sum_horizontal(_count(key) * factor for key, factor in share.items() if key in counted)
+        return ()
+    return tuple((key, factor) for key, factor in share.items() if factor and key in counted)
 
 
-def _count(key: str) -> pl.Expr:
-    return pl.col(key).fill_null(0)
+def _any(tests: Iterable[Test]) -> Test:
+    kept = tuple(tests)
+    return lambda counts: any_of(test(counts) for test in kept)
 
 
-def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:
-    given = [condition.fill_null(value=False) for condition in conditions]
-    return pl.any_horizontal(given) if given else pl.lit(value=False)
+def _out_of_range(key: str) -> Test:
+    def test(counts: Counts) -> Mask | None:
+        values = counts.values[key]
+        if not len(values) or (values.min() >= 0 and values.max() <= LARGEST_COUNT):
+            return None
+        return (values < 0) | (values > LARGEST_COUNT)
+
+    return test
 
 
-def _out_of_range(key: str) -> pl.Expr:
-    return ~pl.col(key).is_between(0, LARGEST_COUNT)
-
-
-def _overfull(counted: Sequence[str]) -> Iterator[pl.Expr]:
+def _overfull(counted: Sequence[str]) -> Iterator[Test]:
     """Yield when parts are more than their whole: those that one more dimension tells apart add up."""
     for whole in counted:
         groups: dict[frozenset[str], list[str]] = {}
@@ -196,23 +228,62 @@ def _overfull(counted: Sequence[str]) -> Iterator[pl.Expr]:
                 name = frozenset(dimension for dimension, _ in more)
                 groups.setdefault(name, []).append(part)
         for parts in groups.values():
-            yield pl.sum_horizontal(_count(part) for part in parts) > pl.col(whole)
+            yield _is_less(whole, tuple((part, 1) for part in parts))
 
 
-def _all_null(counted: Sequence[str]) -> Iterator[pl.Expr]:
-    """Yield what holds together for a call whose `by_modality` has only keys that are no meters."""
-    return (pl.col(key).is_null() for key in counted)
+def _is_less(whole: str, parts: Share) -> Test:
+    def test(counts: Counts) -> Mask:
+        is_less = counts.values[whole] < quantity(counts, parts)
+        return is_less & ~counts.missing[whole] if whole in counts.missing else is_less
+
+    return test
 
 
-def _incomplete(priced: Sequence[str], counted: Sequence[str]) -> Iterator[pl.Expr]:
+def _all_missing(counted: Sequence[str]) -> Test:
+    """Return what holds for a call whose `by_modality` has only keys that are no meters."""
+
+    def test(counts: Counts) -> Mask | None:
+        if any(key not in counts.missing for key in counted):
+            return None
+        found = np.ones(counts.height, np.bool_)
+        for key in counted:
+            found &= counts.missing[key]
+        return any_of([found])
+
+    return test
+
+
+def _incomplete(priced: Sequence[str], counted: Sequence[str]) -> Iterator[Test]:
     """Yield, for each priced meter, when its count is missing though other counts say that it is not zero."""
     for key in priced:
-        missing = pl.col(key).is_null() if key in counted else pl.lit(value=True)
-        parts = [part for part in counted if METERS[key].has_part(METERS[part])]
-        for part in parts:
-            yield missing & (pl.col(part) > 0)
-        for left, right in _overlaps(key, counted):
-            yield missing & (pl.col(left) > 0) & (pl.col(right) > 0)
+        for part in counted:
+            if METERS[key].has_part(METERS[part]):
+                yield _is_missing(key, (part,))
+        for overlap in _overlaps(key, counted):
+            yield _is_missing(key, overlap)
+
+
+def _is_missing(key: str, used: Sequence[str]) -> Test:
+    def test(counts: Counts) -> Mask | None:
+        if key in counts.values and key not in counts.missing:
+            return None
+        first, *others = (counts.values[each] > 0 for each in used)
+        for other in others:
+            first = first & other
+        return first & counts.missing[key] if key in counts.missing else first
+
+    return test
+
+
+def _negative(share: Share) -> Test:
+    def test(counts: Counts) -> Mask | None:
+        return quantity(counts, share) < 0 if share else None
+
+    return test
+
+
+def _used(key: str) -> Test:
+    return lambda counts: counts.values[key] > 0
 
 
 def _overlaps(key: str, counted: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from auditstream.core.errors import NotFoundError, RequestError
+from auditstream.query.current_events import CurrentEvents, current_events, current_events_where
 from auditstream.query.cursors import Cursor
 from auditstream.query.grammar import Term
 from auditstream.query.periods import Period
@@ -33,7 +34,9 @@ MOST_ROWS = 10_000
 LISTED = ", ".join(f"{ANSWERED_MODEL} AS model" if name == "model" else name for name in LIST_COLUMNS)
 """`LIST_COLUMNS` as a SELECT of `events_current` writes them."""
 
-_LEAF = re.compile(r"(?P<log>[A-Za-z0-9._-]{1,249}/\d{1,9}/[0-9a-f]{1,32})/(?P<index>\d{1,19})")
+LEAF = re.compile(r"(?P<log>[A-Za-z0-9._-]{1,249}/\d{1,9}/[0-9a-f]{1,32})/(?P<index>\d{1,19})")
+"""How a leaf is named: topic/partition/epoch/index."""
+
 # No id is made long after its event is recorded; a clock may be wrong by hours, hardly by more.
 _CLOCK_SLACK = timedelta(days=2)
 
@@ -69,6 +72,14 @@ class Search:
         conditions.add_terms(self.terms)
         return conditions
 
+    def looked_up(self, reader: Reader) -> CurrentEvents:
+        """Return from where a reader gets what is found, as of now.
+
+        Raises:
+            RetryableError: No answer.
+        """
+        return current_events(reader, tenant=self.tenant, period=self.period)
+
 
 def search(reader: Reader, wanted: Search) -> Table:
     """Return the newest events that match, each event id once, with costs as they are known now.
@@ -86,13 +97,9 @@ def search(reader: Reader, wanted: Search) -> Table:
     if wanted.after is not None:
         conditions.add_before(wanted.after.event_time, wanted.after.event_id)
     limit = conditions.bind(wanted.limit, "UInt32")
-    sql = f"""
-SELECT {LISTED}
-FROM events_current
-WHERE {conditions.sql}
-ORDER BY event_time DESC, event_id DESC
-LIMIT {limit}"""  # noqa: S608  columns are ours, values are parameters
-    found = reader.table(sql, conditions.parameters, doing="search")
+    current = wanted.looked_up(reader)
+    sql = f"{current.select(LISTED, conditions)}\nORDER BY event_time DESC, event_id DESC\nLIMIT {limit}"
+    found = current.reader.table(sql, conditions.parameters, doing="search")
     return found if found.rows else Table(LIST_COLUMNS, ())  # over HTTP an empty answer names no columns
 
 
@@ -102,6 +109,29 @@ def next_page(found: Table, wanted: Search) -> Cursor | None:
         return None
     last = found.select(("event_time", "event_id")).rows[-1]
     return Cursor(last[0].replace(tzinfo=UTC) if last[0].tzinfo is None else last[0], uuid.UUID(str(last[1])))
+
+
+def leaves_of(reader: Reader, wanted: str) -> list[tuple[str, int]]:
+    """Return log and index of the row that an event is told by now, whomever it was recorded for.
+
+    Args:
+        reader: The store.
+        wanted: As of `show`; a leaf's name is none that is told by its event.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    if LEAF.fullmatch(wanted):
+        return []
+    conditions = Conditions()
+    event_id = _event_id(wanted)
+    conditions.add(f"event_id = {conditions.bind(str(event_id), 'UUID')}")
+    current = current_events_where(reader, conditions, period=Period())
+    if (earliest := earliest_day(event_id)) is not None:
+        conditions.add(f"ingest_day >= {conditions.bind(earliest.date().isoformat(), 'Date')}")
+    sql = f"{current.select('log_id, leaf_index', conditions)}\nLIMIT 1"
+    found = current.reader.table(sql, conditions.parameters, doing="read of an event").rows
+    return [(str(log_id), int(index)) for log_id, index in found]
 
 
 def show(reader: Reader, wanted: str, *, tenant: str | None = None) -> list[dict[str, Any]]:
@@ -119,7 +149,7 @@ def show(reader: Reader, wanted: str, *, tenant: str | None = None) -> list[dict
         NotFoundError: There is no such row.
         RetryableError: No answer.
     """
-    leaf = _LEAF.fullmatch(wanted)
+    leaf = LEAF.fullmatch(wanted)
     rows = _leaf(reader, leaf, tenant) if leaf else _event(reader, _event_id(wanted), tenant)
     if not rows:
         raise NotFoundError(

@@ -43,6 +43,8 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "operation": ("inference_operation",),
     "prompt": ("inference_prompt_name",),
     "tool": ("tool_name",),
+    "mcp": ("tool_mcp_server",),
+    "host": ("inference_server_host",),
     "verdict": ("policy_verdict",),
     "policy": ("policy_id",),
     "error": ("error_type",),

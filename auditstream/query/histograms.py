@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from auditstream.core.errors import RequestError
+from auditstream.query.current_events import CurrentEvents
 from auditstream.query.events import Search
 from auditstream.query.periods import Period
 from auditstream.query.reader import Reader, Row
@@ -63,7 +64,7 @@ class Histogram:
         return sum(span.events for span in self.spans)
 
 
-def histogram(reader: Reader, wanted: Search, *, spans: int = 60) -> Histogram:
+def histogram(reader: Reader, wanted: Search, *, spans: int = 60, until: datetime | None = None) -> Histogram:
     """Count what a search finds, by span of time.
 
     The limit and the cursor of the search have no part in it: the sum is the number of all its events.
@@ -72,6 +73,7 @@ def histogram(reader: Reader, wanted: Search, *, spans: int = 60) -> Histogram:
         reader: The store.
         wanted: The search.
         spans: How many bars are wished for; there are never more than twice as many.
+        until: What an open end reaches at least: whoever looks at the last hour sees that its end is empty.
 
     Raises:
         QueryError: A value is not one of its field's kind.
@@ -80,20 +82,18 @@ def histogram(reader: Reader, wanted: Search, *, spans: int = 60) -> Histogram:
     """
     if not 1 <= spans <= MOST_SPANS:
         raise RequestError(f"spans {spans}: not between 1 and {MOST_SPANS}")
-    period = _closed(reader, wanted)
+    current = wanted.looked_up(reader)
+    period = _closed(current, wanted, until)
     if period.start is None or period.end is None:
         return Histogram(_WIDTHS[0], (), period)
     width = width_for(period.end - period.start, spans)
     conditions = wanted.conditions()
     seconds = conditions.bind(int(width.total_seconds()), "UInt32")
     second = "toInt64(floor(toUnixTimestamp64Micro(event_time) / 1000000))"  # floor: before 1970, too
-    sql = f"""
-SELECT {second} - positiveModulo({second}, {seconds}) AS start, outcome, count() AS events
-FROM events_current
-WHERE {conditions.sql}
-GROUP BY start, outcome
-ORDER BY start, outcome"""  # noqa: S608  columns are ours, values are parameters
-    counted = reader.table(sql, conditions.parameters, doing="histogram").rows
+    start = f"{second} - positiveModulo({second}, {seconds})"
+    counted_by = current.select(f"{start} AS start, outcome, count() AS events", conditions)
+    sql = f"{counted_by}\nGROUP BY start, outcome\nORDER BY start, outcome"
+    counted = current.reader.table(sql, conditions.parameters, doing="histogram").rows
     return Histogram(width, _filled(counted, period, width), period)
 
 
@@ -117,22 +117,22 @@ def _filled(counted: Sequence[Row], period: Period, width: timedelta) -> tuple[S
     return tuple(Span(start, found.get(start, {})) for start in starts)
 
 
-def _closed(reader: Reader, wanted: Search) -> Period:
+def _closed(current: CurrentEvents, wanted: Search, until: datetime | None) -> Period:
     """Return the period of a search; its open ends are those of what it finds, and stay open over nothing."""
     period = wanted.period
     if period.start is not None and period.end is not None:
         return period
     conditions = wanted.conditions()
-    sql = f"""
-SELECT toUnixTimestamp64Micro(min(event_time)), toUnixTimestamp64Micro(max(event_time)), count()
-FROM events_current
-WHERE {conditions.sql}"""  # noqa: S608  values are parameters
-    (oldest, newest, events) = reader.table(sql, conditions.parameters, doing="range of a search").rows[0]
+    ends = "toUnixTimestamp64Micro(min(event_time)), toUnixTimestamp64Micro(max(event_time)), count()"
+    sql = current.select(ends, conditions)
+    found = current.reader.table(sql, conditions.parameters, doing="range of a search")
+    ((oldest, newest, events),) = found.rows
     if not events:
         return period
+    after_newest = _EPOCH + timedelta(microseconds=newest + 1)
     return Period(
         period.start or _EPOCH + timedelta(microseconds=oldest),
-        period.end or _EPOCH + timedelta(microseconds=newest + 1),
+        period.end or max(after_newest, until or after_newest),
     )
 
 

@@ -6,15 +6,17 @@ the projection, which the store keeps beside the rows and which could say someth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple
 
+from auditstream.core.errors import RetryableError
 from auditstream.ledger.tiles import FULL_WIDTH
 from auditstream.query.reader import Reader
 from sinks.leaf_expressions import VALUE_SHA256, entry, leaf_hash
 
+_OUT_OF_MEMORY = 241  # MEMORY_LIMIT_EXCEEDED
 # What rows themselves say, not what a projection keeps of them.
 _AS_STORED = "SETTINGS optimize_use_projections = 0"
 _ENTRY = entry(VALUE_SHA256)
@@ -29,25 +31,25 @@ _ON_DAYS = " AND ingest_day IN {days:Array(Date)}"
 _ROW = f"""
     SELECT log_id, leaf_index, leaf_hash, {leaf_hash(VALUE_SHA256)} AS hash
     FROM events WHERE """
-# Two arrays: one of pairs takes a tenth more of the whole query. As bytes by `reinterpret`: what joins arrays
-# takes zeros at the end of a hash for filling.
+# Two arrays: one of pairs takes a tenth more of the whole query. Of numbers: an array grows by a hash's bytes
+# then, where each FixedString would be allocated by itself; its bytes stay as they are. As bytes by
+# `reinterpret`: what joins arrays takes zeros at the end of a hash for filling.
 _TILES = f"""
     SELECT log_id, tile, leaves, as_recorded, SHA256(reinterpret(hashes, 'String')) AS digest
     FROM (
         SELECT log_id, intDiv(leaf_index, {FULL_WIDTH}) AS tile, count() AS leaves,
             countIf(hash != leaf_hash) = 0 AS as_recorded,
-            arraySort((hash, place) -> place, groupArray(hash), groupArray(leaf_index)) AS hashes
+            arraySort(
+                (hash, place) -> place,
+                groupArray(reinterpretAsUInt256(hash)), groupArray(toUInt8(leaf_index))) AS hashes
         FROM ({_ROW}{{}}) GROUP BY log_id, tile)
     {_AS_STORED}"""
 _ROWS = f"SELECT leaf_index, {_ENTRY} AS entry, leaf_hash FROM events WHERE "
 _IN_ORDER = f" ORDER BY leaf_index, entry {_AS_STORED}"
-# Quick, by the projection; a row of another day than it says is missed by its count in `log_totals`.
+# Quick, by the projection; a row of another day than it says is missed by its count in `segment_rows`.
 _DAYS = """
 SELECT log_id, ingest_day, min(leaf_index) AS first_index, max(leaf_index) AS last_index
 FROM events WHERE log_id IN {logs:Array(String)} GROUP BY log_id, ingest_day"""
-_TOTALS = f"""
-SELECT log_id, count() AS leaves, min(leaf_index) AS first_index, max(leaf_index) AS last_index
-FROM events GROUP BY log_id ORDER BY log_id {_AS_STORED}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,6 @@ class RowLeaf:
     recorded_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LogTotal:
-    """How many rows name a log."""
-
-    log_id: str
-    leaves: int
-    first_index: int
-    last_index: int
-
-
 class Span(NamedTuple):
     """A run of leaves of a log, without the one at `end_index`."""
 
@@ -122,6 +114,12 @@ class LogTiles:
         first_index = self.first_tile * FULL_WIDTH
         return Span(self.log_id, first_index, min(first_index + self.tiles * FULL_WIDTH, self.size))
 
+    @property
+    def halves(self) -> tuple[LogTiles, LogTiles]:
+        """The same in two; the second has none when there is but one tile."""
+        first = (self.tiles + 1) // 2
+        return self.part(self.first_tile, first), self.part(self.first_tile + first, self.tiles - first)
+
     def part(self, first_tile: int, tiles: int) -> LogTiles:
         """Return other tiles of the same log."""
         return replace(self, first_tile=first_tile, tiles=tiles)
@@ -139,6 +137,14 @@ class StoredDays:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._known: dict[str, list[tuple[date, int, int]]] = {}
+
+    def remember(self, log_id: str, ranges: Iterable[tuple[date, int, int]]) -> None:
+        """Take what is known of a log already: days, each with lowest and highest index of a row of it."""
+        days: dict[date, tuple[int, int]] = {}
+        for day, first_index, last_index in ranges:
+            first, last = days.get(day, (first_index, last_index))
+            days[day] = min(first, first_index), max(last, last_index)
+        self._known[log_id] = [(day, *span) for day, span in days.items()]
 
     def of(self, spans: Sequence[Span]) -> list[date]:
         """Return the days on which there may be rows of some spans.
@@ -166,6 +172,8 @@ class StoredDays:
 def tile_digests(reader: Reader, asked: Sequence[LogTiles], days: StoredDays) -> list[dict[int, TileDigest]]:
     """Return the digest of each tile that has rows, for each log; all logs are read in one pass.
 
+    Where that takes more memory than the store gives, it is read in two passes, each of half the tiles.
+
     Args:
         reader: What asks the store.
         asked: Which tiles of which logs, each log once.
@@ -174,6 +182,21 @@ def tile_digests(reader: Reader, asked: Sequence[LogTiles], days: StoredDays) ->
     Raises:
         RetryableError: No answer.
     """
+    try:
+        return _in_one_pass(reader, asked, days)
+    except RetryableError as refusal:
+        if refusal.context.get("clickhouse_code") != _OUT_OF_MEMORY or all(each.tiles == 1 for each in asked):
+            raise
+    digests: list[dict[int, TileDigest]] = [{} for _ in asked]
+    for half in (0, 1):
+        parts = [(place, part) for place, each in enumerate(asked) if (part := each.halves[half]).tiles]
+        found = tile_digests(reader, [part for _, part in parts], days)
+        for (place, _), some in zip(parts, found, strict=True):
+            digests[place] |= some
+    return digests
+
+
+def _in_one_pass(reader: Reader, asked: Sequence[LogTiles], days: StoredDays) -> list[dict[int, TileDigest]]:
     where, values = _where([each.span for each in asked], days)
     found = reader.table(_TILES.replace("{}", where), values, doing=f"digests of {asked[0].log_id}")
     digests: dict[str, dict[int, TileDigest]] = {each.log_id: {} for each in asked}
@@ -225,14 +248,3 @@ def _where(spans: Sequence[Span], days: StoredDays) -> tuple[str, dict[str, Any]
         }
     in_logs = " OR ".join(_OF_LOG.format(number) for number in range(len(spans)))
     return f"({in_logs}){_ON_DAYS}", values
-
-
-def log_totals(reader: Reader) -> Iterator[LogTotal]:
-    """Yield how many rows there are of each log that any row names.
-
-    Raises:
-        RetryableError: No answer.
-    """
-    found = reader.table(_TOTALS, {}, doing="count of the logs' rows")
-    for log_id, leaves, first, last in found.rows:
-        yield LogTotal(str(log_id), int(leaves), int(first), int(last))

@@ -9,7 +9,7 @@ from auditstream.core.event_types import CALL_TYPES, OPERATIONAL_COST
 from auditstream.costing.allocation import Charge, Weights
 from auditstream.costing.categories import category_word
 from auditstream.costing.own_cost import Measured
-from auditstream.query.known_events import events_as_known
+from auditstream.query.current_events import current_events
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
@@ -34,16 +34,17 @@ def charges_of(reader: Reader, span: Span, known_on: datetime | None = None) -> 
     """
     conditions = Conditions()
     conditions.add_period(span.period)
-    kind = conditions.bind(OPERATIONAL_COST, "String")
-    events = events_as_known(conditions, known_on)
+    conditions.add(f"event_type = {conditions.bind(OPERATIONAL_COST, 'String')}")
+    current = current_events(reader, tenant=None, period=span.period, known_on=known_on)
+    events = current.select("tenant_id, attributes, event_time, costs", conditions)
     sql = f"""
 SELECT tenant_id, ifNull(line.category, '') AS category, attributes['service'] AS service,
     line.currency AS currency, toDate(event_time) AS day, sum(ifNull(line.effective, 0)) AS amount
-FROM {events} ARRAY JOIN costs AS line
-WHERE event_type = {kind} AND line.source != 'UNPRICED' AND {conditions.sql}
+FROM ({events}) ARRAY JOIN costs AS line
+WHERE line.source != 'UNPRICED'
 GROUP BY tenant_id, category, service, currency, day
 ORDER BY tenant_id, category, service, currency, day"""  # noqa: S608  values are parameters
-    found = reader.table(sql, conditions.parameters, doing="read of operational costs")
+    found = current.reader.table(sql, conditions.parameters, doing="read of operational costs")
     return [
         Charge(str(tenant), category_word(str(category)), str(service), str(currency), day, Decimal(amount))
         for tenant, category, service, currency, day, amount in found.rows
@@ -58,15 +59,13 @@ def weights_of(reader: Reader, span: Span, known_on: datetime | None = None) -> 
     """
     conditions = Conditions()
     conditions.add_period(span.period)
-    kinds = conditions.bind(list(CALL_TYPES), "Array(String)")
-    events = events_as_known(conditions, known_on)
-    sql = f"""
-SELECT tenant_id, toInt64(countIf(same_call_as IS NULL)) AS requests,
-    toInt64(sum(ifNull(e.input_tokens, 0) + ifNull(e.output_tokens, 0))) AS tokens,
-    toInt64(sumIf(ifNull(duration_us, 0), same_call_as IS NULL)) AS time_us
-FROM {events} AS e WHERE event_type IN {kinds} AND {conditions.sql}
-GROUP BY tenant_id ORDER BY tenant_id"""  # noqa: S608  values are parameters
-    found = reader.table(sql, conditions.parameters, doing="read of use by tenant")
+    conditions.add(f"event_type IN {conditions.bind(list(CALL_TYPES), 'Array(String)')}")
+    current = current_events(reader, tenant=None, period=span.period, known_on=known_on)
+    used = """tenant_id, toInt64(countIf(same_call_as IS NULL)) AS requests,
+    toInt64(sum(ifNull(input_tokens, 0) + ifNull(output_tokens, 0))) AS tokens,
+    toInt64(sumIf(ifNull(duration_us, 0), same_call_as IS NULL)) AS time_us"""
+    sql = f"{current.select(used, conditions)}\nGROUP BY tenant_id ORDER BY tenant_id"
+    found = current.reader.table(sql, conditions.parameters, doing="read of use by tenant")
     rows = found.records()
     tokens, requests, time_us = (
         {str(row["tenant_id"]): int(row[name]) for row in rows} for name in ("tokens", "requests", "time_us")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from auditstream.query.current_events import current_events
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
@@ -16,30 +17,64 @@ READ_FROM = ("events_current",)
 RUBBER_STAMP_US = 3_000_000
 """An approval that took less was hardly read (detection catalogue, D19)."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question about events of one type.
+
+    Attributes:
+        about: What is asked about, for the message of an error.
+        event_type: The type.
+        columns: Columns of the events that it needs.
+        sql: The question; its events are `{events}`.
+    """
+
+    about: str
+    event_type: str
+    columns: str
+    sql: str
+
+
 # Each attempt at another model is an event; a chain is as long as its last attempt.
-_FALLBACKS = """
+_FALLBACKS = _Asked(
+    "fallbacks",
+    "ai.routing",
+    "tenant_id, routing_from_model, routing_to_model, routing_reason, routing_attempt",
+    """
 SELECT tenant_id, routing_from_model, routing_to_model, routing_reason, count() AS events,
     max(ifNull(routing_attempt, 0)) AS longest
-FROM events_current
-WHERE event_type = 'ai.routing' AND {conditions}
+FROM ({events})
 GROUP BY tenant_id, routing_from_model, routing_to_model, routing_reason
-ORDER BY tenant_id, events DESC, routing_from_model, routing_to_model, routing_reason"""
-_GUARDRAILS = """
+ORDER BY tenant_id, events DESC, routing_from_model, routing_to_model, routing_reason""",
+)
+_GUARDRAILS = _Asked(
+    "guardrails",
+    "ai.policy.decision",
+    "tenant_id, policy_id, policy_verdict, policy_action",
+    """
 SELECT tenant_id, policy_id, policy_verdict, policy_action, count() AS events,
     sum(count()) OVER (PARTITION BY tenant_id, policy_id) AS of_policy
-FROM events_current
-WHERE event_type = 'ai.policy.decision' AND {conditions}
+FROM ({events})
 GROUP BY tenant_id, policy_id, policy_verdict, policy_action
-ORDER BY tenant_id, policy_id, events DESC, policy_verdict, policy_action"""
-_EVALUATIONS = """
+ORDER BY tenant_id, policy_id, events DESC, policy_verdict, policy_action""",
+)
+_EVALUATIONS = _Asked(
+    "evaluations",
+    "ai.evaluation",
+    "tenant_id, evaluation_name, evaluation_label, evaluation_score",
+    """
 SELECT tenant_id, evaluation_name, evaluation_label, count() AS events,
     sum(count()) OVER (PARTITION BY tenant_id, evaluation_name) AS of_name, avg(evaluation_score) AS score
-FROM events_current
-WHERE event_type = 'ai.evaluation' AND {conditions}
+FROM ({events})
 GROUP BY tenant_id, evaluation_name, evaluation_label
-ORDER BY tenant_id, evaluation_name, events DESC, evaluation_label"""
+ORDER BY tenant_id, evaluation_name, events DESC, evaluation_label""",
+)
 # A subject is asked about once, however often the request is told; what is decided last counts.
-_REVIEWS = """
+_REVIEWS = _Asked(
+    "reviews",
+    "ai.human.review",
+    "tenant_id, event_time, review_subject_event_id, review_decision, review_expires, review_latency_us",
+    """
 SELECT tenant_id, count() AS subjects,
     countIf(decision = '' AND (expires IS NULL OR expires > {now})) AS pending,
     countIf(decision = 'EXPIRED' OR (decision = '' AND expires <= {now})) AS expired,
@@ -56,11 +91,11 @@ FROM
         maxIf(review_expires, review_decision = 'REQUESTED') AS expires,
         argMaxIf(review_latency_us, event_time, review_decision NOT IN ('REQUESTED', 'UNKNOWN', ''))
             AS latency
-    FROM events_current
-    WHERE event_type = 'ai.human.review' AND {conditions}
+    FROM ({events})
     GROUP BY tenant_id, review_subject_event_id
 )
-GROUP BY tenant_id ORDER BY tenant_id"""
+GROUP BY tenant_id ORDER BY tenant_id""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,31 +201,34 @@ def oversight(reader: Reader, span: Span, now: datetime, *, tenant: str | None =
         StoreSchemaError: The tables are not those of this version.
         RetryableError: No answer.
     """
+    current = current_events(reader, tenant=tenant, period=span.period)
 
-    def rows(sql: str, doing: str) -> list[tuple[object, ...]]:
+    def rows(asked: _Asked) -> list[tuple[object, ...]]:
         conditions = Conditions()
+        conditions.add(f"event_type = {conditions.bind(asked.event_type, 'String')}")
         conditions.add_period(span.period)
         if tenant is not None:
             conditions.add_tenant(tenant)
         at = conditions.bind(time_text(now), "DateTime64(6, 'UTC')")
         stamp = conditions.bind(RUBBER_STAMP_US, "Int64")
-        text = sql.format(conditions=conditions.sql, now=at, stamp=stamp)
-        return list(reader.table(text, conditions.parameters, doing=f"read of {doing}").rows)
+        sql = asked.sql.format(events=current.select(asked.columns, conditions), now=at, stamp=stamp)
+        doing = f"read of {asked.about}"
+        return list(current.reader.table(sql, conditions.parameters, doing=doing).rows)
 
     return Oversight(
         fallbacks=[
             Fallback(str(row[0]), str(row[1]), str(row[2]), str(row[3]), _whole(row[4]), _whole(row[5]))
-            for row in rows(_FALLBACKS, "fallbacks")
+            for row in rows(_FALLBACKS)
         ],
         guardrails=[
             Outcome(str(row[0]), str(row[1]), f"{row[2]}, {row[3]}", _whole(row[4]), _whole(row[5]))
-            for row in rows(_GUARDRAILS, "guardrails")
+            for row in rows(_GUARDRAILS)
         ],
         evaluations=[
             Outcome(str(row[0]), str(row[1]), str(row[2]), _whole(row[3]), _whole(row[4]), _score(row[5]))
-            for row in rows(_EVALUATIONS, "evaluations")
+            for row in rows(_EVALUATIONS)
         ],
-        reviews=[_reviews(row) for row in rows(_REVIEWS, "reviews")],
+        reviews=[_reviews(row) for row in rows(_REVIEWS)],
     )
 
 

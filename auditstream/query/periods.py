@@ -24,6 +24,12 @@ class Period:
     start: datetime | None = None
     end: datetime | None = None
 
+    def within(self, other: Period) -> Period:
+        """Return what lies in both."""
+        starts = [each for each in (self.start, other.start) if each is not None]
+        ends = [each for each in (self.end, other.end) if each is not None]
+        return Period(max(starts, default=None), min(ends, default=None))
+
 
 def duration(text: str) -> timedelta:
     """Return a span of time written as number and unit: s, m, h, d or w.

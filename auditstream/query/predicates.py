@@ -25,6 +25,12 @@ class Conditions:
         self._clauses: list[str] = []
         self.parameters: dict[str, object] = {}
 
+    def beside(self) -> Conditions:
+        """Return further conditions of the same query, with the parameters in common."""
+        others = Conditions()
+        others.parameters = self.parameters
+        return others
+
     @property
     def sql(self) -> str:
         """The conditions joined by AND; `1` when there are none."""
@@ -66,6 +72,12 @@ class Conditions:
         # The first condition alone lets the store skip what is newer; the pair decides among equal times.
         self.add(f"event_time <= {time}")
         self.add(f"(event_time, event_id) < ({time}, {self.bind(str(event_id), 'UUID')})")
+
+    def add_after(self, event_time: datetime, event_id: uuid.UUID) -> None:
+        """Demand rows that come after an event in the order of time and id."""
+        time = self.bind(time_text(event_time), _TIME)
+        self.add(f"event_time >= {time}")  # as in `add_before`
+        self.add(f"(event_time, event_id) > ({time}, {self.bind(str(event_id), 'UUID')})")
 
     def add_terms(self, terms: Sequence[Term]) -> None:
         """Demand every term of a search.

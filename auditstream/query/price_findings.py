@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from auditstream.query.current_events import current_events
 from auditstream.query.periods import Period
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader, Table
@@ -21,20 +24,17 @@ DIFFERENCE_COLUMNS = (
 
 
 _UNPRICED = f"""
-SELECT
     toString(inference_provider) AS provider, toString({ANSWERED_MODEL}) AS model,
     toString(inference_service_tier) AS tier, toString(inference_region) AS region,
     toString(unpriced_reason) AS reason, toString(unpriced_meter) AS meter,
     count() AS events, sum(ifNull(input_tokens, 0) + ifNull(output_tokens, 0)) AS tokens,
     arraySort(groupUniqArray(20)(toString(tenant_id))) AS tenants,
-    min(event_time) AS first_at, max(event_time) AS last_at
-FROM events_current
-WHERE cost_status = 'unpriced' AND {{conditions}}
+    min(event_time) AS first_at, max(event_time) AS last_at"""
+_BY_WHAT_LACKS = """
 GROUP BY provider, model, tier, region, reason, meter
-ORDER BY events DESC, provider, model, tier, region, reason, meter"""  # noqa: S608  constants of this file
+ORDER BY events DESC, provider, model, tier, region, reason, meter"""
 
 _DIFFERENCES = f"""
-SELECT
     toString(inference_provider) AS provider, toString({ANSWERED_MODEL}) AS model,
     toString(cost_currency) AS currency,
     countIf(cost_difference IS NOT NULL) AS events,
@@ -42,11 +42,10 @@ SELECT
     sumIf(computed_cost, cost_difference IS NOT NULL) AS computed,
     sum(cost_difference) AS difference,
     if(computed = 0, NULL, toDecimal64(difference * 100 / computed, 2)) AS difference_pct,
-    countIf(cost_difference IS NULL) AS not_compared
-FROM events_current
-WHERE computed_currency != '' AND {{conditions}}
+    countIf(cost_difference IS NULL) AS not_compared"""
+_BY_MODEL = """
 GROUP BY provider, model, currency
-ORDER BY abs(difference) DESC, provider, model, currency"""  # noqa: S608  constants of this file
+ORDER BY abs(difference) DESC, provider, model, currency"""
 
 
 def unpriced(reader: Reader, period: Period, *, tenant: str | None = None) -> Table:
@@ -55,7 +54,8 @@ def unpriced(reader: Reader, period: Period, *, tenant: str | None = None) -> Ta
     Raises:
         RetryableError: No answer.
     """
-    found = _asked(reader, _UNPRICED, period, tenant, doing="read of unpriced events")
+    question = _Question(_UNPRICED, "cost_status = 'unpriced'", _BY_WHAT_LACKS)
+    found = _asked(reader, question, period, tenant, doing="read of unpriced events")
     return found if found.rows else Table(UNPRICED_COLUMNS, ())  # an empty answer over HTTP names no columns
 
 
@@ -67,13 +67,23 @@ def reported_differences(reader: Reader, period: Period, *, tenant: str | None =
     Raises:
         RetryableError: No answer.
     """
-    found = _asked(reader, _DIFFERENCES, period, tenant, doing="read of reported costs")
+    question = _Question(_DIFFERENCES, "computed_currency != ''", _BY_MODEL)
+    found = _asked(reader, question, period, tenant, doing="read of reported costs")
     return found if found.rows else Table(DIFFERENCE_COLUMNS, ())
 
 
-def _asked(reader: Reader, sql: str, period: Period, tenant: str | None, *, doing: str) -> Table:
+class _Question(NamedTuple):
+    figures: str
+    of_which: str
+    grouped: str
+
+
+def _asked(reader: Reader, question: _Question, period: Period, tenant: str | None, *, doing: str) -> Table:
     conditions = Conditions()
+    conditions.add(question.of_which)
     if tenant is not None:
         conditions.add_tenant(tenant)
     conditions.add_period(period)
-    return reader.table(sql.format(conditions=conditions.sql), conditions.parameters, doing=doing)
+    current = current_events(reader, tenant=tenant, period=period)
+    sql = current.select(question.figures, conditions) + question.grouped
+    return current.reader.table(sql, conditions.parameters, doing=doing)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from auditstream.core.event_types import CALL_TYPES
-from auditstream.pricing.lines import COSTS
+from auditstream.pricing.line_fields import COSTS
 from auditstream.pricing.routing import ROUTE_COLUMNS, unsaid_as_null
 from auditstream.pricing.usage import USAGE_COLUMNS
+from auditstream.query.current_events import current_events
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
@@ -64,8 +65,9 @@ def priced_calls(reader: Reader, wanted: Wanted) -> Iterator[pl.DataFrame]:
     if wanted.model is not None:
         name = conditions.bind(wanted.model, "String")
         conditions.add(f"{ANSWERED_MODEL} = {name}")
-    sql = f"SELECT {', '.join(_COLUMNS)} FROM events_current WHERE {conditions.sql}"  # noqa: S608  parameters
-    for batch in reader.batches(sql, conditions.parameters, doing="read of calls"):
+    current = current_events(reader, tenant=wanted.tenant, period=wanted.span.period)
+    sql = current.select(", ".join(_COLUMNS), conditions)
+    for batch in current.reader.batches(sql, conditions.parameters, doing="read of calls"):
         yield _typed(pl.DataFrame(pl.from_arrow(batch)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from auditstream.query.current_events import current_events
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
@@ -14,17 +15,18 @@ READ_FROM = ("events_current",)
 
 # A conversation is in the variant that it was assigned last in the period.
 _CALLS = """
-SELECT tenant_id, inference_prompt_name AS name, inference_prompt_version AS version, variant, event_id,
-    outcome, cost_status, cost_currency, cost_effective, duration_us
-FROM events_current AS e
+SELECT *
+FROM ({calls}) AS e
 LEFT JOIN
 (
-    SELECT tenant_id, conversation_id, argMax(experiment_variant, event_time) AS variant
-    FROM events_current
-    WHERE event_type = 'ai.experiment.assignment' AND conversation_id != '' AND {conditions}
+{assignments}
     GROUP BY tenant_id, conversation_id
-) AS a USING (tenant_id, conversation_id)
-WHERE event_type = 'ai.inference' AND inference_prompt_name != '' AND {conditions}"""
+) AS a USING (tenant_id, conversation_id)"""
+_OF_CALLS = """tenant_id, conversation_id, event_id, inference_prompt_name AS name,
+    inference_prompt_version AS version, outcome, cost_status, cost_currency, cost_effective, duration_us"""
+_OF_ASSIGNMENTS = "tenant_id, conversation_id, argMax(experiment_variant, event_time) AS variant"
+_OF_SCORES = """tenant_id, lower(evaluation_subject_event_id) AS subject, evaluation_name AS evaluation,
+    avg(evaluation_score) AS score"""
 _FIGURES = """
 SELECT tenant_id, name, version, variant, count() AS calls, countIf(outcome = 'FAILURE') AS failures,
     countIf(cost_status = 'priced') AS priced,
@@ -38,10 +40,7 @@ SELECT tenant_id, name, version, variant, evaluation, count() AS scored, avg(sco
 FROM ({calls}) AS c
 INNER JOIN
 (
-    SELECT tenant_id, lower(evaluation_subject_event_id) AS subject, evaluation_name AS evaluation,
-        avg(evaluation_score) AS score
-    FROM events_current
-    WHERE event_type = 'ai.evaluation' AND evaluation_score IS NOT NULL AND {conditions}
+{scores}
     GROUP BY tenant_id, subject, evaluation
 ) AS s ON s.tenant_id = c.tenant_id AND s.subject = toString(c.event_id)
 GROUP BY tenant_id, name, version, variant, evaluation ORDER BY evaluation"""
@@ -105,14 +104,27 @@ def prompt_uses(reader: Reader, span: Span, *, tenant: str | None = None) -> lis
         StoreSchemaError: The tables are not those of this version.
         RetryableError: No answer.
     """
-    conditions = Conditions()
-    conditions.add_period(span.period)
-    if tenant is not None:
-        conditions.add_tenant(tenant)
-    parts = {"calls": _CALLS.format(conditions=conditions.sql), "conditions": conditions.sql}
+    current = current_events(reader, tenant=tenant, period=span.period)
+    shared = Conditions()
+
+    def selected(what: str, *clauses: str) -> str:
+        conditions = shared.beside()
+        for clause in clauses:
+            conditions.add(clause)
+        conditions.add_period(span.period)
+        if tenant is not None:
+            conditions.add_tenant(tenant)
+        return current.select(what, conditions)
+
+    calls = selected(_OF_CALLS, "event_type = 'ai.inference'", "inference_prompt_name != ''")
+    assignments = selected(
+        _OF_ASSIGNMENTS, "event_type = 'ai.experiment.assignment'", "conversation_id != ''"
+    )
+    scores = selected(_OF_SCORES, "event_type = 'ai.evaluation'", "evaluation_score IS NOT NULL")
+    parts = {"calls": _CALLS.format(calls=calls, assignments=assignments), "scores": scores}
 
     def rows(sql: str) -> tuple[tuple[object, ...], ...]:
-        return reader.table(sql.format(**parts), conditions.parameters, doing="read of prompts").rows
+        return current.reader.table(sql.format(**parts), shared.parameters, doing="read of prompts").rows
 
     found = {use.key: use for use in map(_use, rows(_FIGURES))}
     for *key, evaluation, count, mean, deviation in rows(_SCORES):

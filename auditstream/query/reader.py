@@ -53,6 +53,14 @@ class Stream:
     rows: Iterator[Row]
 
 
+@dataclass(frozen=True, slots=True)
+class ArrowStream:
+    """An answer that is read as it comes, as Arrow."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
 class Reader:
     """Asks a store; calls may come from any number of threads at once.
 
@@ -78,9 +86,7 @@ class Reader:
             RetryableError: No answer.
         """
         with translated(doing), self._clients.borrow() as client:
-            result = client.query(
-                sql, dict(parameters), settings=_bounds(client, limit_s) if limit_s else None
-            )
+            result = client.query(sql, dict(parameters), settings=self._bounds(client, sql, limit_s))
             return Table(tuple(result.column_names), tuple(tuple(row) for row in result.result_rows))
 
     def batches(self, sql: str, parameters: Mapping[str, object], *, doing: str) -> Iterator[pa.RecordBatch]:
@@ -97,7 +103,9 @@ class Reader:
         """
         with translated(doing), self._clients.borrow() as client:
             try:
-                with client.query_arrow_stream(sql, dict(parameters), use_strings=True) as found:
+                with client.query_arrow_stream(
+                    sql, dict(parameters), settings=self._bounds(client, sql, 0.0), use_strings=True
+                ) as found:
                     yield from found
             finally:
                 _break_off(client)
@@ -129,9 +137,35 @@ class Reader:
             finally:
                 _break_off(client)
 
+    @contextmanager
+    def arrow(self, sql: str, *, limit_s: float = 0.0) -> Iterator[ArrowStream]:
+        """Yield the answer to a user's own statement as Arrow; otherwise as `stream`.
+
+        Raises:
+            RequestError: The statement is wrong, or asks for more than the server gives.
+            NotAllowedError: The user may not do it, or it is not a read.
+            RetryableError: No answer.
+        """
+        with (
+            _judged(),
+            self._clients.borrow() as client,
+            client.query_arrow_stream(sql, settings=_bounds(client, limit_s)) as found,
+        ):
+            batches = found.gen
+            assert isinstance(batches, pa.RecordBatchReader)
+            try:
+                yield ArrowStream(batches.schema, batches)
+            finally:
+                _break_off(client)
+
     def close(self) -> None:
         """Close the clients."""
         self._clients.close()
+
+    def _bounds(self, client: Client, sql: str, limit_s: float) -> dict[str, Any] | None:
+        """Return the settings that one of our own queries runs under; None for the server's own."""
+        del sql
+        return _bounds(client, limit_s) if limit_s else None
 
 
 def open_reader(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from auditstream.detection.sources import Gap, Silence
+from auditstream.detection.sources import Gap, Pulse
 from auditstream.query.reader import Reader
 from sinks.expressions import time_text
 
-_TIME = "DateTime64(6, 'UTC')"
+MOST_GAPS = 1_000
+"""Gaps that are told at most: of more, a table is no place to read them."""
 
+_ANY = "SELECT 1 FROM events WHERE source = {source:String} AND leaf_kind = 0 LIMIT 1"
 # A number that is missing is told by the next one that came, or by a heartbeat that names it as sent.
 _GAPS = """
 SELECT tenant, from_source, instance, before + 1 AS first, number - seen AS last, noticed
@@ -28,14 +31,15 @@ FROM
         ]) AS of
         WHERE leaf_kind = 0 AND duplicate_of IS NULL
             AND event_time >= {start:DateTime64(6, 'UTC')} AND event_time < {end:DateTime64(6, 'UTC')}
+            AND (empty({of:Array(String)}) OR has({of:Array(String)}, source))
         GROUP BY from_source, instance, number
     )
 )
 WHERE first <= last AND noticed <= {settled:DateTime64(6, 'UTC')}
 ORDER BY from_source, instance, first
-LIMIT 1000"""
+LIMIT {most:UInt32}"""
 
-# Instances come and go; a source is silent when none of its instances beats. What our own pipeline has not
+# Instances come and go: a source beats as long as one of its instances does. What our own pipeline has not
 # recorded yet is no silence: time goes as far as the newest record.
 _BEATS = """
 SELECT argMax(tenant_id, kafka_timestamp) AS tenant, source, max(kafka_timestamp) AS last,
@@ -45,11 +49,21 @@ FROM events
 WHERE event_type = 'ai.source.heartbeat' AND leaf_kind = 0 AND heartbeat_interval_us > 0
     AND event_time >= {start:DateTime64(6, 'UTC')}
 GROUP BY source
-HAVING last + toIntervalMicrosecond(every * {missed:UInt32}) < newest
 ORDER BY source"""
 
 
-def gaps(reader: Reader, start: datetime, end: datetime, *, settled: datetime) -> list[Gap]:
+def is_known(reader: Reader, source: str) -> bool:
+    """Return whether an event of a source is recorded, whenever.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    return bool(reader.table(_ANY, {"source": source}, doing="look for a source").rows)
+
+
+def gaps(
+    reader: Reader, start: datetime, end: datetime, *, settled: datetime, of: Sequence[str] = ()
+) -> list[Gap]:
     """Return the numbers that are missing between those that came, of events between two moments.
 
     Args:
@@ -57,30 +71,32 @@ def gaps(reader: Reader, start: datetime, end: datetime, *, settled: datetime) -
         start: First moment of event time.
         end: First moment after.
         settled: The next number must have been recorded by then: until it has waited, a number is only late.
+        of: Sources to look at; all when empty.
 
     Raises:
         StoreSchemaError: The tables are not those of this version.
         RetryableError: No answer.
     """
-    parameters = {"start": time_text(start), "end": time_text(end), "settled": time_text(settled)}
-    rows = reader.table(_GAPS, parameters, doing="look for missing numbers").rows
+    times = {"start": time_text(start), "end": time_text(end), "settled": time_text(settled)}
+    rows = reader.table(
+        _GAPS, {**times, "of": list(of), "most": MOST_GAPS}, doing="look for missing numbers"
+    ).rows
     return [
         Gap(str(tenant), str(source), str(instance), int(first), int(last), _utc(noticed))
         for tenant, source, instance, first, last, noticed in rows
     ]
 
 
-def silences(reader: Reader, start: datetime, *, missed: int) -> list[Silence]:
-    """Return the sources that missed so many heartbeats in a row, and have sent some since a moment.
+def pulses(reader: Reader, start: datetime) -> list[Pulse]:
+    """Return the sources that have sent heartbeats since a moment.
 
     Raises:
         StoreSchemaError: The tables are not those of this version.
         RetryableError: No answer.
     """
-    parameters = {"start": time_text(start), "missed": missed}
-    rows = reader.table(_BEATS, parameters, doing="look for silent sources").rows
+    rows = reader.table(_BEATS, {"start": time_text(start)}, doing="look for heartbeats").rows
     return [
-        Silence(str(tenant), str(source), _utc(last), timedelta(microseconds=int(every)), _utc(newest))
+        Pulse(str(tenant), str(source), _utc(last), timedelta(microseconds=int(every)), _utc(newest))
         for tenant, source, last, every, newest in rows
     ]
 

@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from auditstream.core.errors import NotFoundError, RequestError
+from auditstream.query.current_events import CurrentEvents, current_events
+from auditstream.query.periods import Period
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
 from sinks.expressions import ANSWERED_MODEL
@@ -138,17 +140,40 @@ def trace(reader: Reader, trace_id: str, *, tenant: str | None = None) -> Trace:
         conditions.add_tenant(tenant)
     ids = conditions.bind(sorted({wanted, wanted.lower()}), "Array(String)")
     conditions.add(f"trace_id IN {ids}")
-    sql = f"""
-SELECT {", ".join(_COLUMNS)}, {ANSWERED_MODEL} AS model
-FROM events_current
-WHERE {conditions.sql}
-ORDER BY event_time, event_id
-LIMIT {MOST_EVENTS + 1}"""  # noqa: S608  columns are ours, values are parameters
-    rows = reader.table(sql, conditions.parameters, doing="read of a trace").records()
+
+    def read(current: CurrentEvents) -> list[dict[str, Any]]:
+        found = current.select(f"{', '.join(_COLUMNS)}, {ANSWERED_MODEL} AS model", conditions)
+        sql = f"{found}\nORDER BY event_time, event_id\nLIMIT {MOST_EVENTS + 1}"
+        return current.reader.table(sql, conditions.parameters, doing="read of a trace").records()
+
+    # When a trace was is told by its events: what was booked to them is looked for once they are there.
+    rows, came = read(CurrentEvents(reader, is_adjusted=False)), _came(reader, tenant)
+    if rows or came:
+        current = current_events(reader, tenant=tenant, period=Period() if came else _period(rows))
+        rows = read(current) if current.is_adjusted else rows
     if not rows:
         hint = "`auditstream search trace:ID` shows events of a trace; `auditstream status` what is recorded."
         raise NotFoundError(f"trace {wanted}: no event has it", hint=hint)
     return tree(wanted, rows[:MOST_EVENTS], is_whole=len(rows) <= MOST_EVENTS)
+
+
+def _came(reader: Reader, tenant: str | None) -> bool:
+    """Return whether events of others came to whom is asked for; they may be of any trace and time."""
+    conditions = Conditions()
+    conditions.add("kind = 'attribution'")
+    if tenant is not None:
+        conditions.add_tenant(tenant)
+    # A move is taken from one and given to another: whoever sees both sees that nothing came to them.
+    sql = f"""
+SELECT 1 FROM cost_adjustments WHERE {conditions.sql}
+GROUP BY log_id, leaf_index HAVING sum(if(stands, 1, -1)) > 0 LIMIT 1"""  # noqa: S608  values are parameters
+    return bool(reader.table(sql, conditions.parameters, doing="look for events that came").rows)
+
+
+def _period(rows: Sequence[Mapping[str, Any]]) -> Period:
+    """Return when the events of a trace are, of which there may be more than were read."""
+    end = Step(rows[-1]).start + timedelta(microseconds=1)
+    return Period(Step(rows[0]).start, end if len(rows) <= MOST_EVENTS else None)
 
 
 def tree(trace_id: str, rows: Sequence[Mapping[str, Any]], *, is_whole: bool = True) -> Trace:

@@ -15,7 +15,7 @@ from auditstream.costing.exact import ZERO
 from auditstream.costing.units import UnitCosts
 from auditstream.query.cost_dimensions import DIMENSIONS, Dimension
 from auditstream.query.cost_rows import ADJUSTMENTS, EVENTS, Asked, events_sql
-from auditstream.query.known_events import events_as_known
+from auditstream.query.current_events import current_events
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.quoted import Quoted, at_rate
@@ -198,17 +198,18 @@ def _resolved(reader: Reader, asked: Asked, environment: str | None) -> dict[tup
         conditions.add(f"environment = {conditions.bind(environment, 'String')}")
     ends = conditions.bind(list(_ENDS), "Array(String)")
     done = conditions.bind(list(_DONE), "Array(String)")
-    events = events_as_known(conditions, asked.known_on)
+    conditions.add("agent_instance_id != ''")
+    conditions.add(f"event_type IN {ends}")
+    current = current_events(reader, tenant=asked.tenant, period=asked.span.period, known_on=asked.known_on)
+    last = """tenant_id, agent_id, agent_instance_id, argMax(outcome, (event_time, event_id)) AS ended,
+    argMax(agent_step_a2a_state, (event_time, event_id)) AS state"""
     sql = f"""
 SELECT tenant_id, agent_id, countIf(ended = 'SUCCESS' AND has({done}, state)) AS resolved
 FROM
 (
-    SELECT tenant_id, agent_id, agent_instance_id, argMax(outcome, (event_time, event_id)) AS ended,
-        argMax(agent_step_a2a_state, (event_time, event_id)) AS state
-    FROM {events}
-    WHERE agent_instance_id != '' AND event_type IN {ends} AND {conditions.sql}
+{current.select(last, conditions)}
     GROUP BY tenant_id, agent_id, agent_instance_id
 )
 GROUP BY tenant_id, agent_id"""  # noqa: S608  columns are ours, values are parameters
-    found = reader.table(sql, conditions.parameters, doing="count of resolved runs")
+    found = current.reader.table(sql, conditions.parameters, doing="count of resolved runs")
     return {(str(tenant_id), str(agent)): int(count) for tenant_id, agent, count in found.rows}

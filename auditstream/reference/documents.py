@@ -24,7 +24,7 @@ from auditstream.reference.kinds import KINDS, Entry
 from auditstream.reference.openslo import FIELDS, InexpressibleError, indicators_of, is_openslo, translated
 
 _NULL = "tag:yaml.org,2002:null"
-_BY_COMMAND = frozenset({"hold"})  # kinds that have commands of their own, with approval
+_BY_COMMAND = frozenset({"hold", "access_token"})  # kinds that have commands of their own
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""Secrets of gateway credentials: made, recognised, and kept as a hash only.
+"""Secrets of gateway credentials and of API tokens: made, recognised, and kept as a hash only.
 
-A key is `ask_<credential id>_<secret>`; the secret is 32 random bytes in base62. What is stored is the
-SHA-256 of the whole key. A slow password hash would add nothing: nobody can try 2**256 secrets, fast or
-slow, and a slow one would let a caller with wrong keys keep the gateway busy.
+A key is `ask_<credential id>_<secret>`, a token `ast_<token id>_<secret>`; the secret is 32 random bytes in
+base62. What is stored is the SHA-256 of the whole. A slow password hash would add nothing: nobody can try
+2**256 secrets, fast or slow, and a slow one would let a caller with wrong keys keep the gateway busy.
 """
 
 from __future__ import annotations
@@ -14,28 +14,29 @@ import secrets
 import string
 
 PREFIX = "ask_"
+TOKEN_PREFIX = "ast_"  # noqa: S105  what tokens begin with
 _SCHEME = "sha256:"
 _SECRET_BYTES = 32
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _LENGTH = 43
 """Digits of base 62 that hold 256 bits: 62**43 > 2**256."""
 
-_KEY = re.compile(rf"{PREFIX}(?P<id>[!-~]{{1,256}})_(?P<secret>[0-9A-Za-z]{{{_LENGTH}}})")
+_FORM = re.compile(rf"(?P<id>[!-~]{{1,256}})_(?P<secret>[0-9A-Za-z]{{{_LENGTH}}})")
 
 
-def new_key(credential_id: str) -> str:
-    """Return a new key for a credential; it is not kept anywhere."""
+def new_key(credential_id: str, *, prefix: str = PREFIX) -> str:
+    """Return a new key for a credential, or with `TOKEN_PREFIX` a token; it is not kept anywhere."""
     number = int.from_bytes(secrets.token_bytes(_SECRET_BYTES), "big")
     digits = []
     for _ in range(_LENGTH):
         number, digit = divmod(number, len(_DIGITS))
         digits.append(_DIGITS[digit])
-    return f"{PREFIX}{credential_id}_{''.join(reversed(digits))}"
+    return f"{prefix}{credential_id}_{''.join(reversed(digits))}"
 
 
-def credential_id_of(key: str) -> str | None:
+def credential_id_of(key: str, *, prefix: str = PREFIX) -> str | None:
     """Return the credential that a key names, None for what has not the form of a key."""
-    found = _KEY.fullmatch(key)
+    found = _FORM.fullmatch(key, len(prefix)) if key.startswith(prefix) else None
     return found["id"] if found else None
 
 
@@ -51,5 +52,14 @@ def matches(key: str, secret_hash: str) -> bool:
 
 def new_credential_id(tenant_id: str) -> str:
     """Return an id for a new credential of a tenant."""
+    return f"{tenant_id}-{_letters(8)}"
+
+
+def new_token_id() -> str:
+    """Return an id for a new token: it is public, and must be no other's."""
+    return _letters(12)
+
+
+def _letters(count: int) -> str:
     letters = string.ascii_lowercase + string.digits
-    return f"{tenant_id}-{''.join(secrets.choice(letters) for _ in range(8))}"
+    return "".join(secrets.choice(letters) for _ in range(count))

@@ -51,6 +51,16 @@ def intervals_of(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
         rows: Rows of one kind's table; every one of them is known.
         key: Columns that say what a row is about.
     """
+    # Most keys have one row, which is seen as it is.
+    alone = (
+        rows.select(pl.len().over(key) == 1).to_series() if rows.height else pl.Series([], dtype=pl.Boolean)
+    )
+    lasting = pl.col("valid_to").is_null() | (pl.col("valid_to") > pl.col("valid_from"))
+    single = rows.filter(alone).filter(lasting)
+    return pl.concat([single, _painted(rows.filter(~alone), key)]).sort(*key, "valid_from")
+
+
+def _painted(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     painted = [
         piece
         for _, spans in groupby(_spans(rows, key), key=lambda keyed: keyed[0])

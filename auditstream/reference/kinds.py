@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from auditstream.reference.access_tokens import AccessToken
 from auditstream.reference.allocations import AllocationRule
 from auditstream.reference.assets import Asset
 from auditstream.reference.closures import Closure
@@ -126,6 +127,7 @@ KINDS: Mapping[str, Kind] = {
         ("allocation", "allocation_rules", AllocationRule),
         ("mute", "mutes", FindingMute),
         ("asset", "assets", Asset),
+        ("access_token", "access_tokens", AccessToken),
     )
 }
 """Every kind by name."""

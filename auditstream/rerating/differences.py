@@ -19,7 +19,7 @@ from datetime import datetime
 import polars as pl
 
 from auditstream.core.ids import uuid7
-from auditstream.pricing.routing import REFUSAL
+from auditstream.pricing.route_windows import REFUSAL
 from auditstream.rerating.bookings import BOOKED, BOOKED_AGAIN, FOUND, OWNER, PRICE
 from auditstream.rerating.calls import AGAIN, FIRST_REPORT
 from auditstream.rerating.rating import NEW

@@ -7,7 +7,8 @@ from typing import Protocol
 import polars as pl
 
 from auditstream.attribution.filling import as_stated
-from auditstream.pricing.routing import REFUSAL, unsaid_as_null
+from auditstream.pricing.route_windows import REFUSAL
+from auditstream.pricing.routing import unsaid_as_null
 from auditstream.rerating.bookings import FOUND, OWNER, PRICE
 
 NEW = "new_"

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from auditstream.pricing.routing import REFUSAL
+from auditstream.pricing.route_windows import REFUSAL
 from auditstream.rerating.bookings import BOOKED, BOOKED_AGAIN
 from auditstream.rerating.calls import AGAIN
 from auditstream.rerating.differences import KEPT, moved, repriced, settled

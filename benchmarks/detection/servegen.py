@@ -150,8 +150,10 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
 
 
 def _cell(found: Iterable[tuple[float, float]]) -> str:
-    shares, delays = zip(*found, strict=True)
-    return f"{np.mean(shares):.2f}, {min(shares):.2f} ({np.nanmean(delays):.0f}, {np.nanmax(delays):.0f} min)"
+    shares, minutes = zip(*found, strict=True)
+    delays = [each for each in minutes if not np.isnan(each)]  # of seeds that found any
+    after = f" ({np.mean(delays):.0f}, {max(delays):.0f} min)" if delays else ""
+    return f"{np.mean(shares):.2f}, {min(shares):.2f}{after}"
 
 
 if __name__ == "__main__":

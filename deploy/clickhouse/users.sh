@@ -11,6 +11,7 @@ SQL
 }
 
 statements() {
+    statement api "$API_PASSWORD" audit_api default
     statement gateway "$GATEWAY_PASSWORD" audit_gateway default
     statement worker "$WORKER_PASSWORD" audit_writer default
     statement sealer "$SEALER_PASSWORD" audit_sealer,audit_watcher default

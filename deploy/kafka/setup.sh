@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes the product's topics and says who may do what with them. Doing it again changes nothing.
 #
-# Only gateways write audit.events.v1, which stamp the tenant from the credential, and operators, whose changes
-# of reference data are events too (`auditstream apply`). A tenant that writes Kafka itself has a topic of its
+# Only gateways write audit.events.v1, which stamp the tenant from the credential, operators, whose changes of
+# reference data are events too (`auditstream apply`), and the API, whose every answer is one. A tenant that writes Kafka itself has a topic of its
 # own, audit.direct.<tenant>.v1, and may write nothing else.
 set -eu
 umask 077
@@ -43,6 +43,8 @@ topic _schemas 1 cleanup.policy=compact
 
 allow gateway --operation Write --operation Describe --topic audit.events.v1
 allow operator --operation Write --operation Describe --topic audit.events.v1
+allow api --operation Write --operation Describe --topic audit.events.v1
+allow api --operation Write --operation Describe --topic audit.findings.v1
 for derived in audit.dlq.v1 audit.usage.v1 audit.findings.v1 audit.signals.v1; do
     allow worker --operation Read --operation Write --operation Describe --operation DescribeConfigs --topic "$derived"
 done

@@ -47,6 +47,9 @@ GRANT SELECT(conversation_id, causation_id, agent_instance_id, tool_mcp_server, 
     policy_id, policy_action, policy_risk_category, policy_risk_score, `policy_risk_score.null`,
     inference_server_host) ON ${database}.events TO audit_writer;
 GRANT SELECT(finding_id, rule_id, status, recorded_at) ON ${database}.findings TO audit_writer;
+-- What is open of a source is told to be over as it was told.
+GRANT SELECT(detector_version, title, severity, confidence, scope, metric, window_start, window_end, observed,
+    `observed.null`, expected, `expected.null`, attacks) ON ${database}.findings TO audit_writer;
 GRANT SELECT ON ${database}.assets TO audit_writer;
 GRANT SELECT ON ${database}.slos TO audit_writer;
 GRANT INSERT ON ${database}.cost_adjustments TO audit_writer;
@@ -108,6 +111,7 @@ GRANT INSERT ON ${database}.holds TO audit_operator;
 GRANT INSERT ON ${database}.closures TO audit_operator;
 GRANT INSERT ON ${database}.allocation_rules TO audit_operator;
 GRANT INSERT ON ${database}.mutes TO audit_operator;
+GRANT INSERT ON ${database}.access_tokens TO audit_operator;
 GRANT INSERT ON ${database}.findings TO audit_operator;
 GRANT INSERT ON ${database}.assets TO audit_operator;
 GRANT INSERT ON ${database}.reference_revisions TO audit_operator;
@@ -121,6 +125,20 @@ CREATE ROLE IF NOT EXISTS audit_analyst;
 GRANT SELECT ON ${database}.* TO audit_analyst;
 REVOKE SELECT(raw, sealed) ON ${database}.events FROM audit_analyst;
 REVOKE SELECT(secret_hash) ON ${database}.credentials FROM audit_analyst;
+REVOKE SELECT(secret_hash) ON ${database}.access_tokens FROM audit_analyst;
+
+-- The query API: reads for those who ask it, each held to their tenants and their role by the API itself, and to
+-- tokens by their hashes; appends what people do about findings, which assets they say may be used and what may
+-- be spent, and exports. No hashes of gateway keys.
+CREATE ROLE IF NOT EXISTS audit_api;
+GRANT SELECT ON ${database}.* TO audit_api;
+REVOKE SELECT(secret_hash) ON ${database}.credentials FROM audit_api;
+GRANT INSERT ON ${database}.findings TO audit_api;
+GRANT INSERT ON ${database}.exports TO audit_api;
+GRANT INSERT ON ${database}.assets TO audit_api;
+GRANT INSERT ON ${database}.budgets TO audit_api;
+GRANT INSERT ON ${database}.reference_revisions TO audit_api;
+GRANT SYSTEM SYNC REPLICA ON ${database}.reference_revisions TO audit_api;
 
 -- Security: read every row and column.
 CREATE ROLE IF NOT EXISTS audit_security;
@@ -140,18 +158,18 @@ GRANT INSERT ON ${database}.findings TO audit_watcher;
 
 -- A table with a policy for one tenant's readers needs one for everybody else.
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.events USING 1
-    TO audit_writer, audit_sealer, audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_sealer, audit_operator, audit_analyst, audit_api, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1m USING 1
-    TO audit_writer, audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_operator, audit_analyst, audit_api, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.usage_1h USING 1
-    TO audit_writer, audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_operator, audit_analyst, audit_api, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.outcomes_1m USING 1
-    TO audit_writer, audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_operator, audit_analyst, audit_api, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.latency_1m USING 1
-    TO audit_operator, audit_analyst, audit_security;
+    TO audit_operator, audit_analyst, audit_api, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.cost_adjustments USING 1
-    TO audit_writer, audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_operator, audit_analyst, audit_api, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.findings USING 1
-    TO audit_writer, audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_operator, audit_analyst, audit_api, audit_security;
 CREATE ROW POLICY IF NOT EXISTS audit_all ON ${database}.tenants USING 1
-    TO audit_writer, audit_gateway, audit_operator, audit_analyst, audit_security;
+    TO audit_writer, audit_gateway, audit_operator, audit_analyst, audit_api, audit_security;

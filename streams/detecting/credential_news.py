@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import polars as pl
 
@@ -16,10 +17,22 @@ _FROM_ROWS = ("tool", "model")
 """Kinds that are dimensions of usage lines."""
 
 
+class CredentialNews(NamedTuple):
+    """What a minute's credentials named.
+
+    Attributes:
+        bucket: The minute, with the values of `Acquaintances.values`.
+        strayed: Keys that called a model unlike all before; see `Acquaintances.see`.
+    """
+
+    bucket: Bucket
+    strayed: list[int]
+
+
 def credential_news(
     bucket: Bucket, rows: pl.DataFrame, named: Sequence[Entity], keys: KeyTable, known: Acquaintances
-) -> Bucket:
-    """Return a minute's bucket with the values of `Acquaintances.values`.
+) -> CredentialNews:
+    """Return what is news of the credentials of a minute.
 
     Args:
         bucket: The minute by key.
@@ -38,8 +51,9 @@ def credential_news(
         for tenant, credential, kind, name in [*named, *of_rows]
         if (key := keys.number(tenant, f"credential={credential}")) is not None and kind in KINDS
     ]
-    known.see(bucket.start, sightings)
-    return replace(bucket, values={**bucket.values, **known.values(bucket.keys, bucket.start)})
+    strayed = known.see(bucket.start, sightings)
+    values = {**bucket.values, **known.values(bucket.keys, bucket.start)}
+    return CredentialNews(replace(bucket, values=values), strayed)
 
 
 def _pairs(rows: pl.DataFrame, kind: str) -> pl.DataFrame:

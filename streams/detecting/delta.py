@@ -9,7 +9,7 @@ from typing import Any, cast
 import polars as pl
 
 from auditstream.core.errors import DecodeError
-from auditstream.core.event_types import CALL_TYPES, OPERATIONAL_COST
+from auditstream.core.event_types import CALL_TYPES, DECISION, OPERATIONAL_COST
 from auditstream.core.ports import Headers
 from schemas.codec import DatumReader
 from schemas.framing import SchemaRef, framing_of
@@ -27,13 +27,12 @@ NAMES = {"tenant": pl.String} | dict.fromkeys(
 COUNTS = (
     "events", "calls", "failures", "blocked", "denied", "input_tokens", "output_tokens", "cache_read_tokens",
     "cache_write_tokens", "reasoning_tokens", "unpriced", "timed", "duration_sum_us", "paced_us",
-    "paced_tokens", "spend", "usage_spend",
+    "paced_tokens", "spend", "usage_spend", "decisions", "blocked_decisions",
 )  # fmt: skip
-SKETCH = {"bins": pl.List(pl.Int32), "bin_counts": pl.List(pl.Int64)}
 SINCE = "since"
 """Broker time of the first record of a row's segment: what decides whether it came in time."""
 
-ROW: dict[str, Any] = {SINCE: pl.Int64, **NAMES, **dict.fromkeys(COUNTS, pl.Int64), **SKETCH}
+ROW: dict[str, Any] = {SINCE: pl.Int64, **NAMES, **dict.fromkeys(COUNTS, pl.Int64)}
 """Columns of rows: what detection keeps of a line, its minute aside."""
 
 _MOST = 2**62
@@ -145,7 +144,8 @@ def _row(since_us: int, tenant: str, line: dict[str, Any]) -> Row:
     costs = line["costs"]
     spend = int.from_bytes(costs[0]["effective"], "big", signed=True) // _FROM_PICO if costs else 0
     spend = max(-_MOST, min(_MOST, spend))
-    events = line["events"]
+    events, blocked = line["events"], line["blocked"]
+    is_decision = line["event_type"] == DECISION
     return (
         since_us,
         tenant,
@@ -158,12 +158,12 @@ def _row(since_us: int, tenant: str, line: dict[str, Any]) -> Row:
         events,
         events if line["event_type"] in CALL_TYPES else 0,
         line["failures"],
-        line["blocked"],
+        blocked,
         *(line[name] for name in _SAME),
         spend,
         0 if line["event_type"] == OPERATIONAL_COST else spend,  # a bill for hours is no spend of its minute
-        line["latency_bins"],
-        line["latency_counts"],
+        events if is_decision else 0,
+        blocked if is_decision else 0,
     )
 
 

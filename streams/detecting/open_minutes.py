@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import polars as pl
 
-from streams.detecting.delta import COUNTS, NAMES, ROW, SINCE, SKETCH, Row, frame_of
+from streams.detecting.delta import COUNTS, NAMES, ROW, SINCE, Row, frame_of
 
 _MANY = 20_000
 """Rows of one minute that are added up before it closes: many segments bring the same keys."""
@@ -77,17 +77,5 @@ class OpenMinutes:
 
 
 def summed(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """Return rows added up by names, sorted by them; sketches are merged."""
-    sums = rows.group_by(names).agg(pl.col(COUNTS).sum()).sort(names)
-    merged = (
-        rows.select(*names, *SKETCH)
-        .explode(*SKETCH)
-        .drop_nulls("bins")
-        .group_by(*names, "bins")
-        .agg(pl.col("bin_counts").sum())
-        .sort(*names, "bins")
-        .group_by(names, maintain_order=True)
-        .agg("bins", "bin_counts")
-    )
-    none = [pl.col(name).fill_null(pl.lit([], dtype=kind)) for name, kind in SKETCH.items()]
-    return sums.join(merged, on=names, how="left", maintain_order="left").with_columns(none)
+    """Return rows added up by names, sorted by them."""
+    return rows.group_by(names).agg(pl.col(COUNTS).sum()).sort(names)

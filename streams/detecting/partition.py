@@ -22,7 +22,6 @@ from auditstream.detection.episodes import Episodes, Judged
 from auditstream.detection.suppression import Suppression
 from auditstream.detection.traits import FIRST_SEEN
 from schemas.records.detection import Finding
-from streams.detecting.credential_models import CredentialModels
 from streams.detecting.credential_news import credential_news
 from streams.detecting.delta import MINUTE_US, ROW, Delta
 from streams.detecting.event_time import NEVER, EventTime
@@ -36,7 +35,7 @@ from streams.detecting.scope_sums import bucket_of, by_scope
 from streams.detecting.shared_traffic import SharedTraffic
 from streams.detecting.tenant_money import TenantMoney
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Grows when `PartitionDetection.state` changes its form."""
 
 _MOST_AHEAD = 10
@@ -113,7 +112,6 @@ class PartitionDetection:
         self._entities = OpenEntities()
         self._known = Acquaintances()
         self._money = TenantMoney()
-        self._models = CredentialModels()
         self._recent = RecentRows()
         self._traffic = SharedTraffic()
         self._closed: int | None = None
@@ -158,7 +156,6 @@ class PartitionDetection:
             "order": self._order.state(),
             "keys": key_facts,
             "money": self._money.state(),
-            "models": self._models.state(),
             "entities": self._entities.state(),
             "known": known_facts,
             "episodes": self.episodes.state(),
@@ -179,7 +176,6 @@ class PartitionDetection:
         self._order.restore(facts["order"])
         self._keys.restore(facts["keys"], _under("keys", state.arrays))
         self._money.restore(facts["money"])
-        self._models.restore(facts["models"])
         self._entities.restore(facts["entities"])
         self._known.restore(facts["known"], _under("known", state.arrays))
         self._open.restore(state.rows)
@@ -253,7 +249,6 @@ class PartitionDetection:
         rows = self._money.in_one_currency(taken)
         self._recent.add(minute, rows)
         self._traffic.add(minute, rows)
-        self._note_new_models(rows, minute)
         sums = by_scope(rows)
         names = list(zip(sums.get_column("tenant"), sums.get_column("scope"), strict=True))
         numbered = self._keys.number_all(names, minute, self._held())
@@ -261,7 +256,9 @@ class PartitionDetection:
         self._keys.release(numbered.gone)
         self._adopt(numbered.new)
         bucket = bucket_of(sums, numbered.keys, minute)
-        bucket = credential_news(bucket, rows, entities, self._keys, self._known)
+        bucket, strayed = credential_news(bucket, rows, entities, self._keys, self._known)
+        for key in strayed:
+            self.episodes.note(*self._keys.name(key), FIRST_SEEN, minute + 1)
         tenants = sums.filter(pl.col("scope") == "")
         self._money.spend(tenants.select("tenant", "spend").iter_rows(), minute)
         judged: list[Judged] = []
@@ -273,13 +270,6 @@ class PartitionDetection:
         yield from self.episodes.step(minute + 1, judged)
         yield from self._each_hour(minute)
         self._count_left()
-
-    def _note_new_models(self, rows: pl.DataFrame, minute: int) -> None:
-        """Tell episodes of keys that call a model which they never called: half of a stolen key's pattern."""
-        called = rows.filter(pl.col("calls") > 0, pl.col("credential") != "", pl.col("model") != "")
-        used = called.select("tenant", "credential", "model").unique().sort(pl.all())
-        for tenant, credential in self._models.new(used.iter_rows(), minute):
-            self.episodes.note(tenant, f"credential={credential}", FIRST_SEEN, minute + 1)
 
     def _adopt(self, new: list[int]) -> None:
         """Make room for new keys, and name the tenant as a whole as what young ones stand on."""
@@ -298,7 +288,6 @@ class PartitionDetection:
         self._keys.evicted += len(idle)
         yield from self._forget(idle)
         self._money.forget_others(self._keys.tenants())
-        self._models.forget_idle(minute)
 
     def _forget(self, keys: Keys) -> Iterator[Finding]:
         if len(keys):

@@ -7,21 +7,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from auditstream.detection.detector import Bucket, Column, Keys
-from auditstream.detection.latency_sketch import quantiles_us
-from streams.detecting.delta import COUNTS, MONEY, SKETCH
+from streams.detecting.delta import COUNTS, MONEY
 
 SCOPES = ("model", "credential", "agent", "project")
 """What a tenant's usage is told apart by; the tenant as a whole is the empty scope."""
-
-LATENCY = "latency_p95_us"
-
-_P95 = 0.95
 
 
 def by_scope(rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows added up by tenant and scope, sorted by both.
 
-    Columns: `tenant`, `scope`, `COUNTS`, and in `sketches` a list of records of bins and counts.
+    Columns: `tenant`, `scope` and `COUNTS`.
     """
     sums = [_of_scope(rows, pl.lit(""))]
     for kind in SCOPES:
@@ -32,7 +27,7 @@ def by_scope(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def bucket_of(sums: pl.DataFrame, numbers: Keys, minute: int) -> Bucket:
-    """Return a minute's sums as detectors take them; keys without a duration have a latency of 0.
+    """Return a minute's sums as detectors take them.
 
     Args:
         sums: What `by_scope` returned.
@@ -43,27 +38,11 @@ def bucket_of(sums: pl.DataFrame, numbers: Keys, minute: int) -> Bucket:
     values = {name: _added(sums.get_column(name).to_numpy(), places, len(keys)) for name in COUNTS}
     values["spend"] /= MONEY
     values["usage_spend"] /= MONEY
-    binned = (
-        sums.select(pl.Series("key", numbers, pl.Int32), "sketches")
-        .explode("sketches")
-        .drop_nulls()
-        .select("key", pl.col("sketches").struct.unnest())
-        .explode(*SKETCH)
-        .drop_nulls()
-    )
-    quantiles = quantiles_us(binned, _P95, by="key")
-    latency = values[LATENCY] = np.zeros(len(keys))
-    timed = np.searchsorted(keys, quantiles.get_column("key").to_numpy())
-    latency[timed] = quantiles.get_column("quantile_us").to_numpy()
     return Bucket(minute, 1, keys, values)
 
 
 def _of_scope(rows: pl.DataFrame, scope: pl.Expr) -> pl.DataFrame:
-    return (
-        rows.with_columns(scope.alias("scope"))
-        .group_by("tenant", "scope")
-        .agg(pl.col(COUNTS).sum(), pl.struct(list(SKETCH)).alias("sketches"))
-    )
+    return rows.with_columns(scope.alias("scope")).group_by("tenant", "scope").agg(pl.col(COUNTS).sum())
 
 
 def _added(values: NDArray[np.int64], places: NDArray[np.int64], size: int) -> Column:

@@ -12,7 +12,7 @@ from itertools import combinations
 
 import polars as pl
 
-from auditstream.detection.traits import COUNTED, EVENTS
+from auditstream.detection.traits import CALLS, COUNTED, EVENTS
 from streams.detecting.scope_sums import SCOPES
 
 SAME = 0.9
@@ -51,15 +51,11 @@ class SharedTraffic:
         rows = rows.filter(pl.col("tenant") == tenant)
         if not rows.get_column(measure).sum():
             measure = EVENTS
-        totals: Counter[str] = Counter()
-        shared: Counter[tuple[str, str]] = Counter()
-        for *names, amount in rows.group_by(SCOPES).agg(pl.col(measure).sum()).iter_rows():
-            named = ["", *(f"{kind}={name}" for kind, name in zip(SCOPES, names, strict=True) if name)]
-            own = [each for each in named if each in scopes]
-            totals.update(dict.fromkeys(own, amount))
-            shared.update(dict.fromkeys(combinations(own, 2), amount))
-        larger = {(one, other): max(totals[one], totals[other]) for one, other in shared}
-        return {pair for pair, both in shared.items() if both > 0 and both >= SAME * larger[pair]}
+        found = _alike(rows, scopes, measure)
+        if measure == EVENTS:  # a model has calls alone: what else a key does cannot tell them apart
+            found = {pair for pair in found if not _has_model(pair)}
+            found |= {pair for pair in _alike(rows, scopes, CALLS) if _has_model(pair)}
+        return found
 
     def state(self) -> bytes:
         """Return everything, as Arrow's stream format."""
@@ -77,3 +73,19 @@ class SharedTraffic:
             (int(minute), frame.drop(_MINUTE))
             for (minute,), frame in rows.group_by(_MINUTE, maintain_order=True)
         )
+
+
+def _alike(rows: pl.DataFrame, scopes: Collection[str], measure: str) -> set[tuple[str, str]]:
+    totals: Counter[str] = Counter()
+    shared: Counter[tuple[str, str]] = Counter()
+    for *names, amount in rows.group_by(SCOPES).agg(pl.col(measure).sum()).iter_rows():
+        named = ["", *(f"{kind}={name}" for kind, name in zip(SCOPES, names, strict=True) if name)]
+        own = [each for each in named if each in scopes]
+        totals.update(dict.fromkeys(own, amount))
+        shared.update(dict.fromkeys(combinations(own, 2), amount))
+    larger = {(one, other): max(totals[one], totals[other]) for one, other in shared}
+    return {pair for pair, both in shared.items() if both > 0 and both >= SAME * larger[pair]}
+
+
+def _has_model(pair: tuple[str, str]) -> bool:
+    return any(each.startswith("model=") for each in pair)

@@ -76,11 +76,11 @@ class CorrelationWindows:
         """
         if not self._correlations:
             return
-        first = (
-            events.get_column("same_call_as").is_null().to_numpy()
-        )  # a call that is told again is one call
-        counted = {name: (rule, rows[first[rows]]) for name, (rule, rows) in matches.items()}
-        new = hits_of(self._correlations, counted, events)
+        new: Hits = {}
+        if matches:
+            first = events.get_column("same_call_as").is_null().to_numpy()  # a call told again is one call
+            counted = {name: (rule, rows[first[rows]]) for name, (rule, rows) in matches.items()}
+            new = hits_of(self._correlations, counted, events)
         old = self._before(log, first_index)
         yield from crossings(self._correlations, old, new)
         with self._lock:

@@ -31,7 +31,7 @@ from schemas.records.vocabulary import FindingStatus
 from streams.recording.known_before import KnownBefore
 from streams.recording.mandatory_policies import MandatoryPolicies
 
-VERSION = "1"
+VERSION = "2"
 """Version of the rules; it grows with every change of one."""
 
 _MOST = 20
@@ -101,7 +101,8 @@ class SequenceRules:
             start = max(0, first_index - self._leaves)
             window = ActWindow(start, leaves=self._leaves)
             if first_index:
-                rows = _timed(self._history.recent(log, COLUMNS, start, first_index))
+                rows = self._history.recent(log, COLUMNS, start, first_index)
+                rows = rows.with_columns(_time(rows["event_time"], rows["stamp"]))
                 window.take(rows, first_index, mandates.calls())
             with self._lock:
                 self._windows[log] = window
@@ -109,6 +110,8 @@ class SequenceRules:
 
     def _first_swaps(self, segment: Segment, pairs: pl.DataFrame) -> pl.DataFrame:
         """Return the pairs of models that the log did not have before the segment."""
+        if pairs.is_empty():
+            return pairs
         first_index = segment.plan.first_index
 
         def read(keys: list[Key]) -> dict[Key, int]:
@@ -119,6 +122,8 @@ class SequenceRules:
 
     def _first_unpriced(self, segment: Segment, groups: pl.DataFrame) -> pl.DataFrame:
         """Return the groups without a price that the log did not have before on the segment's day."""
+        if groups.is_empty():
+            return groups
         first_index, day = segment.plan.first_index, segment.plan.day
 
         def read(keys: list[Key]) -> dict[Key, int]:
@@ -144,16 +149,18 @@ def _counted(segment: Segment, events: pl.DataFrame, positions: Sequence[int]) -
     if len(positions) < len(segment):
         places = np.asarray(positions)
         stamps, indexes = stamps[places], indexes[places]
-    rows = events.select(*_READ, "duplicate_of", "same_call_as", index=indexes, stamp=stamps)
     marks = ("duplicate_of", "same_call_as")
+    stamp = pl.Series("stamp", stamps)
+    placed = [pl.Series("index", indexes), stamp, _time(events["event_time"], stamp)]
+    rows = pl.DataFrame([*map(events.get_column, (*_READ, *marks)), *placed])
     if any(rows[mark].null_count() < rows.height for mark in marks):
         rows = rows.filter(pl.all_horizontal(pl.col(mark).is_null() for mark in marks))
-    return _timed(rows)
+    return rows
 
 
-def _timed(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows with `time`: that of the event, or the broker's where the event's is later."""
-    return rows.with_columns(time=pl.min_horizontal(pl.col("event_time").to_physical(), "stamp"))
+def _time(event_time: pl.Series, stamp: pl.Series) -> pl.Series:
+    """Return `time`: that of the event, or the broker's where the event's is later."""
+    return pl.Series("time", np.minimum(event_time.to_physical().to_numpy(), stamp.to_numpy()))
 
 
 def _keys(rows: pl.DataFrame, columns: Sequence[str]) -> list[Key]:

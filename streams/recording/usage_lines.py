@@ -55,6 +55,7 @@ _KEY = (
 )  # fmt: skip
 _ROW = "row"
 _UNTIMED = -1  # bin of an event without a duration
+_FEW_LINES = 1_000  # whose bins are counted, some 4 MB; of more of them they are sorted
 _LEAST = -(2**63)
 
 Dimension = pl.Series | Numbers | str | int
@@ -124,11 +125,12 @@ def named(text: pl.Series) -> pl.Series:
 
 def _dimensions(events: pl.DataFrame) -> dict[str, Dimension]:
     """Return what tells lines apart, by name in the order of `_KEY`."""
-    minute = events.get_column("event_time").to_physical() // _MINUTE_US * _MINUTE_US
+    times = events.get_column("event_time").to_physical().to_numpy()
+    minute = pl.Series("minute", times // _MINUTE_US * _MINUTE_US)  # numpy divides at twice the speed
     answered, asked = (events.get_column(f"inference_{model}_model") for model in ("response", "request"))
     found: dict[str, Dimension] = {
         "tenant_id": _said(events.get_column("tenant_id")),
-        "minute": minute.item(0) if minute.min() == minute.max() else minute.alias("minute"),
+        "minute": minute.item(0) if minute.min() == minute.max() else minute,
         **{name: _said(events.get_column(column)) for name, column in _COLUMN_OF.items()},
         "model": _model(_said(answered), _said(asked), events.height),
         **{name: _said(events.get_column(name)) for name in ("event_type", "outcome")},
@@ -187,7 +189,7 @@ class _Groups:
 
     Attributes:
         keys: What tells lines apart, an entry a line.
-        order: The rows, line by line; None where all are one line.
+        order: The rows, line by line; None where they are in this order already.
         starts: Where those of each line begin.
         sizes: How many each line has.
     """
@@ -202,11 +204,23 @@ class _Groups:
         """Return the groups of rows that agree in everything."""
         if not told.width:
             return cls([], None, np.zeros(1, np.int64), np.array([height]))
+        if told.columns == ["minute"]:
+            return cls._of_minutes(told.to_series())
         grouped = told.with_row_index(_ROW).group_by(told.columns).agg(_ROW).sort(told.columns)
         rows = grouped.get_column(_ROW)
         sizes = rows.list.len().to_numpy().astype(np.int64)
         order = rows.explode().to_numpy().astype(np.intp)
         return cls(grouped.drop(_ROW).get_columns(), order, sizes.cumsum() - sizes, sizes)
+
+    @classmethod
+    def _of_minutes(cls, minutes: pl.Series) -> _Groups:
+        """Return the groups of rows of a minute, which most often follow each other already."""
+        values = minutes.to_numpy()
+        order = None if (values[1:] >= values[:-1]).all() else np.argsort(values, kind="stable")
+        values = values if order is None else values[order]
+        starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+        sizes = np.diff(starts, append=len(values))
+        return cls([pl.Series(minutes.name, values[starts])], order, starts, sizes)
 
     def said(self) -> dict[str, Dimension]:
         """Return what tells lines apart, by name."""
@@ -223,7 +237,7 @@ class _Groups:
         """
         least, most = (cast("int | None", bound) or 0 for bound in (values.min(), values.max()))
         if max(most, -least) * len(values) <= _MAX_LONG:
-            numbers = values.cast(pl.Int64).fill_null(0).to_numpy()
+            numbers = _filled(values.cast(pl.Int64), 0).to_numpy()
         else:
             numbers = np.array(values.fill_null(0).to_list(), dtype=object)
         sums: Numbers = np.add.reduceat(self.ordered(numbers), self.starts)
@@ -236,10 +250,21 @@ class _Groups:
         return np.clip(self.sums(values), -_MAX_LONG, _MAX_LONG).astype(np.int64)
 
 
+def _filled(values: pl.Series, nothing: int) -> pl.Series:
+    return values.fill_null(nothing) if values.null_count() else values
+
+
 def _counts(events: pl.DataFrame, groups: _Groups, outcome: Dimension) -> dict[str, Numbers | int]:
     duration, written = events.get_column("duration_us"), events.get_column("output_tokens")
     is_paced = (written > 0) & duration.is_not_null()
-    paced = is_paced.any()
+    tokens = {name: groups.longs(events.get_column(name)) for name in TOKENS}
+    durations = _durations(duration, groups)
+    paced_us: Numbers | int = 0
+    paced_tokens: Numbers | int = 0
+    if is_paced.all(ignore_nulls=False):
+        paced_us, paced_tokens = durations["duration_sum_us"], tokens["output_tokens"]
+    elif is_paced.any():
+        paced_us, paced_tokens = (groups.longs(_where(is_paced, each)) for each in (duration, written))
 
     def outcomes(word: str) -> Numbers | int:
         if isinstance(outcome, pl.Series):
@@ -248,19 +273,22 @@ def _counts(events: pl.DataFrame, groups: _Groups, outcome: Dimension) -> dict[s
         return groups.sizes if outcome == word else 0
 
     def told(column: str, word: str) -> Numbers | int:
-        is_told = events.get_column(column) == word
+        words = events.get_column(column)
+        if words.null_count() == len(words):
+            return 0
+        is_told = words == word
         return groups.longs(is_told.cast(pl.Int64)) if is_told.any() else 0
 
     return {
         "events": groups.sizes,
         "failures": outcomes("FAILURE"),
         "blocked": outcomes("BLOCKED"),
-        **{name: groups.longs(events.get_column(name)) for name in TOKENS},
+        **tokens,
         "unpriced": told("cost_status", "unpriced"),
         "denied": told("policy_verdict", "deny"),
-        **_durations(duration, groups),
-        "paced_us": groups.longs(_where(is_paced, duration)) if paced else 0,
-        "paced_tokens": groups.longs(_where(is_paced, written)) if paced else 0,
+        **durations,
+        "paced_us": paced_us,
+        "paced_tokens": paced_tokens,
     }
 
 
@@ -271,7 +299,7 @@ def _durations(duration: pl.Series, groups: _Groups) -> dict[str, Numbers | int]
     timed = groups.sizes
     if duration.null_count():
         timed = groups.sums(duration.is_not_null().cast(pl.Int64))
-    longest = np.maximum.reduceat(groups.ordered(duration.fill_null(_LEAST).to_numpy()), groups.starts)
+    longest = np.maximum.reduceat(groups.ordered(_filled(duration, _LEAST).to_numpy()), groups.starts)
     return {
         "timed": timed,
         "duration_sum_us": groups.longs(duration),
@@ -280,7 +308,8 @@ def _durations(duration: pl.Series, groups: _Groups) -> dict[str, Numbers | int]
 
 
 def _where(mask: pl.Series, values: pl.Series) -> pl.Series:
-    return values if mask.all() else values.set(~mask.fill_null(value=False), None)
+    """Return the values of the rows where a mask says so, and not where it says nothing."""
+    return values.set(~mask.fill_null(value=False), None)
 
 
 def _amounts(events: pl.DataFrame, groups: _Groups) -> dict[str, Numbers]:
@@ -299,8 +328,15 @@ def _sketch(events: pl.DataFrame, groups: _Groups) -> tuple[Lists, Lists]:
     bins = events.select(latency_bin(pl.col("duration_us"))).to_series()
     sizes = groups.sizes
     lines = np.repeat(np.arange(len(sizes)), sizes)
-    single = groups.ordered(bins.fill_null(_UNTIMED).to_numpy())
-    is_timed = single != _UNTIMED
-    places, counted = np.unique(lines[is_timed] * BINS + single[is_timed], return_counts=True)
+    single = groups.ordered(_filled(bins, _UNTIMED).to_numpy())
+    found = lines * BINS + single
+    if bins.null_count():
+        found = found[single != _UNTIMED]
+    if len(sizes) <= _FEW_LINES:
+        counts = np.bincount(found, minlength=1)
+        places = np.flatnonzero(counts)
+        counted = counts[places]
+    else:
+        places, counted = np.unique(found, return_counts=True)
     borders = np.searchsorted(places, np.arange(len(sizes) + 1) * BINS)
     return Lists(places % BINS, borders), Lists(counted, borders)

@@ -110,6 +110,7 @@ def test_no_module_of_the_sdk_imports_a_room(path):
     assert imports_of(path) & ROOMS == set()
 
 
+@pytest.mark.long
 def test_the_sdks_own_suite_passes_on_its_wheel_with_nothing_but_pytest(tmp_path):
     with build(ROOT / "sdk", tmp_path / "wheel") as wheel:
         wheel.extractall(tmp_path / "installed")

@@ -28,7 +28,7 @@ COMMANDS = [
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 SOME_HASH = re.compile(r"\b[0-9a-f]{64}\b")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 PROGRAM = ".venv/bin/auditstream"
-FOREGROUND = {"up", "demo", "worker", "gateway"}  # run until they are stopped
+FOREGROUND = {"up", "demo", "worker", "gateway", "serve"}  # run until they are stopped
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -116,6 +116,7 @@ def shell(
     return os.environ | {"PATH": path, "AUDITSTREAM_DATA_DIR": str(demo.data_dir)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", sorted({each.page for each in ANSWERED}))
 def test_a_page_read_from_top_to_bottom_answers_as_it_shows(page: str, shell: dict[str, str]) -> None:
     for example in ANSWERED:

@@ -86,6 +86,7 @@ def desk(tmp_path: Path, programs: ForkedPrograms) -> Iterator[Desk]:
         )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_commands_of_the_page_do_what_it_says(desk: Desk) -> None:
     erase, search, unseal = lines(ERASE)

@@ -25,7 +25,7 @@ LINES = [
 ]
 APPLICATION = re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL)
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 def test_an_application_s_call_is_a_priced_row_as_the_page_says(

@@ -30,7 +30,7 @@ FILES = dict(re.findall(r"^`([\w.-]+)`\n\n```\w+\n(.*?)```", PAGE, re.DOTALL | r
 LINES = re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
 TABLE = re.search(r"^\| \| search-answers \| search-verified \|\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,9 @@ def test_the_page_is_true(scene: Scene) -> None:
     scene.run(LINES[6])
     assert "search-verified: verification_coverage" in (scene.folder / "slos.html").read_text()
 
+    # As each was told first: what goes on has further versions.
     columns = "metric, severity, status, tier, scope"
-    told = f"SELECT {columns} FROM findings WHERE rule_id = 'slo.burn' ORDER BY metric"
+    told = f"SELECT {columns} FROM findings WHERE rule_id = 'slo.burn' AND version = 0 ORDER BY metric"
     scene.up.wait_until(lambda: len(scene.sql(told)) >= 2, within_s=60, what="findings")
     burn, budget = scene.sql(told)
     assert (burn["metric"], burn["severity"], burn["tier"]) == ("availability", 3, "ticket_fast")
@@ -132,10 +133,10 @@ def test_the_page_is_true(scene: Scene) -> None:
     assert (signal["kind"], signal["state"], signal["fallback_model"]) == ("SLO", "FALLBACK", "gpt-4o-mini")
     assert signal["scope"] == "slo=search-answers/tenant=acme/feature_id=search"
     event = "SELECT count() AS n FROM events WHERE event_type = 'ai.finding' AND finding_rule_id = 'slo.burn'"
-    scene.up.wait_until(lambda: scene.sql(event)[0]["n"] == 2, within_s=60, what="events of both")
+    scene.up.wait_until(lambda: scene.sql(event)[0]["n"] >= 2, within_s=60, what="events of both")
 
     (found,) = [line for line in LINES if line.startswith("auditstream search")]
-    assert len(scene.run(found).splitlines()) == 2
+    assert len(scene.run(found).splitlines()) >= 2
     (last,) = [line for line in LINES if "openslo" in line]
     scene.run(last)
     taken = "SELECT threshold_us, objective, window_days, owner FROM slos WHERE slo_id = 'search-quick'"

@@ -25,7 +25,7 @@ LINES = re.findall(r"^\$ (auditstream (?:apply|emit|report wrapper).*)$", PAGE, 
 BY_HAND = re.findall(r"^2026-03,(\w+),USD,(\w+),([\w ]+),([\d.]+),(.*)$", PAGE, re.MULTILINE)
 EVENTS = 11
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 
 @dataclass(frozen=True, slots=True)

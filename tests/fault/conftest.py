@@ -43,7 +43,7 @@ def deployment(
 ) -> Iterator[Deployment]:
     """Topics, a migrated database, and a proxy in front of the store; no worker yet."""
     with (
-        migrated_database(clickhouse, "run") as database,
+        migrated_database(clickhouse) as database,
         FaultyStore((clickhouse.host, clickhouse.port)) as proxy,
         closing(
             Deployment(

@@ -50,7 +50,7 @@ BACK_S = 60.0
 SPOOLED_BYTES = 200
 """Less than any event takes in the spool."""
 
-pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(240 + AWAY_S)]
+pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(240 + AWAY_S)]
 
 
 def new_client(gateway: GatewayPart, mode: str, folder: Path) -> AuditClient:

@@ -16,7 +16,7 @@ from tests.support.deployment import PARTITIONS, Deployment
 from tests.support.faulty_store import FaultyStore
 from tests.support.processes import Children
 
-pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def own_deployment(
     broker.create_topic("events", PARTITIONS)
     broker.create_topic("dead-letters", 1)
     with (
-        migrated_database(clickhouse, "run") as database,
+        migrated_database(clickhouse) as database,
         FaultyStore((clickhouse.host, clickhouse.port)) as proxy,
         closing(
             Deployment(

@@ -23,7 +23,7 @@ from auditstream.sealer.locked_folder import LockedFolder
 from auditstream.sealer.sealing import publish_again, publish_signed, seal_once
 from auditstream.sealer.tile_store import StoreDownError
 from auditstream.sealer.witness import Witness, register_name
-from tests.support.dying_files import DeadError, DyingFiles, FailingFiles, VolatileFiles
+from tests.support.dying_files import DeadError, DyingFiles, FailingFiles, VolatileFiles, moments
 from tests.support.logs import KEY, LeavesInMemory, Place, run_of
 from tests.support.witnesses import KEY as WITNESS
 from tests.support.witnesses import NOW_S
@@ -107,15 +107,14 @@ def operations() -> list[str]:
 
 
 def deaths() -> Iterator[VolatileFiles]:
-    """Yield, for every operation, a disk where all ended before it, and one where all did after it."""
+    """Yield a disk for every moment at which all may end: between operations, and within a write."""
     first, names = prepared(), operations()
     assert {"create", "write", "sync", "rename", "unlink", "lock", "close"} <= set(names)
-    for at in range(len(names)):
-        for done in (False, True):
-            disk = deepcopy(first)
-            with pytest.raises(DeadError):
-                go_on(DyingFiles(at, done=done, files=disk), AFTER)
-            yield disk
+    for at, done in moments(names):
+        disk = deepcopy(first)
+        with pytest.raises(DeadError):
+            go_on(DyingFiles(at, done=done, files=disk), AFTER)
+        yield disk
 
 
 def test_whoever_is_killed_at_any_operation_leaves_a_witnessed_log_that_goes_on() -> None:

@@ -99,7 +99,7 @@ def site(
     tmp_path: Path,
 ) -> Iterator[Site]:
     with (
-        migrated_database(clickhouse, "detection") as database,
+        migrated_database(clickhouse) as database,
         closing(http_client(database)) as store,
     ):
         made = Site(kafka, database, store, children, tmp_path)

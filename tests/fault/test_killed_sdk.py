@@ -22,7 +22,7 @@ from auditstream_sdk.testing.gateway import Request
 from tests.support import sdk_service
 from tests.support.processes import Children
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.long]
 
 KILLS = 50
 EVENTS = 100_000

@@ -28,6 +28,7 @@ def test_a_worker_killed_at_a_step_loses_and_doubles_nothing(deployment: Deploym
     assert verdict.holds, verdict
 
 
+@pytest.mark.long
 def test_workers_killed_twenty_times_at_random_lose_and_double_nothing(deployment: Deployment) -> None:
     """One static member, so that its successor takes the partitions at once."""
     chance = random.Random(20)

@@ -25,6 +25,9 @@ from tests.support.processes import Child
 
 pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
 
+STARTS = [pytest.param(16, id="in part", marks=pytest.mark.long), pytest.param(20, id="whole")]
+"""First offset that is left of the records below 20: a part of a planned segment, or none of it."""
+
 RECORD = {"WORKER__LOST_OFFSETS": "record", "WORKER__INSTANCE_ID": "one"}
 
 KINDS = "SELECT kafka_offset, leaf_index, leaf_kind FROM events WHERE kafka_partition = 0 ORDER BY leaf_index"
@@ -114,7 +117,7 @@ def test_a_worker_that_was_not_told_to_record_losses_stops_and_says_which(deploy
     assert recorded(deployment) == [*events(0, 10, index=0), (10, 10, 2), *events(16, 20, index=11)]
 
 
-@pytest.mark.parametrize("start", [16, 20], ids=["in part", "whole"])
+@pytest.mark.parametrize("start", STARTS)
 def test_a_planned_segment_that_kafka_lost_and_the_store_never_had_is_given_up_for_a_gap(
     deployment: Deployment, start: int
 ) -> None:
@@ -138,7 +141,7 @@ def test_a_planned_segment_that_kafka_lost_and_the_store_never_had_is_given_up_f
     assert (gap.first, gap.last, gap.reason) == (10, start - 1, "never_written")
 
 
-@pytest.mark.parametrize("start", [16, 20], ids=["in part", "whole"])
+@pytest.mark.parametrize("start", STARTS)
 def test_a_planned_segment_that_kafka_lost_and_the_store_has_is_no_gap(
     deployment: Deployment, start: int
 ) -> None:

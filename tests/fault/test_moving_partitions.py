@@ -14,6 +14,7 @@ from tests.support.processes import wait_until
 pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
 
 
+@pytest.mark.long
 def test_workers_that_come_and_go_ten_times_lose_and_double_nothing(deployment: Deployment) -> None:
     steady = deployment.ready_worker()
     with deployment.journal() as journal:
@@ -29,7 +30,7 @@ def test_workers_that_come_and_go_ten_times_lose_and_double_nothing(deployment: 
     assert steady.is_running
 
 
-@pytest.mark.parametrize("step", ["plan", "send"])
+@pytest.mark.parametrize("step", ["plan", pytest.param("send", marks=pytest.mark.long)])
 def test_a_worker_frozen_until_its_group_has_moved_on_writes_nothing_more(
     deployment: Deployment, step: str
 ) -> None:
@@ -66,7 +67,7 @@ def test_an_insert_in_flight_past_its_lease_is_refused_by_the_store(deployment: 
     assert verdict.holds, verdict
 
 
-@pytest.mark.parametrize("how", ["deleted", "reset"])
+@pytest.mark.parametrize("how", [pytest.param("deleted", marks=pytest.mark.long), "reset"])
 def test_lost_group_offsets_with_an_insert_in_flight_double_nothing(deployment: Deployment, how: str) -> None:
     """Without committed metadata a worker waits for old leases to run out, then goes by the store's rows."""
     hold = Hold()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(400)]
 
 
 def run(*arguments: object) -> dict[str, int]:

@@ -133,6 +133,7 @@ def slow(kafka: RunningKafka) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.long
 def test_a_gateway_whose_callers_are_faster_than_kafka_refuses_and_grows_no_further(
     own_kafka: RunningKafka, clickhouse: RunningClickHouse, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_store_fault_costs_time_and_nothing_else(deployment: Deployment, fault
     assert len([line for line in worker.lines() if "lanes_begun" in line]) == 1
 
 
+@pytest.mark.long
 def test_faults_drawn_at_random_for_a_quarter_of_the_inserts_lose_and_double_nothing(
     deployment: Deployment,
 ) -> None:

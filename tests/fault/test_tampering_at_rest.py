@@ -77,7 +77,11 @@ def sealed_at_rest(tmp_path: Path) -> Iterator[tuple[Path, str]]:
             "ALTER TABLE events UPDATE raw = 'forged' WHERE leaf_index = 124 SETTINGS mutations_sync = 2",
             '"index": 124',
         ),
-        ("ALTER TABLE events DROP PARTITION '2026-01-01'", '"what": "missing_row"'),
+        pytest.param(
+            "ALTER TABLE events DROP PARTITION '2026-01-01'",
+            '"what": "missing_row"',
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_files_that_another_engine_changed_while_the_product_was_stopped_are_seen(

@@ -20,7 +20,7 @@ from auditstream.embedded.topics import product_topics, topic_differences
 from tests.support import brokers, kafka_scripts
 from tests.support.parts import skip_part
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
 EVENTS, DIRECT = "audit.events.v1", "audit.direct.acme.v1"

@@ -59,12 +59,15 @@ def check_day(summary: dict[str, Any], broker: str, events: int = EVENTS) -> Non
     assert summary["unpriced"] > 0
 
 
-def test_every_message_is_recorded_once_and_only_what_was_planted_is_odd(tmp_path: Path) -> None:
-    summary = demo(tmp_path, "--broker", "embedded")
+def test_every_message_is_recorded_once_and_only_what_was_planted_is_odd(
+    programs: ForkedPrograms, tmp_path: Path
+) -> None:
+    summary = demo(tmp_path, "--broker", "embedded", programs=programs)
     check_day(summary, "embedded")
     assert (summary["events_of_incidents"], summary["incidents"]) == (0, []), "too few events to stand out of"
 
 
+@pytest.mark.long
 @pytest.mark.kafka
 def test_on_a_real_kafka_each_incident_is_found_and_another_day_on_the_same_folder_adds_up(
     programs: ForkedPrograms, tmp_path: Path
@@ -88,15 +91,15 @@ def test_on_a_real_kafka_each_incident_is_found_and_another_day_on_the_same_fold
     assert first["cost_total"] != second["cost_total"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_the_middle_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.long
+def test_ctrl_c_in_the_middle_leaves_no_process_behind(tmp_path: Path) -> None:
     arguments = ("demo", "--exit", "--events", "200000", "--broker", "embedded")
     with started(*arguments, data_dir=tmp_path / "data") as command:
         runtime = command.wait_ready()
         command.wait_until(lambda: rows(runtime) > 0, within_s=60, what="the first rows")
         family = family_of(command.process.pid)
         assert len(family) > 2
-        command.process.send_signal(number)
+        command.process.send_signal(signal.SIGINT)
         command.end()
         assert command.process.returncode == 130
         assert not survivors(family, within_s=1)

@@ -34,7 +34,7 @@ from tests.support.protected import SEALED, said, send, settings_of
 PROMPT = "My diagnosis is on page 7"
 AT = datetime.now(UTC)
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True, slots=True)

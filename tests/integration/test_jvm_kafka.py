@@ -15,6 +15,8 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaException
 
 from auditstream.core.errors import ConfigError
 from auditstream.embedded.jvm_kafka import RunningKafka, start_kafka
+from auditstream.embedded.kafka_classes import archive_of
+from auditstream.embedded.kafka_jars import java_command, kafka_jars
 from auditstream.embedded.loopback_ports import PortTakenError
 from auditstream.embedded.topics import topic_epoch
 from tests.support import brokers
@@ -117,6 +119,13 @@ def test_a_killed_broker_has_kept_what_it_acknowledged(own_kafka):
 
     assert own_kafka.pid != killed
     assert read(own_kafka, topic) == set(VALUES)
+
+
+def test_its_classes_come_from_the_archive_that_the_first_start_has_left(own_kafka):
+    archive = archive_of(kafka_jars(), Path(java_command()))
+    assert archive is not None
+
+    assert str(archive) in Path(f"/proc/{own_kafka.pid}/maps").read_text(encoding="utf-8")
 
 
 def test_another_start_in_the_same_folder_continues_on_a_new_port(own_kafka):

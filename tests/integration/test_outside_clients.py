@@ -142,7 +142,7 @@ def site(
     fork_server: ForkServer,
     tmp_path: Path,
 ) -> Iterator[Site]:
-    with migrated_database(clickhouse, "site") as store, Children(tmp_path, fork_server) as children:
+    with migrated_database(clickhouse) as store, Children(tmp_path, fork_server) as children:
         yield Site(
             kafka,
             store,

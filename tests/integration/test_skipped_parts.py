@@ -38,6 +38,8 @@ pytest.importorskip("no_such_module")
 def test_it():
     pass
 """
+# What the conftest needs; to import all that is installed takes seconds.
+_PLUGINS = ("--disable-plugin-autoload", "-p", "pytest_asyncio.plugin", "-p", "pytest_socket")
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def run(pytester, monkeypatch):
     def run_files(*, ci: str, **files: str) -> pytest.RunResult:
         monkeypatch.setenv("CI", ci)
         pytester.makepyfile(**files)
-        return pytester.runpytest_subprocess("-p", "no:randomly", timeout=60)
+        return pytester.runpytest_subprocess(*_PLUGINS, timeout=60)
 
     return run_files
 

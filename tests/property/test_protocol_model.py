@@ -124,7 +124,13 @@ def run_all(seeds: range, rules: Rules, **world: Any) -> Counter[str]:
     return seen
 
 
-@pytest.mark.parametrize("first", range(0, RUNS, RUNS_AT_ONCE))
+@pytest.mark.parametrize(
+    "first",
+    [
+        0,
+        *(pytest.param(first, marks=pytest.mark.long) for first in range(RUNS_AT_ONCE, RUNS, RUNS_AT_ONCE)),
+    ],
+)
 def test_every_record_is_stored_once_densely_and_in_the_view_whatever_happens(first: int) -> None:
     seen = run_all(range(first, first + RUNS_AT_ONCE), Rules())
     # The runs are worth something: each thing that the protocol guards against has happened, often.

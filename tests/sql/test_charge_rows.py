@@ -30,10 +30,9 @@ from auditstream.query.charge_rows import (
 from auditstream.query.named_periods import Span, month_span
 from auditstream.query.reader import Reader
 from auditstream.query.recorded_costs import recorded_costs
-from sinks.clients import ClientPool
 from tests.support.blocks import NOON
 from tests.support.charges import LINES, adjust, adjust_charges, record_charges
-from tests.support.stores import ClickHouseStore, OpenClient
+from tests.support.stores import ClickHouseStore, OpenClient, reading
 
 JANUARY = month_span("2026-01")
 _NET = """
@@ -44,9 +43,8 @@ GROUP BY cost_currency HAVING sum(cost_list) != 0 ORDER BY cost_currency"""
 
 @pytest.fixture
 def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
-    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
-    yield opened
-    opened.close()
+    with reading(engine, store) as opened:
+        yield opened
 
 
 @pytest.fixture

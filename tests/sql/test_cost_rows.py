@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
@@ -21,9 +20,9 @@ from auditstream.query.cost_rows import Asked, cost_rows, event_rows, hourly_row
 from auditstream.query.named_periods import Span, named_span
 from auditstream.query.quoted import Quoted
 from auditstream.query.reader import Reader
-from sinks.clients import ClientPool
-from tests.support.blocks import LOG, block_of, event_id_at
-from tests.support.stores import ClickHouseStore, OpenClient
+from tests.support.adjustments import book
+from tests.support.blocks import block_of
+from tests.support.stores import ClickHouseStore, OpenClient, reading
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 WEEK = named_span("2026-W45", START)
@@ -84,20 +83,26 @@ def planted() -> list[Call]:
     return calls
 
 
-@pytest.fixture
-def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
-    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
-    yield opened
-    opened.close()
+@pytest.fixture(scope="module")
+def reader(engine: OpenClient, migrated: ClickHouseStore) -> Iterator[Reader]:
+    with reading(engine, migrated) as opened:
+        yield opened
 
 
-@pytest.fixture
-def calls(store: ClickHouseStore) -> list[Call]:
-    store.client.command("TRUNCATE TABLE cost_adjustments")
+@pytest.fixture(scope="module")
+def recorded(migrated: ClickHouseStore) -> list[Call]:
+    """The planted events, recorded once: what is booked later is in a table of its own."""
     found = planted()
     columns: dict[str, Any] = {name: [each.columns[name] for each in found] for name in found[0].columns}
-    store.insert(block_of(rows=CALLS, **columns))
+    migrated.insert(block_of(rows=CALLS, **columns))
     return found
+
+
+@pytest.fixture
+def calls(migrated: ClickHouseStore, recorded: list[Call]) -> list[Call]:
+    """The planted events, to which nothing was booked."""
+    migrated.client.command("TRUNCATE TABLE cost_adjustments")
+    return recorded
 
 
 def adjust(store: ClickHouseStore, leaf: int, call: Call, kind: str, **differences: Any) -> None:
@@ -105,20 +110,13 @@ def adjust(store: ClickHouseStore, leaf: int, call: Call, kind: str, **differenc
     columns = call.columns
     own = ("tenant_id", "project_id", "team_id", "feature_id", "cost_center", "environment", "agent_id",
            "credential_id", "inference_provider", "cost_currency", "event_time", "event_type")  # fmt: skip
-    row = {
-        "adjustment_id": uuid.uuid4(),
-        "kind": kind,
-        "log_id": str(LOG),
-        "leaf_index": leaf,
-        "event_id": event_id_at(LOG, leaf),
+    booked = {
         "model": model_of(columns),
-        "reason": "test",
         "recorded_at": datetime(2026, 11, 20, tzinfo=UTC),
-        "actor": "test",
         **{name: columns[name] for name in own},
         **differences,
     }
-    store.client.insert("cost_adjustments", [list(row.values())], column_names=list(row))
+    book(store, leaf, kind, **booked)
 
 
 def model_of(columns: dict[str, Any]) -> str:
@@ -177,9 +175,9 @@ def test_costs_by_any_dimension_are_the_sums_of_the_events(
 
 @pytest.mark.parametrize("by", [*BOOKED, "team,model", ",".join(BOOKED)])
 def test_the_hourly_costs_and_the_events_agree(
-    reader: Reader, store: ClickHouseStore, calls: list[Call], by: str
+    reader: Reader, migrated: ClickHouseStore, calls: list[Call], by: str
 ) -> None:
-    book_everything(store, calls)
+    book_everything(migrated, calls)
     for asked in (
         Asked(dimensions_of(by), WEEK),
         Asked(dimensions_of(by), WEEK, tenant="globex", daily=True),
@@ -232,17 +230,17 @@ def book_everything(store: ClickHouseStore, calls: list[Call]) -> list[Call]:
 
 @pytest.mark.parametrize("by", ["tenant,project", "tool,conversation", "prompt_version,variant"])
 def test_late_corrections_are_in_the_costs_whatever_they_are_asked_by(
-    reader: Reader, store: ClickHouseStore, calls: list[Call], by: str
+    reader: Reader, migrated: ClickHouseStore, calls: list[Call], by: str
 ) -> None:
-    known = book_everything(store, calls)
+    known = book_everything(migrated, calls)
 
     assert by_key(cost_rows(reader, Asked(dimensions_of(by), WEEK))) == expected(known, by)
 
 
 def test_corrections_that_came_after_the_date_asked_for_are_left_out(
-    reader: Reader, store: ClickHouseStore, calls: list[Call]
+    reader: Reader, migrated: ClickHouseStore, calls: list[Call]
 ) -> None:
-    known = book_everything(store, calls)
+    known = book_everything(migrated, calls)
     asked = Asked(dimensions_of("tenant,tool"), WEEK)
     before, after = (replace(asked, known_on=datetime(2026, 11, day, tzinfo=UTC)) for day in (19, 20))
 
@@ -279,9 +277,9 @@ class Rates:
 
 @pytest.mark.parametrize("by", ["", "tenant,model", "tool", "prompt_version,project"])
 def test_the_store_converts_as_is_done_here(
-    reader: Reader, store: ClickHouseStore, calls: list[Call], by: str
+    reader: Reader, migrated: ClickHouseStore, calls: list[Call], by: str
 ) -> None:
-    book_everything(store, calls)
+    book_everything(migrated, calls)
     asked = Asked(dimensions_of(by) if by else (), WEEK)
     daily, left = converted(cost_rows(reader, replace(asked, daily=True)), lambda _: "EUR", Rates())
     assert left

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from tests.support.blocks import LOG, NOON, block_of, event_id_at
+from tests.support.adjustments import adjust
+from tests.support.blocks import block_of
 from tests.support.stores import ClickHouseStore
 
 CURRENT = "SELECT leaf_index, tenant_id, cost_status, cost_list FROM events_current ORDER BY leaf_index"
@@ -34,27 +33,6 @@ def recorded(store: ClickHouseStore) -> ClickHouseStore:
         )
     )
     return store
-
-
-def adjust(store: ClickHouseStore, leaf: int, kind: str, *, tenant: str = "acme", **differences: Any) -> None:
-    row = {
-        "adjustment_id": uuid.uuid4(),
-        "kind": kind,
-        "log_id": str(LOG),
-        "leaf_index": leaf,
-        "event_id": event_id_at(LOG, leaf),
-        "event_time": NOON,
-        "event_type": "ai.inference",
-        "tenant_id": tenant,
-        "cost_currency": "USD",
-        "reason": "test",
-        "recorded_at": datetime.now(UTC),
-        "actor": "test",
-        "stands": kind == "reprice" or differences.get("events", 0) > 0,
-        "cost_status": "priced" if kind == "reprice" else "",
-        **differences,
-    }
-    store.client.insert("cost_adjustments", [list(row.values())], column_names=list(row))
 
 
 def test_repeats_and_dead_letters_are_not_current(recorded: ClickHouseStore) -> None:

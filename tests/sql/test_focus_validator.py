@@ -16,10 +16,9 @@ from auditstream.focus.writing import FileFormat
 from auditstream.query.charge_rows import Wanted, charge_differences, charge_lines
 from auditstream.query.named_periods import month_span
 from auditstream.query.reader import Reader
-from sinks.clients import ClientPool
 from tests.support.charges import adjust_charges, record_charges
 from tests.support.focus_validator import validator, verdicts
-from tests.support.stores import ClickHouseStore, OpenClient
+from tests.support.stores import ClickHouseStore, OpenClient, reading
 
 pytestmark = pytest.mark.timeout(330)  # the validator may take its five minutes, on a machine that is busy
 
@@ -37,9 +36,8 @@ ALLOWED = {
 
 @pytest.fixture
 def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
-    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
-    yield opened
-    opened.close()
+    with reading(engine, store) as opened:
+        yield opened
 
 
 def exported(reader: Reader, folder: Path, form: FileFormat) -> Path:

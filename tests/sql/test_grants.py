@@ -32,6 +32,7 @@ from auditstream.reference.closed_months import ClosedMonths
 from auditstream.reference.kinds import ENRICHING, KINDS
 from auditstream.reference.limits import BUDGET_SCOPE, Budget
 from auditstream.reference.objectives import INDICATORS, SCOPES, Objective
+from auditstream.reference.register import KINDS as REGISTER
 from auditstream.rerating.booking_run import BookingRun, Books, Order
 from auditstream.rerating.call_settling import CallSettler
 from auditstream.rerating.rating import Rater
@@ -57,7 +58,7 @@ DATABASE = "audit"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "reference"
 ROLES = (
     *("audit_writer", "audit_sealer", "audit_operator", "audit_analyst", "audit_security"),
-    *("audit_watcher", "audit_gateway"),
+    *("audit_watcher", "audit_gateway", "audit_api"),
 )
 ACCESS_DENIED = 497
 
@@ -239,7 +240,7 @@ def test_whoever_looks_can_search_and_ask_for_the_status(
     reader.close()
 
 
-def test_the_bytes_of_an_event_are_for_security_alone(
+def test_the_bytes_of_an_event_are_for_security_and_the_api_alone(
     open_as: OpenAs, kept_open: OpenAs, recorded_events: None
 ) -> None:
     reads_contents = {
@@ -247,7 +248,8 @@ def test_the_bytes_of_an_event_are_for_security_alone(
     }
 
     # A sealer hashes the bytes that were received, and reads nothing that was made of them.
-    assert reads_contents == {"audit_security"}
+    # The API shows them to whom its own roles let see them.
+    assert reads_contents == {"audit_security", "audit_api"}
     assert not refused(kept_open, "audit_sealer", "SELECT raw FROM events")
     for column in ("tenant_id", "actor_id", "sealed", "search_text"):
         assert refused(kept_open, "audit_sealer", f"SELECT {column} FROM events")
@@ -274,6 +276,23 @@ def test_a_sealer_reads_leaves_and_appends_checkpoints(open_as: OpenAs, recorded
 def test_secrets_of_credentials_are_not_for_analysts(kept_open: OpenAs) -> None:
     assert refused(kept_open, "audit_analyst", "SELECT secret_hash FROM credentials")
     assert not refused(kept_open, "audit_analyst", "SELECT credential_id FROM credentials")
+    assert refused(kept_open, "audit_analyst", "SELECT secret_hash FROM access_tokens")
+    assert not refused(kept_open, "audit_analyst", "SELECT token_id FROM access_tokens")
+
+
+def test_the_api_knows_the_hashes_of_its_tokens_and_of_no_gateway_keys(kept_open: OpenAs) -> None:
+    assert not refused(kept_open, "audit_api", "SELECT token_id, secret_hash FROM access_tokens")
+    assert refused(kept_open, "audit_api", "SELECT secret_hash FROM credentials")
+
+
+def test_the_api_knows_whose_keys_are_without_their_hashes(open_as: OpenAs) -> None:
+    clients = ClientPool(lambda: open_as("audit_api"))
+    store = ReferenceStore(clients, hidden={"credential": frozenset({"secret_hash"})})
+
+    known = store.load(store.newest(), kinds=REGISTER)
+    store.close()
+
+    assert set(known.holding("credential", datetime(2026, 11, 1, tzinfo=UTC)).columns) > {"team_id"}
 
 
 INSERTS = {
@@ -285,6 +304,7 @@ INSERTS = {
     "audit_security": set(),
     "audit_watcher": {"findings"},
     "audit_gateway": set(),
+    "audit_api": {"findings", "exports", "assets", "budgets", "reference_revisions"},
 }
 
 

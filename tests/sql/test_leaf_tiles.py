@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
 
 import pytest
 
+from auditstream.core.errors import StoreTimeoutError
 from auditstream.ledger.leaves import LeafRun, value_hashes
-from auditstream.query.leaf_tiles import LogTiles, StoredDays, StoredLeaves, log_totals, tile_digests
-from auditstream.query.reader import Reader
+from auditstream.query.leaf_tiles import LogTiles, Span, StoredDays, StoredLeaves, tile_digests
+from auditstream.query.reader import Reader, Table
 from auditstream.query.segment_rows import segment_rows
 from auditstream.query.value_rows import places_of, values_of
 from sinks.clients import ClientPool
@@ -99,6 +102,46 @@ def test_tiles_of_several_logs_are_told_apart(reader: Reader, recorded: ClickHou
     ] == [[(0, 256)], [(0, 5)]]
 
 
+class ShortOfMemory(Reader):
+    """A reader of a store that has no room for more than two tiles at once."""
+
+    refused = 0
+
+    def table(self, sql: str, parameters: Mapping[str, Any], *, doing: str, limit_s: float = 0.0) -> Table:
+        if parameters.get("to", 0) - parameters.get("from", 0) > 512:
+            self.refused += 1
+            raise StoreTimeoutError("(total) memory limit exceeded", clickhouse_code=241)
+        return super().table(sql, parameters, doing=doing, limit_s=limit_s)
+
+
+def test_what_takes_more_memory_than_the_store_gives_is_asked_for_in_parts(
+    engine: OpenClient, reader: Reader, recorded: ClickHouseStore
+) -> None:
+    asked = [LogTiles(str(LOG), COUNT, 0, 6), LogTiles(str(OTHER_LOG), 5, 0, 1)]
+    clients = ClientPool(lambda: engine(str(recorded.client.database)))
+    narrow = ShortOfMemory(clients)
+
+    found = tile_digests(narrow, asked[:1], StoredDays(narrow))
+    of_both = tile_digests(narrow, asked, StoredDays(narrow))
+    clients.close()
+
+    assert narrow.refused
+    assert found == tile_digests(reader, asked[:1], StoredDays(reader))
+    assert of_both == tile_digests(reader, asked, StoredDays(reader))
+
+
+def test_a_store_that_cannot_give_one_tile_is_told_of(reader: Reader, recorded: ClickHouseStore) -> None:
+    def refuse(*_: object, **__: object) -> Table:
+        raise StoreTimeoutError("memory limit exceeded", clickhouse_code=241)
+
+    days = StoredDays(reader)
+    days.of([Span(str(LOG), 0, COUNT)])
+    reader.table = refuse  # type: ignore[method-assign]
+
+    with pytest.raises(StoreTimeoutError, match="memory limit"):
+        tile_digests(reader, [LogTiles(str(LOG), COUNT, 0, 6)], days)
+
+
 def test_rows_give_their_entries_and_what_was_recorded(reader: Reader, recorded: ClickHouseStore) -> None:
     rows = StoredLeaves(reader, str(LOG), COUNT).leaves(300, 3)
 
@@ -106,21 +149,47 @@ def test_rows_give_their_entries_and_what_was_recorded(reader: Reader, recorded:
     assert [row.recorded_hash for row in rows] == RUN.hashes()[300:303]
 
 
-def test_a_log_is_counted_and_its_segments_told(reader: Reader, recorded: ClickHouseStore) -> None:
-    (segment,) = segment_rows(reader, str(LOG), 100)
+def test_segments_are_told_of_the_logs_that_were_asked_for_and_of_others(
+    reader: Reader, recorded: ClickHouseStore
+) -> None:
+    found = segment_rows(reader, {str(LOG): 100, "nobody/x/0": 9}, others=True)
 
-    assert [(each.log_id, each.leaves) for each in log_totals(reader)] == [
-        (str(LOG), COUNT),
-        (str(OTHER_LOG), 5),
-    ]
-    assert segment.below == 100
-    assert (segment.segment_id, segment.first_index, segment.last_index, segment.rows) == (
+    assert list(found) == [str(LOG), "nobody/x/0", str(OTHER_LOG)]
+    assert found["nobody/x/0"] == []
+    (segment,), (other,) = found[str(LOG)], found[str(OTHER_LOG)]
+    assert (segment.below, segment.rows, segment.elsewhere) == (100, COUNT, 0)
+    assert (segment.segment_id, segment.first_index, segment.last_index) == (
         f"{LOG}/0-{COUNT - 1}",
         0,
         COUNT - 1,
-        COUNT,
     )
-    assert (segment.elsewhere, segment.days) == (0, 1)
+    assert segment.days == (NOON.date(),)
+    assert (other.below, other.rows) == (0, 5)
+    assert list(segment_rows(reader, {str(LOG): 100})) == [str(LOG)]
+
+
+def test_rows_of_another_topic_than_their_log_names_are_counted(
+    reader: Reader, store: ClickHouseStore
+) -> None:
+    store.insert(block_of(rows=3, kafka_partition=[0, 7, 0]))
+    store.insert(block_of(OTHER_LOG, rows=2))
+
+    found = segment_rows(reader, {str(LOG): 3, str(OTHER_LOG): 2})
+
+    assert [segment.elsewhere for (segment,) in found.values()] == [1, 0]
+
+
+def test_days_that_are_known_already_are_not_asked_for(reader: Reader, recorded: ClickHouseStore) -> None:
+    days = StoredDays(reader)
+    first, second = date(2026, 1, 1), date(2026, 1, 2)
+
+    days.remember(str(LOG), [(first, 0, 9), (second, 10, 19), (first, 30, 39)])
+
+    assert days.of([Span(str(LOG), 0, 10)]) == [first]
+    assert days.of([Span(str(LOG), 9, 11), Span(str(OTHER_LOG), 0, 5)]) == sorted(
+        {first, second, NOON.date()}
+    )
+    assert days.of([Span(str(LOG), 40, 50)]) == []
 
 
 def test_a_value_is_found_by_its_hash_and_read_back(reader: Reader, recorded: ClickHouseStore) -> None:

@@ -11,9 +11,8 @@ import pytest
 from auditstream.query.named_periods import Span
 from auditstream.query.oversight import Fallback, Outcome, Oversight, Reviews, oversight
 from auditstream.query.reader import Reader
-from sinks.clients import ClientPool
 from tests.support.blocks import block_of
-from tests.support.stores import ClickHouseStore, OpenClient
+from tests.support.stores import ClickHouseStore, OpenClient, reading
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 DAY = Span(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
@@ -22,9 +21,8 @@ SECOND = 1_000_000
 
 @pytest.fixture
 def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
-    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
-    yield opened
-    opened.close()
+    with reading(engine, store) as opened:
+        yield opened
 
 
 def found(reader: Reader, **options: Any) -> Oversight:

@@ -14,32 +14,30 @@ from auditstream.query import events
 from auditstream.query.grammar import parse
 from auditstream.query.periods import Period
 from auditstream.query.reader import Reader, Table
-from sinks.clients import ClientPool
 from tests.support.blocks import LOG, NOON, block_of, event_id_at
-from tests.support.stores import ClickHouseStore, OpenClient, new_store
+from tests.support.kept_engine import KeptEngine
+from tests.support.stores import ClickHouseStore, OpenClient, reading
 
 AT_ONCE = 20  # fields asked for in one search: the engine takes a twentieth of a second to make out each
 
 
 @pytest.fixture(scope="module")
 def reader(engine: OpenClient, recorded: ClickHouseStore) -> Iterator[Reader]:
-    opened = Reader(ClientPool(lambda: engine(str(recorded.client.database))))
-    yield opened
-    opened.close()
+    with reading(engine, recorded) as opened:
+        yield opened
 
 
 @pytest.fixture
 def own_reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
     """Asks the store in which a test records what it looks at."""
-    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
-    yield opened
-    opened.close()
+    with reading(engine, store) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def recorded(engine: OpenClient) -> Iterator[ClickHouseStore]:
+def recorded(kept_engine: KeptEngine) -> Iterator[ClickHouseStore]:
     """Five leaves: four events an hour apart, one of them sent again; for tests that only look."""
-    with new_store(engine) as store:
+    with kept_engine.migrated() as store:
         insert_events(store)
         yield store
 

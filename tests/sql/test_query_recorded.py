@@ -11,18 +11,16 @@ from auditstream.core.errors import RequestError
 from auditstream.query import store_facts
 from auditstream.query.reader import Reader
 from auditstream.query.recorded import recorded
-from sinks.clients import ClientPool
 from sinks.migration_files import TOKEN_WINDOW
 from tests.support.blocks import LOG, OTHER_LOG, block_of
-from tests.support.stores import FED_TABLES, ClickHouseStore, OpenClient
+from tests.support.stores import FED_TABLES, ClickHouseStore, OpenClient, reading
 
 
 @pytest.fixture
 def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
     store.client.command("TRUNCATE TABLE checkpoints")
-    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
-    yield opened
-    opened.close()
+    with reading(engine, store) as opened:
+        yield opened
 
 
 def test_an_empty_store_has_recorded_nothing(reader: Reader) -> None:

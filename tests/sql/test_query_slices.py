@@ -17,9 +17,8 @@ from auditstream.query.cursors import read_cursor
 from auditstream.query.grammar import parse
 from auditstream.query.periods import Period
 from auditstream.query.reader import Reader
-from sinks.clients import ClientPool
 from tests.support.blocks import LOG, NOON, OTHER_LOG, block_of, event_id_at
-from tests.support.stores import ClickHouseStore, OpenClient
+from tests.support.stores import ClickHouseStore, OpenClient, reading
 
 NEW_LOG = LogId("audit.events.v1", 2, "0a1b2c3d")
 ROWS = 240
@@ -35,9 +34,8 @@ QUERIES = (
 
 @pytest.fixture(scope="module")
 def reader(engine: OpenClient, migrated: ClickHouseStore) -> Iterator[Reader]:
-    opened = Reader(ClientPool(lambda: engine(str(migrated.client.database))))
-    yield opened
-    opened.close()
+    with reading(engine, migrated) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -143,6 +141,18 @@ def test_times_before_1970_have_bars_too(reader: Reader, recorded: ClickHouseSto
     recorded.insert(block_of(OTHER_LOG, rows=1, event_time=old, tenant_id="old"))
     found = histograms.histogram(reader, events.Search(tenant="old"))
     assert [(span.start, span.events) for span in found.spans] == [(old.replace(microsecond=0), 1)]
+
+
+def test_an_open_end_reaches_as_far_as_is_asked_for_and_no_event_is_lost(reader: Reader) -> None:
+    wanted = events.Search(parse("tenant:acme"))
+    newest = max(row[0] for row in events.search(reader, wanted).rows).replace(tzinfo=UTC)
+    later = histograms.histogram(reader, wanted, until=newest + timedelta(hours=5))
+    earlier = histograms.histogram(reader, wanted, until=newest - timedelta(hours=5))
+
+    assert later.period.end == newest + timedelta(hours=5)
+    assert later.spans[-1].start + later.width >= newest + timedelta(hours=5)
+    assert later.events == earlier.events == counted(reader, wanted)
+    assert earlier.period.end == newest + timedelta(microseconds=1)
 
 
 def test_nothing_found_is_no_bar(reader: Reader) -> None:

@@ -13,18 +13,16 @@ from clickhouse_connect.driver.exceptions import Error
 from auditstream.core.ports import Placed
 from auditstream.query.reader import Reader
 from auditstream.query.receipts import RecordedValue, recorded_value
-from sinks.clients import ClientPool
 from tests.support.blocks import LOG, OTHER_LOG, block_of, event_id_at
-from tests.support.stores import ClickHouseStore, OpenClient
+from tests.support.stores import ClickHouseStore, OpenClient, reading
 
 VALUES = [b"one", b"two", b"three"]
 
 
 @pytest.fixture
 def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
-    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
-    yield opened
-    opened.close()
+    with reading(engine, store) as opened:
+        yield opened
 
 
 def hash_of(value: bytes) -> str:

@@ -326,6 +326,31 @@ def test_reports_that_turn_out_to_be_of_two_tenants_are_two_calls_again(books: R
     assert books.rerate().adjustments == 0
 
 
+def test_whoever_an_event_was_recorded_for_and_whoever_owns_it_has_a_difference_of_it(
+    books: RatedBooks,
+) -> None:
+    """So that a tenant without differences has its events as they were recorded."""
+    again = Credential(credential_id="key-1", tenant_id="initech", valid_from=WEEK - DAY)
+    third = Tenant(tenant_id="initech", name="I", valid_from=WEEK - DAY)
+    books.facts, books.revision = {1: [*OWNED, third], 2: [KEY], 3: [again]}, 1
+    unknown = {"tenant_id": "", "credential_id": "key-1"}
+    books.record(reported_call("r-1", **unknown), reported_call("r-2"), log=LOGS[1], arrived=WEEK)
+    books.record(reported_call("r-1", **unknown), log=LOGS[0], arrived=WEEK + timedelta(seconds=2))
+    for books.revision, books.models in ((2, [CHEAP]), (3, [DEAR]), (3, [CHEAP])):
+        books.rerate()
+
+    owners = books.store.ask(
+        "SELECT e.tenant_id, c.tenant_id, groupUniqArray(a.tenant_id) FROM cost_adjustments AS a "
+        "JOIN events AS e USING (log_id, leaf_index) JOIN events_current AS c USING (log_id, leaf_index) "
+        "GROUP BY log_id, leaf_index, e.tenant_id, c.tenant_id"
+    )
+    assert {(recorded, current) for recorded, current, _ in owners} == {
+        ("acme", "acme"),
+        ("unattributed", "initech"),
+    }
+    assert all({recorded, current} <= set(booked) for recorded, current, booked in owners)
+
+
 @pytest.mark.parametrize("step", ["before_append", "after_append"])
 @pytest.mark.parametrize("append", [1, 2, 3])
 def test_a_run_that_is_broken_off_and_run_again_ends_the_same(

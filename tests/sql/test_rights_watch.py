@@ -153,7 +153,7 @@ def policy(table: str, *roles: str, rows: str = "1", name: str = "audit_all") ->
     return f"policy {name} on {table}: {rows} for {sorted(roles)}"
 
 
-AS_MADE = policy("usage_1m", "audit_writer", "audit_operator", "audit_analyst", "audit_security")
+AS_MADE = policy("usage_1m", "audit_writer", "audit_operator", "audit_analyst", "audit_api", "audit_security")
 OF_ACME = policy("usage_1m", "audit_reader_acme", rows="tenant_id = 'acme'", name="audit_reader_acme")
 
 
@@ -163,7 +163,7 @@ def test_a_policy_as_the_migrations_make_it_is_no_finding(line: str) -> None:
 
 
 def test_a_policy_of_an_earlier_version_is_named_with_what_mends_it_until_it_is_mended() -> None:
-    old = policy("usage_1m", "audit_operator", "audit_analyst", "audit_security")
+    old = policy("usage_1m", "audit_operator", "audit_analyst", "audit_api", "audit_security")
 
     (found,) = watch_rights([old], [old], DATABASE)
 
@@ -175,7 +175,15 @@ def test_a_policy_of_an_earlier_version_is_named_with_what_mends_it_until_it_is_
 @pytest.mark.parametrize(
     "line",
     [
-        policy("usage_1m", "audit_writer", "audit_operator", "audit_analyst", "audit_security", "intruder"),
+        policy(
+            "usage_1m",
+            "audit_writer",
+            "audit_operator",
+            "audit_analyst",
+            "audit_api",
+            "audit_security",
+            "intruder",
+        ),
         "policy audit_all on usage_1m: 1 for all but ['audit_reader_acme']",
         policy("usage_1m", "audit_reader_acme", rows="1", name="audit_reader_acme"),
     ],

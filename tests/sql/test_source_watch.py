@@ -85,7 +85,10 @@ def test_a_number_that_never_came_is_told_once_when_it_has_had_ten_minutes(
     assert watched.look() == []
     assert Watched(clients).look() == []
     insert(store, 7, 10, lo=10)
-    assert Watched(clients).look() == ["shop, instance i-1: number 9 never came"]
+    assert Watched(clients).look() == [
+        "shop, instance i-1: number 9 never came",
+        "shop, instance i-1: number 7 never came; over: the last of them came",
+    ]
 
 
 def test_numbers_that_a_heartbeat_names_and_that_never_came_are_told(
@@ -123,8 +126,65 @@ def test_a_source_that_misses_three_heartbeats_is_silent_and_told_once(
     assert watched.look() == [f"shop is silent: no heartbeat since {since}, one is due every 60 s"]
     assert watched.look() == []
     assert watched.look("globex") == []
-    beat(store, 4, 4)
-    assert watched.look() == []
+
+
+def test_a_source_that_is_back_is_told_to_be_over_once_by_whoever_watches_then(
+    store: ClickHouseStore, clients: ClientPool
+) -> None:
+    beat(store, 0, 20)
+    insert(store, None, lo=1, minutes_ago=9, source="other")
+    watched = Watched(clients)
+    watched.look()
+    [silence] = watched.told
+    beat(store, 2, 6)
+    insert(store, None, lo=3, minutes_ago=5, source="other")
+
+    assert Watched(clients).look("globex") == []
+    after = Watched(clients)
+    back = f"{NOW - timedelta(minutes=6):%Y-%m-%dT%H:%M:%SZ}"
+    assert after.look() == [f"{silence.title}; over: its heartbeats are back, the last at {back}"]
+    [over] = after.told
+    assert (over.finding_id, over.version, over.status) == (silence.finding_id, 1_000, "RESOLVED")
+    assert (over.severity, over.scope, over.observed) == (4, "source=shop", silence.observed)
+    assert (over.window_start, over.attacks) == (silence.window_start, silence.attacks)
+    assert after.look() == Watched(clients).look() == []
+
+
+def test_a_gap_is_over_when_its_last_number_came_and_what_is_left_of_it_is_told_by_itself(
+    store: ClickHouseStore, clients: ClientPool
+) -> None:
+    insert(store, 1, 2, 4, 9)
+    watched = Watched(clients)
+    assert watched.look() == [
+        "shop, instance i-1: number 3 never came",
+        "shop, instance i-1: numbers 5 to 8 never came",
+    ]
+    insert(store, 5, 3, lo=10)
+    assert watched.look() == [], "it is looked at every ten minutes"
+    watched.clock.advance(600)
+    assert watched.look() == ["shop, instance i-1: number 3 never came; over: the last of them came"]
+    assert [each.status for each in watched.told] == ["RESOLVED"]
+
+    insert(store, 8, lo=20)
+    after = Watched(clients)
+    after.clock.advance(-720)
+    assert after.look() == [], "6 and 7 may be late only: nobody is told that all is well"
+    after.clock.advance(1320)
+    assert after.look() == [
+        "shop, instance i-1: numbers 6 to 7 never came",
+        "shop, instance i-1: numbers 5 to 8 never came; over: the last of them came",
+    ]
+    assert Watched(clients).look() == []
+
+
+def test_a_gap_stays_one_when_hours_have_gone_by(store: ClickHouseStore, clients: ClientPool) -> None:
+    insert(store, 1, 3)
+    watched = Watched(clients)
+    assert watched.look() != []
+
+    for _ in range(3):
+        watched.clock.advance(3 * 3_600)
+        assert watched.look() == Watched(clients).look() == []
 
 
 def test_nobody_is_silent_while_nothing_at_all_is_recorded(

@@ -17,10 +17,9 @@ from auditstream.query.named_periods import named_span
 from auditstream.query.quoted import Quoted
 from auditstream.query.reader import Reader
 from auditstream.query.unit_costs import unit_costs
-from sinks.clients import ClientPool
 from tests.support.blocks import block_of
 from tests.support.charges import adjust
-from tests.support.stores import ClickHouseStore, OpenClient
+from tests.support.stores import ClickHouseStore, OpenClient, reading
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 WEEK = named_span("2026-W45", START)
@@ -30,9 +29,8 @@ ROWS = 300
 @pytest.fixture
 def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
     store.client.command("TRUNCATE TABLE cost_adjustments")
-    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
-    yield opened
-    opened.close()
+    with reading(engine, store) as opened:
+        yield opened
 
 
 def planted() -> list[dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tests.support.adjustments import book
 from tests.support.blocks import LOG, NOON, block_of, event_id_at
 from tests.support.stores import ClickHouseStore
 
@@ -95,24 +95,8 @@ def record_charges(store: ClickHouseStore) -> None:
 
 
 def adjust(store: ClickHouseStore, leaf: int, kind: str, *, recorded: datetime, **more: Any) -> None:
-    row = {
-        "adjustment_id": uuid.uuid4(),
-        "kind": kind,
-        "log_id": str(LOG),
-        "leaf_index": leaf,
-        "event_id": event_id_at(LOG, leaf),
-        "event_time": NOON,
-        "event_type": "ai.inference",
-        "tenant_id": "acme",
-        "inference_provider": "openai",
-        "model": "gpt-4o",
-        "cost_currency": "USD",
-        "reason": "test",
-        "recorded_at": recorded,
-        "actor": "test",
-        **more,
-    }
-    store.client.insert("cost_adjustments", [list(row.values())], column_names=list(row))
+    own = {"tenant_id": "acme", "inference_provider": "openai", "model": "gpt-4o", "recorded_at": recorded}
+    book(store, leaf, kind, **(own | more))
 
 
 def adjust_charges(store: ClickHouseStore) -> None:

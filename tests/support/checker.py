@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from tests.support.journal import Place
 
-_POLL_S = 0.1  # between two counts while waiting
+_POLL_S = 0.25  # between two counts while waiting, each two queries over all rows
 _SHOWN = 5  # examples of each complaint in a report
 _RANGE = re.compile(r"(\d+)-(\d+)$")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, NoReturn
@@ -72,6 +72,23 @@ class DyingFiles(FileSystem):
         if number == at:
             self._die()
         return result
+
+
+def moments(operated: Sequence[str]) -> Iterator[tuple[int, bool]]:
+    """Yield where to end a process: before every operation, within every write, and after the last operation.
+
+    After an operation is before the next one, where operations come one at a time.
+
+    Args:
+        operated: The operations of a process that was not ended.
+
+    Yields:
+        Number of the operation and whether it is done, as `DyingFiles` takes them.
+    """
+    for at, name in enumerate(operated):
+        yield at, False
+        if name == "write" or at == len(operated) - 1:
+            yield at, True
 
 
 class FailingFiles(FileSystem):

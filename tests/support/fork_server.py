@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -32,8 +33,11 @@ FAUST = (
     "faust.tables.sets",
     "faust.transport.utils",
 )
+# pyarrow imports it with its first array, where it is installed.
+PANDAS = ("pandas", "pyarrow.pandas_compat") if importlib.util.find_spec("pandas") else ()
 _SHARED = (
     *FAUST,
+    *PANDAS,
     "aiokafka",
     "auditstream.reference.snapshot",
     "fastavro",

@@ -23,17 +23,27 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.fork_server import DIE_WITH_PARENT, FAUST, import_all
+from tests.support.fork_server import DIE_WITH_PARENT, FAUST, PANDAS, import_all
 
 ROOT = Path(__file__).parents[2]
 # What commands import when they run. Without chDB, which starts threads when it is imported.
 _SHARED = (
     *FAUST,
+    *PANDAS,
     "aiohttp.web",
+    "auditstream.access.oidc",
     "auditstream.cli.main",
+    "auditstream.cli.rule_folder",
+    "auditstream.cli.settling",
     "auditstream.demo.performance",
+    "auditstream.detection.rules.packaged",
     "auditstream.embedded.clickhouse_audit",
     "auditstream.embedded.deployment",
+    "auditstream.emit.asset_watching",
+    "auditstream.emit.budget_watching",
+    "auditstream.emit.detecting",
+    "auditstream.emit.notifying",
+    "auditstream.emit.slo_watching",
     "auditstream.evidence.verification",
     "auditstream.gateway.app",
     "auditstream.reference.price_import",
@@ -47,6 +57,9 @@ _SHARED = (
     "rich.table",
     "sinks.clickhouse",
     "sinks.reference",
+    "sinks.snapshot_cache",
+    "streams.agents.detect",
+    "streams.findings_feed",
     "streams.process",
     "streams.recording.assembly",
     "streams.worker",

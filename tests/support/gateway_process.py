@@ -43,7 +43,7 @@ def running_gateway(
     """
     folder.mkdir(parents=True)
     with (
-        migrated_database(clickhouse, "gateway") as store,
+        migrated_database(clickhouse) as store,
         start_registry(folder / "registry", subjects=(*SUBJECTS, ingest_subject(topic))) as registry,
     ):
         settings = Settings(

@@ -12,13 +12,14 @@ from pathlib import Path
 import uvicorn
 
 from auditstream.core.clock import SystemClock
+from auditstream.core.listening import listening_socket
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import GatewaySettings
 from auditstream.emit.message import Route
 from auditstream.gateway.app import Parts, new_app
 from auditstream.gateway.batch_queue import BatchQueue, Producer
 from auditstream.gateway.credentials import Credentials
-from auditstream.gateway.service import listening_socket, server_config
+from auditstream.gateway.service import server_config
 from auditstream.gateway.sign_ins import SignIns
 from auditstream.identity.keyring_file import KeyringFile
 from auditstream.identity.keys import Keys
@@ -76,7 +77,7 @@ def served(
     known.state(*stated)
     credentials = Credentials(known, every_s=1.0)
     credentials.refresh()
-    sock = listening_socket(settings)
+    sock = listening_socket(settings.listen, setting="gateway.listen")
     host, port = sock.getsockname()[:2]
     master = MasterKey(bytes(32))
     ring = KeyringFile(folder / "keyring.sqlite", master)

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from auditstream.core.errors import LeaseExpiredError, RejectError, RetryableError
+from auditstream.core.errors import LeaseExpiredError, RejectError, RetryableError, StoreTimeoutError
 from auditstream.core.metrics import Metrics
 from auditstream.core.ports import (
     NOTHING_REFUSED,
@@ -65,6 +65,8 @@ class ScriptedSink:
         script: Exceptions to raise instead of storing; an exception in a tuple is raised after storing.
         reads: Exceptions to raise instead of answering `stored`.
         inserts: Segment id and `insert_by_s` of every attempt.
+        allowed_s: How long each attempt was given.
+        needed_s: How long an insert takes; an attempt that is given less is not in time.
         rows: Offset and index of every row that was stored.
         window: What `token_window` says.
         later_segments: What `stored` says about foreign inserts.
@@ -77,6 +79,8 @@ class ScriptedSink:
         self.script: list[BaseException | tuple[BaseException] | None] = []
         self.reads: list[RetryableError] = []
         self.inserts: list[tuple[str, float]] = []
+        self.allowed_s: list[float] = []
+        self.needed_s = 0.0
         self.rows: list[tuple[int, int]] = []
         self.window = 1000
         self.later_segments = 0
@@ -87,6 +91,9 @@ class ScriptedSink:
 
     def insert(self, block: Block, *, insert_by_s: float, timeout_s: float) -> None:
         self.inserts.append((block.segment_id, insert_by_s))
+        self.allowed_s.append(timeout_s)
+        if timeout_s < self.needed_s:
+            raise StoreTimeoutError("not in time")
         outcome = self.script.pop(0) if self.script else None
         if isinstance(outcome, BaseException):
             raise outcome

@@ -18,7 +18,7 @@ from unittest import mock
 
 from auditstream.core.ports import LogId
 from streams.lane_services import LaneServices
-from tests.support.virtual_kafka import TOPIC, VirtualGroup
+from tests.support.virtual_kafka import TOPIC, VirtualGroup, VirtualLog
 from tests.support.virtual_store import StoreFaults, VirtualStore
 from tests.support.virtual_time import VirtualTime
 from tests.support.virtual_worker import EPOCH, EPOCH_S, VirtualWorker, WorkerSetup
@@ -189,7 +189,7 @@ class _World:
         for worker in self.workers:
             worker.kill()
         # What is still on its way may still do harm.
-        self.time.run_until(self.time.now + self.store.faults.longest_delay_s + self.setup.lease_s)
+        self.time.run_until(self.time.now + self.store.faults.longest_delay_s + self.setup.quiet_s)
         for worker in self.workers:
             worker.loop.close()
         return self.judge()
@@ -222,6 +222,11 @@ class _World:
     def produce(self) -> None:
         for log in self.group.logs:
             log.produce(self.rng.randint(0, 9), self.rng, self.holes)
+
+    def produce_last(self, log: VirtualLog) -> None:
+        """Produce a record, unless nobody is left to record it."""
+        if self.alive():
+            log.produce(1, self.rng, self.holes)
 
     def alive(self) -> list[VirtualWorker]:
         return [worker for worker in self.workers if worker.alive]
@@ -325,7 +330,7 @@ class _World:
         self.group.fault = 0.0
         if self.expires:
             for log in self.group.logs:
-                self.time.after(PEACE_S / 10, log.produce, 1, self.rng, self.holes)
+                self.time.after(PEACE_S / 10, self.produce_last, log)
 
     def is_settled(self) -> bool:
         return not any(self.unaccounted(partition) for partition in range(len(self.group.logs)))

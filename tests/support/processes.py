@@ -17,10 +17,10 @@ from typing import Self
 
 from tests.support.fork_server import ForkedProcess, ForkServer
 
-# How often a condition is looked at: at first often, later as seldom as a twentieth of the wait so far, for a
+# How often a condition is looked at: at first often, later as seldom as a twelfth of the wait so far, for a
 # look may be a query; well under any time-out of the protocol.
-_POLL_S = (0.05, 0.25)
-_POLL_SHARE = 0.05
+_POLL_S = (0.05, 0.5)
+_POLL_SHARE = 0.08
 _REAP_S = 10.0  # SIGKILL is final; this only covers a machine that is overloaded
 
 # Set in the child itself and not by `preexec_fn`, which runs Python between fork and exec in a process with

@@ -13,6 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from auditstream.core.clock import ManualClock
 from auditstream.core.ports import Block, Sink
+from auditstream.query.reader import Reader
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool
 from sinks.memory import MemorySink
@@ -172,9 +173,26 @@ def new_store(
         create_database(admin, database)
         with open_client(database) as client:
             apply(client, "MergeTree", packaged()[:upto])
-            clients = ClientPool(lambda: open_client(database))
-            sink = ClickHouseSink(clients)
-            yield ClickHouseStore(client, sink)
-            sink.close()
+        with store_in(open_client, database) as store:
+            yield store
         if not keep:
             admin.command(f"DROP DATABASE {database}")
+
+
+@contextmanager
+def store_in(open_client: OpenClient, database: str) -> Iterator[ClickHouseStore]:
+    """Yield a database that is migrated, with a sink on it."""
+    with open_client(database) as client:
+        sink = ClickHouseSink(ClientPool(lambda: open_client(database)))
+        yield ClickHouseStore(client, sink)
+        sink.close()
+
+
+@contextmanager
+def reading(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
+    """Lend what asks a store, by clients of its own, which end with the block."""
+    opened = Reader(ClientPool(lambda: engine(str(store.client.database))))
+    try:
+        yield opened
+    finally:
+        opened.close()

@@ -22,7 +22,7 @@ from aiokafka.structs import OffsetAndMetadata
 from auditstream.core.errors import RetryableError
 from auditstream.core.metrics import Metrics
 from auditstream.core.ports import NOTHING_REFUSED, Block, LogId, Outbound, Segment, Trip
-from streams.lane_services import Fenced, LaneServices, Membership
+from streams.lane_services import Fenced, LaneServices, Membership, longest_insert_s
 from streams.lanes import Lanes
 from streams.pacing import Pacing
 from streams.plan import Closed, State
@@ -66,7 +66,8 @@ class WorkerSetup:
     @property
     def quiet_s(self) -> float:
         """How long an earlier owner's insert may still be on its way."""
-        return self.lease_s + self.store_timeout_s + self.skew_s if self.waits_for_leases else 0.0
+        longest_s = longest_insert_s(self.lease_s, self.store_timeout_s)
+        return self.lease_s + longest_s + self.skew_s if self.waits_for_leases else 0.0
 
 
 class OffsetRecorder:

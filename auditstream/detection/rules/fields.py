@@ -8,7 +8,7 @@ fields are those of their records, nested ones by dotted path, which importers k
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -86,6 +86,17 @@ class LogSource:
     def log(self) -> RecordLog | None:
         """The log whose records' fields these are; None for the columns of events."""
         return record_log(self.source)
+
+    def may_have(self, distinct: Callable[[str], Sequence[str | None] | None]) -> bool:
+        """Return whether events can be of it, by the texts that a column has: a look at all is spared.
+
+        Args:
+            distinct: Returns the texts of column `event_type` or `source`; None where they are not known.
+        """
+        if self.event_type and (types := distinct("event_type")) is not None and self.event_type not in types:
+            return False
+        sources = distinct("source") if self.source else None
+        return sources is None or any(each is not None and each.startswith(self.source) for each in sources)
 
     def rows(self, events: pl.DataFrame) -> NDArray[np.int64]:
         """Return the numbers of the events that are of it, ascending; a repeat of an event never is."""

@@ -1,8 +1,8 @@
 """Which rules match which events of a frame.
 
 Most frames hold nothing that most rules are about: a rule is not asked when a column that it needs is wholly
-null, nor about events of another type. Texts in small letters and keys of `attributes` are made once for all
-rules of a log source.
+null, nor about events of another type, and only once where all events say the same. Texts in small letters
+and keys of `attributes` are made once for all rules of a log source.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from auditstream.detection.rules.fields import LogSource
 from auditstream.detection.rules.rule import Rule
+from schemas.sameness import says_one
 
 Rows = NDArray[np.int64]
 """Row numbers, ascending."""
@@ -69,18 +70,46 @@ class Matcher:
         """
         if events.is_empty():
             return
-        empty: dict[str, bool] = {}
-
-        def has(column: str) -> bool:
-            if column not in empty:
-                empty[column] = events.get_column(column).null_count() == events.height
-            return not empty[column]
-
+        looked = _Looked(events)
         for group in self._groups:
-            asked = [rule for rule in group.rules if all(map(has, rule.condition.needs))]
-            if asked:
-                yield from _matches(events, group, asked)
+            asked = [rule for rule in group.rules if all(map(looked.has, rule.condition.needs))]
+            if asked and group.source.may_have(looked.distinct):
+                yield from _matches(looked, group, asked)
 
+
+class _Looked:
+    """Events, and what a look at whole columns of them said: many rules ask for the same."""
+
+    def __init__(self, events: pl.DataFrame) -> None:
+        self.events = events
+        self._distinct: dict[str, list[str | None] | None] = {}
+        self._same: dict[str, bool] = {}
+        self._has: dict[str, bool] = {}
+
+    def has(self, column: str) -> bool:
+        """Return whether an event has a value."""
+        if column not in self._has:
+            self._has[column] = self.events.get_column(column).null_count() < self.events.height
+        return self._has[column]
+
+    def is_same(self, column: str) -> bool:
+        """Return whether all events say the same, or none says anything."""
+        if column not in self._same:
+            values = self.events.get_column(column)
+            self._same[column] = not self.has(column) or (not values.dtype.is_nested() and says_one(values))
+        return self._same[column]
+
+    def distinct(self, column: str) -> list[str | None] | None:
+        """Return the texts that there are, None for too many to be looked at one by one."""
+        if column not in self._distinct:
+            texts = self.events.get_column(column)
+            few = texts.head(1) if self.is_same(column) else texts.unique()
+            self._distinct[column] = few.to_list() if len(few) <= _FEW else None
+        return self._distinct[column]
+
+
+_FEW = 1_000
+"""Different sources of a segment that are looked at one by one."""
 
 _MANY = 8
 """Rules of a log source from which on it pays to ask first what all of them need."""
@@ -98,7 +127,8 @@ def _first(rules: tuple[Rule, ...]) -> tuple[str, pl.Expr] | None:
     return name, pl.any_horizontal(asked[name])
 
 
-def _matches(events: pl.DataFrame, group: _Group, rules: list[Rule]) -> Iterator[tuple[Rule, Rows]]:
+def _matches(looked: _Looked, group: _Group, rules: list[Rule]) -> Iterator[tuple[Rule, Rows]]:
+    events = looked.events
     rows = group.source.rows(events)
     if group.first is not None and len(rows):
         name, kept = group.first
@@ -109,8 +139,9 @@ def _matches(events: pl.DataFrame, group: _Group, rules: list[Rule]) -> Iterator
         return
     columns = sorted(set().union(*(rule.condition.columns for rule in rules)))
     inputs = {name: value for rule in rules for name, value in rule.condition.inputs.items()}
+    is_same = all(map(looked.is_same, columns))  # then what the first event is told holds for all of them
     found = (
-        _part(events, columns, rows)
+        _part(events, columns, rows[:1] if is_same else rows)
         .lazy()
         .select(**inputs)
         .select(**{str(number): rule.condition.expression for number, rule in enumerate(rules)})
@@ -118,7 +149,7 @@ def _matches(events: pl.DataFrame, group: _Group, rules: list[Rule]) -> Iterator
     )
     for rule, mask in zip(rules, found.iter_columns(), strict=True):
         if mask.any():
-            yield rule, rows[np.flatnonzero(mask.to_numpy())]
+            yield rule, rows if is_same else rows[np.flatnonzero(mask.to_numpy())]
 
 
 def _part(events: pl.DataFrame, columns: Iterable[str], rows: Rows) -> pl.DataFrame:

@@ -146,6 +146,8 @@ def crossings(correlations: Iterable[Correlation], old: Hits, new: Hits) -> Iter
         old: Hits that were looked at before.
         new: Hits that were not.
     """
+    if not new:
+        return
     nothing = pl.DataFrame(schema=HITS)
     for correlation in correlations:
         name = correlation.about.name

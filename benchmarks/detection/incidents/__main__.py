@@ -6,39 +6,16 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from auditstream.demo import facts as cast
-from auditstream.demo.background import DAY_US
-from auditstream.demo.cast import COMPANIES
-from auditstream.demo.day import Day
 from auditstream.demo.incident import Outcome, Reckoning, reckon
-from auditstream.reference.fact import Fact
 from benchmarks.detection.incidents.chain import Chain
-from benchmarks.detection.incidents.schedule import MINUTES, SecondSet, second_set
-from benchmarks.detection.incidents.services import facts
-
-
-def _second(seed: int) -> tuple[SecondSet, Iterable[Fact]]:
-    return second_set(seed), facts()
-
-
-def _demo(seed: int) -> tuple[SecondSet, Iterable[Fact]]:
-    day = Day(seed=seed, events=20_000, end=_END)
-    sent = [each.draft for each in day.sendings() if each.kind == "event"]
-    return SecondSet(day.incidents, sorted(sent, key=lambda draft: draft["event_time"])), cast.facts()
-
-
-SETS: dict[str, Callable[[int], tuple[SecondSet, Iterable[Fact]]]] = {"demo": _demo, "second": _second}
-"""Traffic and reference data of a seed."""
-
-_END = datetime(2026, 6, 3, 18, tzinfo=UTC)
-_EXTENT = {"demo": (len(COMPANIES), DAY_US // 3_600_000_000), "second": (3, MINUTES // 60)}
-"""Tenants and hours of a set."""
+from benchmarks.detection.incidents.recorded import made, recorded
+from benchmarks.detection.incidents.sets import SETS, TrafficSet
 
 
 def main() -> None:
@@ -47,20 +24,22 @@ def main() -> None:
     parser.add_argument("--seeds", default="1..3", help="first and last seed, as 1..10")
     parser.add_argument("--set", choices=SETS, default="second", help="whose traffic: demo or second")
     parser.add_argument("--unexplained", action="store_true", help="name the findings that nothing explains")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what recording makes there")
     options = parser.parse_args()
+    traffic = SETS[options.set]
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     first, _, last = options.seeds.partition("..")
     found: dict[int, Reckoning] = {}
     for seed in range(int(first), int(last or first) + 1):
         begun_s = time.process_time()
-        planted, known = SETS[options.set](seed)
-        found[seed] = reckon(planted.incidents, Chain(known).run(planted.events))
-        took_s = time.process_time() - begun_s
-        print(
-            f"seed {seed}: {len(planted.events)} events, {took_s:.0f} s of CPU", file=sys.stderr, flush=True
-        )
+        slices = recorded(options.set, seed, options.keep) if options.keep else made(options.set, seed)
+        found[seed] = reckon(traffic.incidents(seed), Chain().run(slices))
+        cpu_s = time.process_time() - begun_s
+        print(f"seed {seed}: {_in_short(found[seed])}; {cpu_s:.0f} s of CPU", file=sys.stderr, flush=True)
     console = Console(width=40 + 34 * len(found))
     console.print(_incidents(found))
-    console.print(_quiet(found, *_EXTENT[options.set]))
+    console.print(_quiet(found, traffic))
     if options.unexplained:
         for seed, reckoning in found.items():
             for of_hour in reckoning.unexplained.values():
@@ -68,6 +47,15 @@ def main() -> None:
                     console.print(
                         f"seed {seed}: {each.known:%a %H:%M} {each.rule} {each.tenant} {each.scope}"
                     )
+
+
+def _in_short(reckoning: Reckoning) -> str:
+    """Return what a seed's table will say, for those who do not wait for all of them."""
+    counted = [each for each in reckoning.outcomes if each.incident.is_due or each.finding is not None]
+    hits = sum(each.finding is not None for each in counted)
+    numbers = [len(of_hour) for of_hour in reckoning.unexplained.values()]
+    worst = max(numbers, default=0)
+    return f"{hits} of {len(counted)} found, {sum(numbers)} unexplained, {worst} in the worst hour"
 
 
 def _incidents(found: dict[int, Reckoning]) -> Table:
@@ -88,11 +76,11 @@ def _cell(outcome: Outcome) -> str:
     return f"{shape}: {outcome.finding.rule}, {outcome.delay / timedelta(minutes=1):.0f}"
 
 
-def _quiet(found: dict[int, Reckoning], tenants: int, hours_each: int) -> Table:
-    hours = hours_each * len(found)
+def _quiet(found: dict[int, Reckoning], traffic: TrafficSet) -> Table:
+    hours = traffic.hours * len(found)
     table = Table("findings that nothing planted explains", "")
     numbers = [len(of_hour) for each in found.values() for of_hour in each.unexplained.values()]
-    table.add_row("a tenant-hour", f"{sum(numbers) / hours / tenants:.4f}")
+    table.add_row("a tenant-hour", f"{sum(numbers) / hours / traffic.tenants:.4f}")
     table.add_row("hours with one", f"{sum(each == 1 for each in numbers)} of {hours}")
     table.add_row("hours with more", f"{sum(each > 1 for each in numbers)}")
     table.add_row("in the worst hour", f"{max(numbers, default=0)}")

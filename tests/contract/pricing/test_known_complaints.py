@@ -13,7 +13,7 @@ import pytest
 from auditstream.detection.severities import Severity
 from auditstream.detection.spend_surge import SpendSurge
 from auditstream.pricing.catalogue import bundled_catalogue
-from auditstream.pricing.lines import LINE_FIELDS
+from auditstream.pricing.line_fields import LINE_FIELDS
 from auditstream.pricing.quotes import quotes
 from auditstream.pricing.request import parse
 from schemas.flatten import frame_of

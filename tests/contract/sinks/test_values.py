@@ -69,6 +69,16 @@ def test_cost_lines_keep_every_member(clickhouse: ClickHouseStore) -> None:
     ]
 
 
+def test_members_that_no_cost_line_has_are_null(clickhouse: ClickHouseStore) -> None:
+    said = ("meter", "quantity", "unit", "billed", "currency", "source")
+    clickhouse.insert(block_of(rows=2, costs=[[{name: LINE[name] for name in said}], []]))
+
+    (line,), none = clickhouse.values("costs")
+
+    assert dict(line) == {**dict.fromkeys(LINE), **{name: LINE[name] for name in said}}
+    assert none == []
+
+
 def test_times_keep_their_last_digit(clickhouse: ClickHouseStore) -> None:
     moment = datetime(2026, 7, 1, 1, 2, 3, 456_789, tzinfo=UTC)
     clickhouse.insert(block_of(rows=1, event_time=moment, kafka_timestamp=moment, review_expires=moment))

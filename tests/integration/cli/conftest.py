@@ -11,7 +11,8 @@ from auditstream.embedded.clickhouse_process import RunningClickHouse
 from auditstream.embedded.mock_kafka import start_mock_kafka
 from auditstream.embedded.registry import RunningRegistry, start_registry
 from tests.support.brokers import Broker
-from tests.support.clickhouse_fronts import TOKENS, connected, start
+from tests.support.clickhouse_fronts import TOKENS, start
+from tests.support.databases import migrated_database
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClic
 
 @pytest.fixture
 def topic(request: pytest.FixtureRequest) -> str:
-    """The test's name, as a topic and as a database."""
+    """The test's name, as a topic."""
     return "".join(each if each.isalnum() else "_" for each in request.node.name)
 
 
@@ -47,20 +48,19 @@ def deployed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[None]:
-    """Lets commands find a topic and a database of the test's own, which goes with the test."""
+    """Lets commands find a topic and a migrated database of the test's own."""
     monkeypatch.delenv("AUDITSTREAM_TEST_SHARED_DATA", raising=False)
-    for name, value in {
-        "KAFKA__BROKERS": broker.bootstrap,
-        "KAFKA__EVENTS_TOPIC": topic,
-        "REGISTRY__URL": registry.url,
-        "REGISTRY__TIMEOUT_S": "5",
-        "CLICKHOUSE__HOST": clickhouse.host,
-        "CLICKHOUSE__PORT": str(clickhouse.port),
-        "CLICKHOUSE__PASSWORD": TOKENS["default"],
-        "CLICKHOUSE__DATABASE": topic,
-        "DATA_DIR": str(tmp_path),
-    }.items():
-        monkeypatch.setenv(f"AUDITSTREAM_{name}", value)
-    yield
-    with connected(clickhouse) as owner:
-        owner.command(f"DROP DATABASE IF EXISTS {topic}")
+    with migrated_database(clickhouse) as database:
+        for name, value in {
+            "KAFKA__BROKERS": broker.bootstrap,
+            "KAFKA__EVENTS_TOPIC": topic,
+            "REGISTRY__URL": registry.url,
+            "REGISTRY__TIMEOUT_S": "5",
+            "CLICKHOUSE__HOST": clickhouse.host,
+            "CLICKHOUSE__PORT": str(clickhouse.port),
+            "CLICKHOUSE__PASSWORD": TOKENS["default"],
+            "CLICKHOUSE__DATABASE": database.database,
+            "DATA_DIR": str(tmp_path),
+        }.items():
+            monkeypatch.setenv(f"AUDITSTREAM_{name}", value)
+        yield

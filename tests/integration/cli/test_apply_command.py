@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditstream.cli import announcing, apply, migrate
+from auditstream.cli import announcing, apply
 from auditstream.core.settings import load
 from auditstream.embedded.loopback_ports import free_port
 from auditstream.embedded.registry import RunningRegistry
@@ -30,9 +30,7 @@ CHANGES = 21
 @pytest.fixture
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs commands on a topic and a database of the test's own."""
-    runs = command_line(monkeypatch, apply, migrate)
-    assert runs("migrate", "apply") == 0
-    return runs
+    return command_line(monkeypatch, apply)
 
 
 @pytest.fixture

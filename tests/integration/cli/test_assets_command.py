@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from auditstream.cli import apply, assets, migrate, report
+from auditstream.cli import apply, assets, report
 from auditstream.core.settings import load
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool, http_client
@@ -32,8 +32,7 @@ valid_from: 2026-01-01
 
 @pytest.fixture
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    runs = command_line(monkeypatch, apply, assets, migrate, report)
-    assert runs("migrate", "apply") == 0
+    runs = command_line(monkeypatch, apply, assets, report)
     (tmp_path / "agent.yaml").write_text(AGENT)
     assert runs("apply", "-f", tmp_path / "agent.yaml") == 0
     block = block_of(
@@ -137,8 +136,7 @@ def test_bad_input_is_refused_with_the_field(
     arguments: tuple[str, ...],
     said: str,
 ) -> None:
-    runs = command_line(monkeypatch, apply, assets, migrate, report)
-    assert runs("migrate", "apply") == 0
+    runs = command_line(monkeypatch, apply, assets, report)
     assert runs(*arguments) == 2
     assert said in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from auditstream.cli import detectors, migrate
+from auditstream.cli import detectors
 from auditstream.core.settings import load
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool, http_client
@@ -27,8 +27,7 @@ def test_a_surge_that_is_recorded_is_told_with_score_picture_and_time(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    run = command_line(monkeypatch, migrate, detectors)
-    assert run("migrate", "apply") == 0
+    run = command_line(monkeypatch, detectors)
     spend = [Decimal(9) if minute >= SURGE else Decimal("0.05") for minute in range(MINUTES)]
     block = block_of(
         rows=MINUTES,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditstream.cli import announcing, erase, migrate, unseal
+from auditstream.cli import announcing, erase, unseal
 from auditstream.core.settings import load
 from auditstream.embedded.loopback_ports import free_port
 from auditstream.identity.keyring import DataKey, KeyDestroyedError
@@ -30,8 +30,7 @@ ERASE = ("erase", "--tenant", "acme", "--ground", "asked for", "--subject")
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs commands on a topic and a database of the test's own."""
     monkeypatch.setenv("AUDITSTREAM_ACTOR", "mara")
-    runs = command_line(monkeypatch, erase, migrate, unseal)
-    assert runs("migrate", "apply") == 0
+    runs = command_line(monkeypatch, erase, unseal)
     capsys.readouterr()
     return runs
 

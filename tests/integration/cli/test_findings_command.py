@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from auditstream.cli import findings, migrate
+from auditstream.cli import findings
 from auditstream.core.metrics import Metrics
 from auditstream.core.settings import Settings, load
 from auditstream.embedded.mock_kafka import PARTITIONS
@@ -69,7 +69,7 @@ def run(
 ) -> Callable[..., list[dict[str, Any]]]:
     monkeypatch.setenv("AUDITSTREAM_KAFKA__FINDINGS_TOPIC", f"{topic}-findings")
     monkeypatch.setenv("AUDITSTREAM_ACTOR", "kim")
-    command: Run = command_line(monkeypatch, migrate, findings)
+    command: Run = command_line(monkeypatch, findings)
 
     def running(*arguments: str, code: int = 0) -> list[dict[str, Any]]:
         found = command("--output", "jsonl", *arguments)
@@ -82,6 +82,7 @@ def run(
     return running
 
 
+@pytest.mark.long
 def test_a_finding_is_told_of_taken_on_and_closed(
     run: Callable[..., list[dict[str, Any]]],
     broker: Broker,
@@ -89,7 +90,6 @@ def test_a_finding_is_told_of_taken_on_and_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One test, because tables and topics take a while to be made."""
-    run("migrate", "apply")
     with webhook_receiver() as receiver:
         file = tmp_path / "channels.yaml"
         file.write_text(f"channels: [{{channel_id: pager, url: '{receiver.url}', tenants: [acme]}}]")

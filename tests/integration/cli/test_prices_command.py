@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from auditstream.cli import apply, migrate, price, prices
+from auditstream.cli import apply, price, prices
 from auditstream.core.settings import load
 from auditstream.pricing.catalogue import bundled_catalogue
 from auditstream.reference.price_import import import_of
@@ -51,9 +51,7 @@ CALL = ("price", "--provider", "openai", "--model", "gpt-4o", "--usage", '{"inpu
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs commands on a topic and a database of the test's own."""
     monkeypatch.setenv("AUDITSTREAM_ACCESS__WHEN_KAFKA_IS_AWAY", "spool")
-    runs = command_line(monkeypatch, apply, migrate, price, prices)
-    assert runs("migrate", "apply") == 0
-    return runs
+    return command_line(monkeypatch, apply, price, prices)
 
 
 @pytest.fixture

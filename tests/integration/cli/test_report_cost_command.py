@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from auditstream.cli import apply, migrate, report
+from auditstream.cli import apply, report
 from auditstream.core.settings import load
 from auditstream.embedded.loopback_ports import free_port
 from schemas.codec import decode
@@ -28,9 +28,7 @@ NOVEMBER = datetime(2026, 11, 3, 10, tzinfo=UTC)
 
 @pytest.fixture
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch) -> Run:
-    runs = command_line(monkeypatch, apply, migrate, report)
-    assert runs("migrate", "apply") == 0
-    return runs
+    return command_line(monkeypatch, apply, report)
 
 
 @pytest.fixture

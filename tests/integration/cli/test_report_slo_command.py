@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from auditstream.cli import apply, migrate, report, slos
+from auditstream.cli import apply, report, slos
 from auditstream.core.ids import uuid7
 from auditstream.core.settings import load
 from sinks.clickhouse import ClickHouseSink
@@ -44,8 +44,7 @@ valid_from: 2026-01-01
 
 @pytest.fixture
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    runs = command_line(monkeypatch, apply, migrate, report, slos)
-    assert runs("migrate", "apply") == 0
+    runs = command_line(monkeypatch, apply, report, slos)
     (tmp_path / "slos.yaml").write_text(FACTS)
     assert runs("apply", "-f", str(tmp_path / "slos.yaml"), "--without-event") == 0
     return runs

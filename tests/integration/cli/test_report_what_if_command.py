@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auditstream.cli import apply, migrate, report
+from auditstream.cli import apply, report
 from auditstream.core.settings import load
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool, http_client
@@ -32,9 +32,7 @@ CALLS: list[tuple[str, str, int, int, int, str | None]] = [
 
 @pytest.fixture
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch) -> Run:
-    runs = command_line(monkeypatch, apply, migrate, report)
-    assert runs("migrate", "apply") == 0
-    return runs
+    return command_line(monkeypatch, apply, report)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from auditstream.cli import apply, migrate, report
+from auditstream.cli import apply, report
 from auditstream.core.settings import load
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool, http_client
@@ -61,9 +61,7 @@ ROWS: list[tuple[str, datetime, str, str, str, str, str, int | None]] = [
 
 @pytest.fixture
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch) -> Run:
-    runs = command_line(monkeypatch, apply, migrate, report)
-    assert runs("migrate", "apply") == 0
-    return runs
+    return command_line(monkeypatch, apply, report)
 
 
 @pytest.fixture

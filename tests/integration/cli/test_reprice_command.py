@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from auditstream.cli import apply, migrate, reprice
+from auditstream.cli import apply, reprice
 from auditstream.core.settings import load
 from auditstream.embedded.loopback_ports import free_port
 from schemas.codec import decode
@@ -41,8 +41,7 @@ def run(
 ) -> Run:
     """Runs commands; two calls are recorded, one of them at twice today's price, one without an owner."""
     monkeypatch.setenv("AUDITSTREAM_ACTOR", "mara")
-    runs = command_line(monkeypatch, apply, migrate, reprice)
-    assert runs("migrate", "apply") == 0
+    runs = command_line(monkeypatch, apply, reprice)
     applied(runs, tmp_path, "kind: tenant\ntenant_id: acme\nname: A\nvalid_from: 2025-01-01\n")
     record()
     capsys.readouterr()

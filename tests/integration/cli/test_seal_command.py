@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from auditstream.cli import announcing, migrate, seal, witness
+from auditstream.cli import announcing, seal, witness
 from auditstream.core.settings import load
 from auditstream.embedded.loopback_ports import free_port
 from auditstream.emit.key_rotations import vkey_hash
@@ -42,9 +42,7 @@ VALUE = b"\x00\x00\x00\x00\x01"
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs commands on a topic and a database of the test's own."""
     monkeypatch.setenv("AUDITSTREAM_EVIDENCE__EVERY_S", "0.2")
-    runs = command_line(monkeypatch, seal, witness, migrate)
-    assert runs("migrate", "apply") == 0
-    return runs
+    return command_line(monkeypatch, seal, witness)
 
 
 def hashes(count: int, *, first: int = 0, value: bytes = VALUE) -> list[bytes]:
@@ -306,6 +304,7 @@ def counted(port: int, size: int) -> bool:
     return cosigned and f'auditstream_sealed_size{{partition="0",topic="{LOG.topic}"}} {size}.0' in metrics
 
 
+@pytest.mark.long
 def test_sealer_and_witness_as_processes_through_kills(
     run: Run, policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from auditstream.cli import sql
@@ -85,7 +90,44 @@ def test_an_answer_that_breaks_off_is_a_partial_one(run: Run, capsys: pytest.Cap
     assert err.startswith(f"error[partial]: after {len(out.splitlines())} rows: ")
 
 
-@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "table"])
+@pytest.mark.parametrize(("form", "read"), [("arrow", pa.ipc.open_stream), ("parquet", pq.ParquetFile)])
+@pytest.mark.parametrize("environment", ["analyst"], indirect=True)
+def test_an_answer_as_columns_keeps_its_types_and_its_limit(
+    run: Run, capsysbinary: pytest.CaptureFixture[bytes], form: str, read: Callable[..., Any]
+) -> None:
+    statement = (
+        "SELECT number AS n, toDecimal128('0.000000000001', 12) AS cost, toDateTime64(0, 6, 'UTC') AS at"
+    )
+    assert run("sql", f"{statement} FROM numbers(200000)", "--output", form) == 0
+    whole = pa.BufferReader(capsysbinary.readouterr().out)
+    assert run("sql", f"{statement} FROM numbers(200000)", "--output", form, "--limit", "3") == 7
+    cut = pa.BufferReader(capsysbinary.readouterr().out)
+    assert run("sql", f"{statement} FROM numbers(0)", "--output", form) == 0
+    empty = pa.BufferReader(capsysbinary.readouterr().out)
+
+    tables = [
+        getattr(read(each), "read_all" if form == "arrow" else "read")() for each in (whole, cut, empty)
+    ]
+    assert [table.num_rows for table in tables] == [200_000, 3, 0]
+    for table in tables:
+        assert table.schema.names == ["n", "cost", "at"]
+        assert (table.schema.field("cost").type, table.schema.field("at").type) == (
+            pa.decimal128(38, 12),
+            pa.timestamp("us", "UTC"),
+        )
+    assert tables[0].column("n").to_pylist()[-1] == 199_999
+    assert tables[1].column("cost").to_pylist() == [Decimal("0.000000000001")] * 3
+
+
+@pytest.mark.parametrize("environment", ["analyst"], indirect=True)
+def test_an_answer_as_columns_that_is_refused_is_an_error_and_no_file(
+    run: Run, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run("sql", "SELECT nothing", "--output", "arrow") == 2
+    assert capsysbinary.readouterr().out == b""
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "table", "arrow"])
 @pytest.mark.parametrize("environment", ["default"], indirect=True)  # nothing else bounds his answers
 def test_a_reader_that_goes_away_ends_the_command_quietly_and_at_once(
     environment: dict[str, str], form: str

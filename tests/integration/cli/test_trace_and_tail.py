@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auditstream.cli import migrate, tail, trace
+from auditstream.cli import tail, trace
 from auditstream.core.settings import load
 from sinks.clickhouse import ClickHouseSink
 from sinks.clients import ClientPool, http_client
@@ -30,8 +30,7 @@ def record(lo: int = 0, rows: int = 3, **columns: Any) -> None:
 @pytest.fixture
 def run(deployed: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """An agent that calls a model and a tool, whose call a policy blocks."""
-    runs = command_line(monkeypatch, migrate, trace, tail)
-    assert runs("migrate", "apply") == 0
+    runs = command_line(monkeypatch, trace, tail)
     record(
         rows=4,
         event_type=["ai.agent.step", "ai.inference", "ai.tool_call", "ai.inference"],

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from confluent_kafka import Message, Producer
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.ports import Outbound, Placed
@@ -122,12 +123,19 @@ async def test_a_key_has_the_partition_and_the_order_that_javas_clients_give_it(
         order = await asyncio.gather(
             *(sender.send([message(name, number, "one|key")], within_s=30) for number in range(200))
         )
-    librdkafka = [
-        kafka.produce(name, [b"x"], key=key.encode(), settings={"partitioner": "murmur2_random"})[0][0]
-        for key in keys
-    ]
+    librdkafka = Producer(
+        {"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random", "log_level": 2}
+    )
+    theirs: dict[str, int | None] = {}
 
-    assert [place.partition for place in ours if place is not None] == librdkafka
+    def settle(error: object, delivered: Message) -> None:
+        theirs[(delivered.key() or b"").decode()] = delivered.partition()
+
+    for key in keys:
+        librdkafka.produce(name, b"x", key.encode(), on_delivery=settle)
+    assert librdkafka.flush(30) == 0
+
+    assert [place.partition for place in ours if place is not None] == [theirs[key] for key in keys]
     offsets = [places[0].offset for places in order if places[0] is not None]
     assert offsets == sorted(offsets)
 
@@ -149,6 +157,7 @@ def topic_name() -> str:
 
 @pytest.mark.kafka
 @pytest.mark.fault
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_a_broker_that_is_killed_and_comes_back_has_everything_once_and_in_order(
     own_kafka: RunningKafka, tmp_path: Path

@@ -22,7 +22,7 @@ CHAT_COST = "0.00512"
 TOTALS_COST = "0.0064"
 """The same call where nothing is said of cached tokens: 1,200 at 2.50 and 340 at 10.00 USD a million."""
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 def ask(runtime: dict[str, Any], query: str) -> list[list[Any]]:

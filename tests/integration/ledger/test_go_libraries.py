@@ -27,7 +27,8 @@ ENTRIES = 100_000
 LOG = SignerKey("audit.example/demo/events/0/5f3759df", bytes(range(32)))
 COSIGNER = CosignerSecretKey("witness.example/w1", bytes(range(32, 64)))
 
-pytestmark = pytest.mark.timeout(600)  # the first build compiles Go's own library
+# The first build compiles Go's own library.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

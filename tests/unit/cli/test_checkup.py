@@ -29,9 +29,9 @@ def test_an_insert_fits_into_half_a_lease_and_never_outlasts_a_whole_one(
     assert [finding.state for finding in lease_findings(settings)] == [state]
 
 
-@pytest.mark.parametrize(("window", "state"), [(80, "ok"), (79, "failed")])
-def test_a_table_remembers_twenty_inserts_a_partition(window: int, state: str) -> None:
-    windows = dict.fromkeys(FED, 100) | {"usage_1h": window, "tenants": 0}
+@pytest.mark.parametrize(("window", "state"), [(400, "ok"), (399, "failed")])
+def test_a_table_remembers_a_hundred_inserts_a_partition(window: int, state: str) -> None:
+    windows = dict.fromkeys(FED, 500) | {"usage_1h": window, "tenants": 0}
 
     assert window_finding(windows, 4).state == state
 

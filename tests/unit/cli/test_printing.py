@@ -61,7 +61,7 @@ def test_no_rows_is_an_answer_too(form: Output, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("form", [Output.HTML, Output.MARKDOWN])
 def test_a_command_without_pages_says_which_forms_it_has(form: Output) -> None:
-    with pytest.raises(RequestError, match=f"--output {form}: this command does not write pages") as refused:
+    with pytest.raises(RequestError, match=f"--output {form}: this command has no such form") as refused:
         print_rows(Context(output=form), COLUMNS, ROWS)
     assert refused.value.hint == "It has table, json, jsonl, csv."
 

@@ -38,9 +38,17 @@ def is_one_shot(name: str) -> bool:
 
 
 def test_the_parts_of_a_deployment_are_there() -> None:
-    assert {"kafka", "registry", "clickhouse", "migrate", "worker", "gateway", "seal", "witness"} <= set(
-        SERVICES
-    )
+    assert {
+        "kafka",
+        "registry",
+        "clickhouse",
+        "migrate",
+        "worker",
+        "gateway",
+        "seal",
+        "witness",
+        "api",
+    } <= set(SERVICES)
     assert SERVICES["worker"]["deploy"]["replicas"] == 2
     assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.0"
 
@@ -76,7 +84,7 @@ def test_workers_start_after_tables_roles_topics_and_contract() -> None:
 
 def test_the_sealer_starts_after_its_key_its_witness_and_its_user() -> None:
     assert before("seal") >= {"seal-keys", "witness", "clickhouse-users"}
-    assert before("worker", "seal", "gateway") == set(SERVICES)
+    assert before("worker", "gateway", "api") == set(SERVICES)
 
 
 def test_the_witness_sees_what_is_published_and_no_secret_of_the_sealer() -> None:
@@ -216,6 +224,18 @@ def test_the_gateway_signs_in_as_one_that_may_write_events_and_read_keys_and_rec
     )
 
 
+def test_the_api_signs_in_by_its_own_role_and_answers_the_health_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = settings_of("api", monkeypatch)
+    script = (ROOT / "deploy/clickhouse/users.sh").read_text(encoding="utf-8")
+
+    assert (settings.kafka.username, settings.clickhouse.user) == ("api", "api")
+    assert 'statement api "$API_PASSWORD" audit_api default' in script
+    assert "evidence-data:/evidence:ro" in SERVICES["api"]["volumes"]
+    assert f":{settings.api.listen.rpartition(':')[2]}/readyz" in SERVICES["api"]["healthcheck"]["test"][-1]
+
+
 def test_the_example_names_the_topics_of_the_tenants_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
 
@@ -236,11 +256,11 @@ def test_roles_come_before_the_users_that_have_them() -> None:
     assert "migrate" in waits_for("clickhouse-users")
 
 
-def test_only_gateways_and_operators_may_write_the_topic_of_events() -> None:
+def test_only_gateways_operators_and_the_api_may_write_the_topic_of_events() -> None:
     script = (ROOT / "deploy/kafka/setup.sh").read_text(encoding="utf-8")
     writers = re.findall(r"^\s*allow (\S+) .*--operation Write.*--topic (\S+)", script, re.MULTILINE)
 
-    assert [who for who, topic in writers if topic == "audit.events.v1"] == ["gateway", "operator"]
+    assert [who for who, topic in writers if topic == "audit.events.v1"] == ["gateway", "operator", "api"]
     assert not [who for who, topic in writers if "*" in topic or who == "*"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from auditstream.detection.acquaintances import KINDS, MOST, SILENT, Acquaintances
+from auditstream.detection.acquaintances import KINDS, MOST, OLD_AFTER, SILENT, Acquaintances
 
 T0 = 29_000_000
 DAY = 1_440
@@ -106,3 +106,42 @@ def test_it_goes_on_from_what_was_kept() -> None:
         np.array_equal(one, other)
         for one, other in zip(known.state()[1].values(), again.state()[1].values(), strict=True)
     )
+
+
+def calling(minutes: int = OLD_AFTER) -> Acquaintances:
+    """Return a key that has called one model in so many minutes."""
+    known = Acquaintances()
+    for minute in range(minutes):
+        assert known.see(T0 + minute, [(3, "model", "small")]) == []
+    return known
+
+
+def test_a_model_unlike_all_that_a_key_called_for_an_hour_is_a_stray_once() -> None:
+    known, now = calling(), T0 + OLD_AFTER
+    assert known.see(now, [(3, "model", "small"), (3, "model", "large")]) == [3]
+    assert known.see(now + 1, [(3, "model", "large")]) == []
+
+
+def test_young_keys_and_tools_do_not_stray() -> None:
+    assert calling(OLD_AFTER - 1).see(T0 + OLD_AFTER, [(3, "model", "large")]) == []
+    known = calling()
+    assert known.see(T0 + OLD_AFTER, [(4, "model", "large"), (3, "tool", "search")]) == []
+
+
+def test_many_models_at_once_are_no_hour_of_one() -> None:
+    known = Acquaintances()
+    known.see(T0, [(3, "model", f"model-{number}") for number in range(MOST - 1)])
+    assert known.see(T0 + 1, [(3, "model", "large")]) == []
+
+
+def test_who_calls_any_model_strays_no_more() -> None:
+    known, now = calling(), T0 + OLD_AFTER
+    strays = [known.see(now + number, [(3, "model", f"model-{number}")]) for number in range(100)]
+    assert strays == [[3]] * (MOST - 1) + [[]] * (100 - MOST + 1)
+
+
+def test_strays_are_the_same_where_another_took_over() -> None:
+    names, arrays = calling().state()
+    again = Acquaintances()
+    again.restore(json.loads(json.dumps(names)), arrays)
+    assert again.see(T0 + OLD_AFTER, [(3, "model", "large")]) == [3]

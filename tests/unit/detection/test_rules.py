@@ -156,6 +156,24 @@ def test_a_rule_about_a_type_is_asked_of_no_other_and_of_no_repeat() -> None:
     assert rows(text, *events, duplicate_of=pl.lit(0, dtype=pl.UInt64)) == []
 
 
+def test_what_all_events_say_holds_for_all_of_them_but_repeats() -> None:
+    events = [event(actor_id="p")] * 3
+    assert rows(rule("a: {actor_id: P}"), *events) == [0, 1, 2]
+    assert rows(rule("a: {actor_id: q}"), *events) == []
+    assert rows(
+        rule("a: {actor_id: P}"), *events, duplicate_of=pl.Series([None, 0, None], dtype=pl.UInt64)
+    ) == [0, 2]
+
+
+@pytest.mark.parametrize("others", [1, 1_000])
+def test_a_record_of_another_log_is_found_among_events_of_few_and_of_very_many_sources(others: int) -> None:
+    text = rule("a: {userIdentity.type: root}", product="aws, service: cloudtrail")
+    trail = {"source": "urn:aws:cloudtrail:1:eu", "attributes": {"userIdentity.type": "Root"}}
+    assert rows(text, *(event(source=f"svc://{number}") for number in range(others)), event(**trail)) == [
+        others
+    ]
+
+
 def test_fields_of_cloudtrail_are_those_of_its_records() -> None:
     text = rule("a: {userIdentity.type: root}", product="aws, service: cloudtrail")
     trail = {"source": "urn:aws:cloudtrail:1:eu", "attributes": {"userIdentity.type": "Root"}}

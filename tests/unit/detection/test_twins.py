@@ -93,6 +93,50 @@ def test_metrics_and_rules_are_told_apart() -> None:
     ]
 
 
+def rate(end: int, *keys: int) -> Judged:
+    return replace(wave(end, *keys), metric="events")
+
+
+def spend(end: int, *keys: int, excess: float = 0.1) -> Judged:
+    surge = judged(dict.fromkeys(keys, 1.5), end, slug="spend.surge", family="spend", excess=excess)
+    return replace(surge, metric="spend")
+
+
+def test_who_does_more_spends_more_and_that_is_one_finding_of_which_the_first_is_told() -> None:
+    episodes = Episodes(world(ONE_SERVICE))
+    first = episodes.step(START, [rate(START, CREDENTIAL)])
+    later = episodes.step(START + 3, [spend(START + 3, CREDENTIAL, MODEL)])
+    together = Episodes(world()).step(START, [rate(START, CREDENTIAL), spend(START, CREDENTIAL)])
+
+    assert told(first) == {"credential=c": "gate"}
+    assert told(later) == {}
+    assert {each.suppressed_by for each in later} == {f"parent:{first[0].finding_id}"}
+    assert [each.rule_id for each in together if each.suppressed_by == "gate"] == ["spend.surge"]
+
+
+def test_money_of_a_wave_that_is_worth_a_call_calls_for_the_wave() -> None:
+    episodes = Episodes(world())
+    episodes.step(START, [rate(START, CREDENTIAL)])
+    found = episodes.step(START + 3, [spend(START + 3, CREDENTIAL, excess=30.0)])
+
+    [called] = [each for each in found if each.suppressed_by is None]
+    assert (called.rule_id, called.scope) == ("rate.shape", "credential=c")
+    assert called.severity >= 3
+
+
+def test_money_without_a_wave_or_long_after_it_or_of_another_key_is_a_finding_of_its_own() -> None:
+    late = Episodes(world())
+    late.step(START, [rate(START, CREDENTIAL)])
+    found = late.step(START + 16, [spend(START + 16, CREDENTIAL)])
+    other = Episodes(world()).step(START, [rate(START, CREDENTIAL), spend(START, OTHER)])
+    latency = replace(wave(START, CREDENTIAL), metric="latency_us_per_token")
+    slow = Episodes(world()).step(START, [latency, spend(START, CREDENTIAL)])
+
+    assert told(found) == {"credential=c": "gate"}
+    assert told(other) == {"credential=c": "gate", "credential=other": "gate"}
+    assert [each.suppressed_by for each in slow] == ["gate", "gate"]
+
+
 def refusals(end: int, key: int, metric: str) -> Judged:
     return replace(judged({key: 1.0}, end, slug="guardrail.deny_burst", family="burst"), metric=metric)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from auditstream.embedded.clickhouse_credentials import Credential, StatementList
+from auditstream.embedded.clickhouse_credentials import API_TABLES, Credential, StatementList
 from auditstream.embedded.clickhouse_errors import QueryError
 from auditstream.embedded.clickhouse_permissions import (
     Limits,
@@ -13,6 +15,7 @@ from auditstream.embedded.clickhouse_permissions import (
     check_statement,
 )
 from auditstream.embedded.clickhouse_statements import read_statement
+from sinks.grants import grants
 
 OWNER = Credential("o", "1", "owner")
 WRITER = Credential("w", "2", "writer", ("events", "other.logs"))
@@ -299,3 +302,9 @@ def test_settings_are_those_of_the_list(name: str, statements: StatementList, nu
         found = error.number
 
     assert found == number
+
+
+def test_the_api_may_insert_into_the_tables_that_a_servers_role_may() -> None:
+    granted = [re.fullmatch(r"GRANT INSERT ON `d`\.(\w+) TO audit_api;?", each) for each in grants("d")]
+
+    assert {each[1] for each in granted if each} == set(API_TABLES)

@@ -2,59 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from auditstream.core.errors import NotFoundError, RequestError, RetryableError
 from auditstream.emit.gateway_keys import create_key, keys_of, revoke_key
-from auditstream.reference.fact import Fact
 from auditstream.reference.gateway_secrets import matches
-from auditstream.reference.kinds import Entry
 from auditstream.reference.owners import Credential, Tenant
-from auditstream.reference.snapshot import Snapshot
-from tests.support.facts import day, snapshot_of
+from tests.support.facts import day
+from tests.support.reference_memory import FactStore
 
 NOW = day(100)
-
-
-class Store:
-    """Facts in memory; a revision counts when it was told of."""
-
-    def __init__(self, *facts: Fact) -> None:
-        self.revisions: dict[int, list[Fact]] = {1: list(facts)}
-
-    def newest(self) -> int:
-        return max(self.revisions)
-
-    def load(self, revision: int) -> Snapshot:
-        return snapshot_of({number: self.revisions[number] for number in range(1, revision + 1)})
-
-    def append(
-        self,
-        entries: Sequence[Entry],
-        *,
-        base: int,
-        actor: str,
-        announce: Callable[[int], object] | None = None,
-    ) -> int:
-        assert base == self.newest()
-        if announce is not None:
-            announce(base + 1)
-        self.revisions[base + 1] = [entry.fact for entry in entries]
-        return base + 1
 
 
 TENANT = Tenant(tenant_id="acme", name="Acme", valid_from=day(0))
 
 
-def create(store: Store, announce: Any, tenant: str = "acme") -> Any:
+def create(store: FactStore, announce: Any, tenant: str = "acme") -> Any:
     return create_key(store, tenant=tenant, name="ci", actor="me", now=NOW, announce=announce)
 
 
 def test_a_key_is_told_of_twice_without_its_secret_and_kept_as_a_hash() -> None:
-    store, told = Store(TENANT), list[dict[str, Any]]()
+    store, told = FactStore(TENANT), list[dict[str, Any]]()
 
     key = create(store, told.extend)
 
@@ -69,7 +39,7 @@ def test_a_key_is_told_of_twice_without_its_secret_and_kept_as_a_hash() -> None:
 
 
 def test_what_cannot_be_told_of_does_not_count() -> None:
-    store = Store(TENANT)
+    store = FactStore(TENANT)
 
     def fail(_: object) -> None:
         raise RetryableError("Kafka is away")
@@ -81,7 +51,7 @@ def test_what_cannot_be_told_of_does_not_count() -> None:
 
 
 def test_a_key_is_revoked_once() -> None:
-    store, told = Store(TENANT), list[dict[str, Any]]()
+    store, told = FactStore(TENANT), list[dict[str, Any]]()
     key = create(store, None)
     credential_id = key.credential.credential_id
 
@@ -95,7 +65,7 @@ def test_a_key_is_revoked_once() -> None:
 
 def test_tenants_and_credentials_that_are_not_known_or_closed_have_no_keys() -> None:
     closed = Tenant(tenant_id="closed", name="Closed", active=False, valid_from=day(0))
-    store = Store(TENANT, closed, Credential(credential_id="x", tenant_id="acme", valid_from=day(0)))
+    store = FactStore(TENANT, closed, Credential(credential_id="x", tenant_id="acme", valid_from=day(0)))
 
     with pytest.raises(NotFoundError):
         create(store, None, "nobody")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from auditstream.evidence.published import PublishedFolder
-from auditstream.evidence.published_tiles import PublishedTile, published_tiles
+from auditstream.evidence.published_tiles import PublishedTile, published_range
+from auditstream.evidence.sealed_order import SealedOrder
 from auditstream.evidence.tree_files import TreeFiles
 from auditstream.ledger.checkpoints import Checkpoint
 from tests.support import bundles
@@ -25,7 +26,8 @@ def folder(tmp_path: Path) -> Path:
 
 def read(folder: Path) -> list[PublishedTile]:
     checkpoint = Checkpoint(f"{bundles.DEPLOYMENT}/{LOG}", SIZE, bytes(32))
-    return published_tiles(TreeFiles(PublishedFolder(folder), LOG, checkpoint), 0, 2)
+    files = TreeFiles(PublishedFolder(folder), LOG, checkpoint)
+    return published_range(files, SealedOrder(checkpoint.origin), 0, 2).tiles
 
 
 def changed(file: Path, at: int) -> None:
@@ -37,11 +39,13 @@ def changed(file: Path, at: int) -> None:
 def test_tiles_and_bundles_of_a_sealer_agree_and_full_tiles_have_their_root(folder: Path) -> None:
     full, partial = read(folder)
 
-    nodes = [full.data[at : at + 32] for at in range(0, 8192, 32)] if full.data else []
+    data = (folder / LOG / "tile/0/000").read_bytes()
+    nodes = [data[at : at + 32] for at in range(0, 8192, 32)]
     while len(nodes) > 1:
         pairs = zip(nodes[::2], nodes[1::2], strict=True)
         nodes = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs]
     assert (full.agrees, full.root) == (True, nodes[0])
+    assert full.digest == hashlib.sha256(data).digest()
     assert (partial.agrees, partial.root) == (True, None)
 
 
@@ -68,7 +72,7 @@ def test_a_missing_file_leaves_the_other_tiles_alone(folder: Path, gone: str) ->
 
     full, partial = read(folder)
 
-    assert (full.data is None, full.bundle is None) == (gone == "tile/0/000", gone == "tile/entries/000")
+    assert (full.digest is None) == (gone == "tile/0/000")
     assert (full.agrees, partial.agrees) == (False, True)
     assert (full.root is None) == (gone == "tile/0/000")
 

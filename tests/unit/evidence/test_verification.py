@@ -14,6 +14,7 @@ from auditstream.evidence.findings import MOST_KEPT, Finding, Report
 from auditstream.evidence.listing import Trust
 from auditstream.evidence.log_check import CheckedRange, LogCheck
 from auditstream.evidence.published import PublishedFolder
+from auditstream.evidence.published_tiles import PublishedRange
 from auditstream.evidence.seen import Seen
 from auditstream.evidence.verification import Scope, Verification
 from auditstream.ledger.vkeys import Vkeys
@@ -101,16 +102,18 @@ def test_a_run_that_was_broken_off_is_taken_up(
     checked: list[int] = []
     check = LogCheck.check
 
-    def failing(self: LogCheck, first: int, tiles: int, digests: Mapping[int, TileDigest]) -> CheckedRange:
-        checked.append(first)
-        if first == 1:
+    def failing(self: LogCheck, published: PublishedRange, digests: Mapping[int, TileDigest]) -> CheckedRange:
+        checked.append(published.first_tile)
+        if published.first_tile == 1:
             raise KeyboardInterrupt
-        return check(self, first, tiles, digests)
+        return check(self, published, digests)
 
     monkeypatch.setattr(LogCheck, "check", failing)
     with pytest.raises(KeyboardInterrupt):
         run(bundle, tmp_path / "seen", logs=(LOG,), threads=1)
-    monkeypatch.setattr(LogCheck, "check", lambda self, f, n, d: checked.append(f) or check(self, f, n, d))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(
+        LogCheck, "check", lambda self, p, d: checked.append(p.first_tile) or check(self, p, d)
+    )  # type: ignore[func-returns-value]
     checked.clear()
 
     report = run(bundle, tmp_path / "seen", logs=(LOG,), threads=1, resume=True)

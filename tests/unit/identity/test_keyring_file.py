@@ -6,6 +6,7 @@ import multiprocessing
 import sqlite3
 import stat
 from datetime import UTC, datetime
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from auditstream.identity.keyring_file import KeyringFile
 from auditstream.identity.master_key import MasterKey
 
 MASTER = MasterKey(bytes(range(32)))
+_RINGS = 40  # made by all at once: their first openings meet
 ERASED = Destruction(datetime(2026, 3, 5, tzinfo=UTC), "mara", "GDPR art. 17(1)(b)")
 
 
@@ -79,25 +81,32 @@ def test_while_another_reads_the_log_is_not_emptied_and_doing_it_again_does(
     own.close()
 
 
-def _ask(path: Path, answers: multiprocessing.Queue[str]) -> None:
-    opened = KeyringFile(path, MASTER)
-    answers.put(opened.data_key("acme", "user-a", "2026-01").key_id)
-    opened.close()
+def _ask(folder: Path, together: Barrier, answers: multiprocessing.Queue[list[str]]) -> None:
+    found = []
+    for number in range(_RINGS):
+        together.wait(60)
+        opened = KeyringFile(folder / f"ring-{number}", MASTER)
+        found.append(opened.data_key("acme", "user-a", "2026-01").key_id)
+        opened.close()
+    answers.put(found)
 
 
 def test_processes_that_ask_at_once_get_the_same_key(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     answers = spawn.Queue()
-    processes = [spawn.Process(target=_ask, args=(tmp_path / "ring", answers)) for _ in range(3)]
+    together = spawn.Barrier(3)
+    processes = [spawn.Process(target=_ask, args=(tmp_path, together, answers)) for _ in range(3)]
     for each in processes:
         each.start()
-    found = {answers.get(timeout=60) for _ in processes}
     for each in processes:
         each.join(60)
+    assert [each.exitcode for each in processes] == [0, 0, 0]
+    first, *others = [answers.get(timeout=60) for _ in processes]
     answers.close()
     answers.join_thread()
 
-    assert len(found) == 1
+    assert len(set(first)) == _RINGS
+    assert others == [first, first]
 
 
 def test_a_failure_on_the_way_leaves_the_keys_as_they_were(

@@ -28,7 +28,7 @@ def spent(*stretches: tuple[int, int, str]) -> Mapping[int, Decimal]:
 
 def burning(*stretches: tuple[int, int, str], period: str = "month", later: int = 0) -> SpendBurning:
     found = spend_burning(
-        budget(period=period, amount="432"), spent(*stretches), NOON + timedelta(minutes=later)
+        budget(period=period, amount="432.000000000000"), spent(*stretches), NOON + timedelta(minutes=later)
     )
     assert found is not None
     return found

@@ -78,11 +78,13 @@ def test_a_tier_has_no_price_before_it_begins() -> None:
     )
     acme = book(model("m", prices(input_mtok="2"), batch))
 
-    before, after = cards(acme.schedule(Route("acme", ("m",), "batch")))
+    schedule = acme.schedule(Route("acme", ("m",), "batch"))
 
+    assert isinstance(schedule, Schedule)
+    (_, before), (window, after) = schedule.cards
     assert before is NoPrice.NO_PRICE
     assert isinstance(after, PriceCard)
-    assert (after.window.end, after.basis) == (LAST, "dated")
+    assert (window.end, after.basis) == (LAST, "dated")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from genai_prices.types import ConditionalPrice, TimeOfDateConstraint
 
 from auditstream.pricing.pricer import CataloguePricer
 from schemas.flatten import FRAME_SCHEMA, frame_of
+from sinks.columns import spelt_out
 from tests.support.calls import AT, answers, call, price, price_one
 from tests.support.events import event, full_cost
 from tests.support.price_books import model, pricer_of, prices, since, variant
@@ -75,11 +76,23 @@ def test_the_same_frame_gives_the_same_bytes(pricer: CataloguePricer) -> None:
     assert first == second
 
 
+def test_lines_have_their_texts_by_number_and_an_explanation_spells_them_out() -> None:
+    pricer, events = pricer_of(model("m", TEXT)), frame_of([call("acme", "m", input_tokens=3)])
+    priced, explained = pricer.price(events, revision=0), pricer.explain(events, revision=0)
+
+    kinds = {field.name: field.dtype for field in priced.schema["costs"].inner.fields}  # type: ignore[attr-defined]
+    assert all(
+        isinstance(kinds[name], pl.Enum) for name in ("meter", "unit", "price_id", "currency", "source")
+    )
+    assert explained.schema["costs"] == FRAME_SCHEMA["costs"]
+    assert spelt_out(priced)["costs"].to_list() == explained["costs"].to_list() == priced["costs"].to_list()
+
+
 def test_a_part_of_a_frame_costs_what_it_costs_in_the_whole(pricer: CataloguePricer) -> None:
     events = frame_of(mixed())
-    whole = pricer.price(events, revision=3)
+    whole = spelt_out(pricer.price(events, revision=3))
 
-    parts = [pricer.price(events[row : row + 1], revision=3) for row in range(events.height)]
+    parts = [spelt_out(pricer.price(events[row : row + 1], revision=3)) for row in range(events.height)]
 
     assert pl.concat(parts).equals(whole)
 
@@ -87,7 +100,7 @@ def test_a_part_of_a_frame_costs_what_it_costs_in_the_whole(pricer: CataloguePri
 def test_a_frame_without_rows_has_the_columns_all_the_same(pricer: CataloguePricer) -> None:
     empty = pl.DataFrame(schema=FRAME_SCHEMA)
 
-    assert dict(pricer.price(empty, revision=0).schema) == FRAME_SCHEMA | ADDED
+    assert dict(spelt_out(pricer.price(empty, revision=0)).schema) == FRAME_SCHEMA | ADDED
 
 
 def test_a_line_says_what_was_counted_and_at_which_price(pricer: CataloguePricer) -> None:
@@ -219,9 +232,9 @@ def test_the_book_is_asked_once_a_route() -> None:
         revision = "book-1"
         regions = tenants = frozenset()
 
-        def schedule(self, route: Any, /) -> Any:
+        def schedules(self, route: Any, tenants: Any, /) -> Any:
             asked.append(route)
-            return inner.schedule(route)
+            return inner.schedules(route, tenants)
 
     calls = [
         call("acme", "m", tier=tier, input_tokens=count) for count in range(20) for tier in (None, "flex")

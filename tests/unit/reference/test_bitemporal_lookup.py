@@ -1,12 +1,14 @@
 """What holds at a time, as known at a revision."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditstream.core.errors import InvariantError
+from auditstream.reference.intervals import intervals_of as painted
 from auditstream.reference.owners import Credential
 from auditstream.reference.snapshot import Snapshot
 from tests.support.examples import examples
@@ -121,3 +123,14 @@ def holding(intervals: list[tuple[str, datetime, datetime | None, str]], at: int
     ]
     assert len(held) <= 1
     return held[0] if held else None
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_row_that_ends_as_it_begins_never_holds(others: int) -> None:
+    moments = [datetime(2026, 1, 1, tzinfo=UTC)] * (1 + others)
+    rows = pl.DataFrame(
+        {"key": "k", "valid_from": moments, "valid_to": moments, "revision": range(1, 2 + others)},
+        schema_overrides={"valid_from": pl.Datetime("us", "UTC"), "valid_to": pl.Datetime("us", "UTC")},
+    )
+
+    assert painted(rows, ["key"]).is_empty()

@@ -118,6 +118,23 @@ def test_what_all_rows_say_may_be_one_value(costs: list[Any]) -> None:
     assert encoded_rows(RECORD, columns, 3).to_pylist() == [expected(row)] * 3
 
 
+def test_fields_may_share_a_column_also_where_their_types_differ() -> None:
+    amount = {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 12}
+    types: list[Any] = [amount, amount, "long"]
+    fields = [{"name": f"field{number}", "type": kind} for number, kind in enumerate(types)]
+    shared = np.array([0, -1, 127, 128, 10**12])
+
+    found = encoded_rows(
+        {"type": "record", "name": "Row", "fields": fields},
+        dict.fromkeys((field["name"] for field in fields), shared),
+        len(shared),
+    )
+
+    assert found.to_pylist() == [
+        writer_of("bytes")(unscaled(number)) * 2 + writer_of("long")(number) for number in shared.tolist()
+    ]
+
+
 def test_a_symbol_that_the_enum_does_not_have_is_refused() -> None:
     rows = [{"at": 0, "name": "", "outcome": "MAYBE", "number": 0, "bins": [], "costs": []}]
 

@@ -71,7 +71,7 @@ def test_a_family_that_only_some_events_have_is_null_in_the_others(name: str, em
         assert_frame_equal(frame_of(decoded(data)), reader.read(data))
 
 
-def test_a_block_of_several_containers_keeps_its_order() -> None:
+def test_a_block_of_several_containers_keeps_its_order_and_is_one_piece() -> None:
     data = encoded(plain(100)) * 200
     reader = narrowed_reader()
 
@@ -80,6 +80,7 @@ def test_a_block_of_several_containers_keeps_its_order() -> None:
     assert frame.height == len(data)
     assert_frame_equal(frame[-100:], frame_of(decoded(data[-100:])))
     assert frame["event_id"].to_list() == frame["event_id"].to_list()[:100] * 200
+    assert set(frame.n_chunks("all")) == {1}
 
 
 @pytest.mark.parametrize("surplus", [b"\0", b"\0" * 40, b"surplus"], ids=["one", "many", "text"])

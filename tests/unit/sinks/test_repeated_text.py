@@ -26,9 +26,21 @@ def assert_same(frame: pl.DataFrame) -> pa.Table:
     plain = to_arrow(frame)
     assert sorted(table.column_names) == sorted(plain.column_names)
     for name in plain.column_names:
-        assert table[name].to_pylist() == plain[name].to_pylist()
+        expected = plain[name].to_pylist()
+        assert (without_nulls if name == "costs" else list)(table[name].to_pylist()) == (
+            without_nulls(expected) if name == "costs" else expected
+        )
     table.validate(full=True)
     return table
+
+
+def without_nulls(costs: list[Any]) -> list[Any]:
+    """Lines without the fields that they do not have: what is not sent is null."""
+    return [
+        lines
+        and [line and {name: value for name, value in line.items() if value is not None} for line in lines]
+        for lines in costs
+    ]
 
 
 def is_sent_once(kind: pa.DataType) -> bool:
@@ -50,7 +62,14 @@ def test_a_field_of_cost_lines_is_sent_once_where_every_line_says_the_same() -> 
 
     fields = {field.name: field.type for field in table.schema.field("costs").type.value_type}
     assert is_sent_once(fields["currency"])
-    assert not any(map(is_sent_once, (fields["meter"], fields["price_id"], fields["source"])))
+    assert not any(map(is_sent_once, (fields["meter"], fields["price_id"])))
+
+
+def test_a_field_that_no_line_has_is_not_sent() -> None:
+    table = assert_same(frame_of([[line(), line(direction="input")], [], [line()]]))
+
+    sent = {field.name for field in table.schema.field("costs").type.value_type}
+    assert sent == {"currency", "meter", "price_id", "quantity", "direction"}
 
 
 @pytest.mark.parametrize(("start", "length"), [(0, 2), (1, 2), (2, 3), (4, 1), (0, 0)])
@@ -63,3 +82,24 @@ def test_a_part_of_a_frame_brings_its_own_lines(start: int, length: int) -> None
 @pytest.mark.parametrize("costs", [[[line()], None], [[line(), None], [line()]], [None, [line()]]])
 def test_rows_and_lines_that_are_null_stay_null(costs: list[Any]) -> None:
     assert_same(frame_of(costs))
+
+
+def numbered(*lines: dict[str, Any], texts: list[str]) -> pl.DataFrame:
+    """Return a row a line, whose price ids are by number."""
+    costs = pl.Series("costs", [[each] for each in lines], dtype=FRAME_SCHEMA["costs"])
+    fields = {field.name: field.dtype for field in FRAME_SCHEMA["costs"].inner.fields}  # type: ignore[attr-defined]
+    return costs.to_frame().cast(pl.List(pl.Struct(fields | {"price_id": pl.Enum(texts)})))
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 4), (1, 2), (3, 1)])
+def test_text_that_has_numbers_is_sent_by_them(start: int, length: int) -> None:
+    frame = numbered(line(), line(price_id=None), line(price_id="p/2"), line(), texts=["p/2", "p/1"])
+    part = frame.slice(start, length)
+
+    table = with_repeated_text(part)
+
+    kind = table.schema.field("costs").type.value_type.field("price_id").type
+    assert is_sent_once(kind) is (length > 1), "one line is shorter than all the texts"
+    assert_same(part.cast({"costs": FRAME_SCHEMA["costs"]}))
+    sent = [[each["price_id"] for each in lines] for lines in table["costs"].to_pylist()]
+    assert sent == [["p/1"], [None], ["p/2"], ["p/1"]][start : start + length]

@@ -206,6 +206,57 @@ class TestTheLease:
         (_, first), (_, second) = bench.sink.inserts
         assert second > first
 
+    def test_an_insert_that_is_not_in_time_is_given_longer_under_a_lease_that_lasts_for_it(self) -> None:
+        bench = LaneBench(lease_s=8.0, store_timeout_s=2.0)
+        bench.sink.needed_s = 7.0
+        sent_at: list[float] = []
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            bench.services.checkpoint = lambda step: sent_at.append(bench.now_s()) if step == "send" else None
+            lane.put(slab(0, 4))
+            await asyncio.sleep(20)
+            assert lane.state == Closed(4, 4)
+
+        bench.run(scenario)
+        assert bench.sink.allowed_s == [2.0, 4.0, pytest.approx(8.0, abs=0.01)]
+        for (_, insert_by_s), at_s, allowed_s in zip(
+            bench.sink.inserts, sent_at, bench.sink.allowed_s, strict=True
+        ):
+            assert insert_by_s >= at_s + allowed_s
+        assert set(bench.sink.tokens) == {"0-3"}
+        assert bench.sink.rows == [(n, n) for n in range(4)]
+
+    def test_an_insert_is_never_given_longer_than_a_lease(self) -> None:
+        bench = LaneBench(lease_s=8.0, store_timeout_s=3.0)
+        bench.sink.needed_s = 100.0
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 4))
+            await asyncio.sleep(30)
+            assert isinstance(lane.state, Plan)
+            assert bench.crashes == []
+
+        bench.run(scenario)
+        assert bench.sink.allowed_s[:2] == [3.0, 6.0]
+        assert len(bench.sink.allowed_s) > 5
+        assert bench.sink.allowed_s[2:] == [pytest.approx(8.0, abs=0.01)] * (len(bench.sink.allowed_s) - 2)
+
+    def test_the_next_insert_is_given_what_the_last_one_took_and_as_much_again(self) -> None:
+        bench = LaneBench(lease_s=8.0, store_timeout_s=2.0)
+        bench.sink.script = [StoreTimeoutError("no answer"), None, None]
+
+        async def scenario() -> None:
+            lane, _ = bench.started(Closed(0, 0))
+            lane.put(slab(0, 8))
+            await asyncio.sleep(20)
+            assert lane.state == Closed(8, 8)
+
+        bench.run(scenario)
+        assert bench.sink.tokens == ["0-3", "0-3", "4-7"]
+        assert bench.sink.allowed_s == [2.0, 4.0, 2.0]
+
     def test_inserts_that_are_always_late_stop_the_worker(self) -> None:
         bench = LaneBench()
         bench.sink.script = [LeaseExpiredError("late")] * 100

@@ -160,7 +160,7 @@ class TestAnOpenPlanBeyondReplay:
         async def scenario() -> None:
             lane, _ = bench.started(self.PLAN, log_start=log_start)
             lane.put(slab(log_start, 7))  # the rest of the plan, which must not be recorded again
-            await asyncio.sleep(60)
+            await asyncio.sleep(bench.services.quiet_s + 1)
             lane.put(slab(7, 8))
             await asyncio.sleep(1)
             assert lane.state == Closed(8, 8)

@@ -54,8 +54,6 @@ def log_of(log: str, random: Random) -> Sent:
                         events=random.randrange(1, 5) * jump,
                         spend=random.randrange(1, 1000) * jump / 7,
                         timed=1,
-                        latency_bins=[random.randrange(60, 140)],
-                        latency_counts=[1],
                     )
                     for _ in range(random.randrange(1, 4))
                 ]
@@ -256,20 +254,17 @@ def test_bills_for_a_period_are_no_spend_of_usage_and_calls_alone_are_calls() ->
     assert (bucket.values["events"].tolist(), bucket.values["calls"].tolist()) == ([7], [2])
 
 
-def test_latency_is_the_quantile_of_all_sketches_of_a_key() -> None:
+def test_decisions_of_policies_are_counted_by_themselves_and_so_are_those_that_refuse() -> None:
     detection, jump = new_detection()
-    sketches = [([100, 110], [90, 4]), ([110, 150], [5, 1])]
-    for place, (bins, counts) in enumerate(sketches):
-        lines = [line(DAWN, model="m", latency_bins=bins, latency_counts=counts), line(DAWN, model="n")]
-        detection.apply(delta(LOGS[place], 0, lines, at_s=59))
-    for log in LOGS[:2]:
-        detection.apply(heartbeat(log, 1, quiet_s=300))
+    lines = [
+        line(DAWN, event_type="ai.policy.decision", events=7, blocked=2),
+        line(DAWN, event_type="ai.inference", events=5, blocked=1),
+    ]
+    detection.apply(delta(LOGS[0], 0, lines, at_s=30))
+    detection.apply(heartbeat(LOGS[0], 1, quiet_s=300))
     [bucket] = jump.seen
-    names = [scope for _, scope in detection.names(bucket.keys)]
-    found = dict(zip(names, bucket.values["latency_p95_us"].tolist(), strict=True))
-    # 95 of 100 are in bins up to 110, so that is where the quantile is.
-    assert found["model=m"] == pytest.approx(2 * 1.1**110 / 2.1)
-    assert found["model=n"] == 0.0
+    assert (bucket.values["events"].tolist(), bucket.values["blocked"].tolist()) == ([12], [3])
+    assert (bucket.values["decisions"].tolist(), bucket.values["blocked_decisions"].tolist()) == ([7], [2])
 
 
 def test_what_comes_after_its_minute_is_closed_is_left_out_and_counted() -> None:

@@ -93,6 +93,20 @@ def test_same_calls_over_more_than_ten_minutes_are_no_loop() -> None:
     assert rules(*(tool(number * 90) for number in range(SAME_CALLS))) == []
 
 
+def test_the_same_call_that_fails_slowly_for_an_hour_is_a_loop_and_one_that_is_answered_is_none() -> None:
+    failed = [tool(number * 400, outcome="FAILURE") for number in range(SAME_CALLS)]
+    [found] = findings(*failed)
+    assert (found["rule_id"], found["metric"], found["observed"]) == ("agent.loop", "same_failure_1h", 8.0)
+    assert "which fails: 8 within 60 minutes" in found["title"]
+    assert rules(*failed[1:], tool(2_900, outcome="SUCCESS")) == []
+    assert rules(*(tool(number * 520, outcome="FAILURE") for number in range(SAME_CALLS))) == []
+
+
+def test_the_same_call_that_fails_fast_is_told_of_once() -> None:
+    failed = [tool(number, outcome="FAILURE") for number in range(SAME_CALLS)]
+    assert [each["metric"] for each in findings(*failed)] == ["same_call_10m"]
+
+
 def test_calls_that_a_standing_clock_dates_alike_are_a_loop_only_when_they_also_arrive_together() -> None:
     calls = [tool(0) for _ in range(SAME_CALLS)]
     hour_ms = 3_600_000

@@ -42,6 +42,19 @@ def test_nine_tenths_are_the_same_and_less_is_not() -> None:
     assert alike(frame(used("a", "p", 89), used("b", "p", 11))) == {("", "project=p")}
 
 
+def test_a_model_is_the_same_traffic_as_a_key_whose_calls_are_its_own_whatever_else_the_key_does() -> None:
+    calls = used("a", "p", 10, event_type="ai.inference", model="m")
+    decisions = used("a", "p", 30, event_type="ai.policy.decision")
+
+    assert alike(frame(calls, decisions)) == SERVICE | {
+        ("", "model=m"), ("model=m", "credential=a"), ("model=m", "project=p"),
+    }  # fmt: skip
+    assert alike(frame(calls, decisions, used("b", "p", 9, event_type="ai.inference"))) >= {("", "project=p")}
+    assert ("model=m", "project=p") not in alike(
+        frame(calls, used("b", "p", 9, event_type="ai.inference", model="n"))
+    )
+
+
 def test_equal_traffic_of_two_services_is_not_the_same() -> None:
     assert alike(frame(used("a", "p", 10), used("b", "q", 10))) == {
         ("credential=a", "project=p"),

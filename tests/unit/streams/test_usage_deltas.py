@@ -206,6 +206,11 @@ def test_denials_and_the_pace_of_answers_are_summed_over_the_events_that_have_th
     assert (line["denied"], line["paced_us"], line["paced_tokens"]) == (1, 700, 10)
 
 
+def test_what_does_not_say_how_much_it_wrote_slows_no_answer_down() -> None:
+    line = only_line(call(duration_us=700), call(duration_us=50, usage={"input_tokens": 1}))
+    assert (line["paced_us"], line["paced_tokens"], line["duration_sum_us"]) == (700, 10, 750)
+
+
 def test_a_sketch_counts_durations_by_bins_that_grow_by_a_tenth() -> None:
     durations = [0, 1, 2, 1_000, 1_050, 1_051, LARGEST, None]
     line = only_line(*(call(duration_us=each) for each in durations))
@@ -397,10 +402,22 @@ def test_a_replay_publishes_the_same_messages_to_the_byte() -> None:
     assert len([message for message in first if message.topic == USAGE]) == 4
 
 
-def test_the_order_of_the_events_changes_the_order_of_nothing() -> None:
-    values = [framed(number, **call(credential_id=f"k{number * 7 % 10}")) for number in range(50)]
-    straight, reverse = (deltas(*order) for order in (values, values[::-1]))
-    assert straight == reverse
+@pytest.mark.parametrize("what", ["credential_id", "event_time"])
+def test_the_order_of_the_events_changes_the_order_of_nothing(what: str) -> None:
+    said = [
+        f"k{number}" if what == "credential_id" else NOON + timedelta(minutes=number) for number in range(10)
+    ]
+    events = [
+        (number * 7 % 10, framed(number, **call(**{what: said[number * 7 % 10]}, duration_us=number)))
+        for number in range(50)
+    ]
+    straight, reverse, grouped = (
+        deltas(*(value for _, value in order)) for order in (events, events[::-1], sorted(events))
+    )
+    assert [line["duration_sum_us"] for line in straight[0]["lines"]] == [
+        sum(number for number in range(50) if number * 7 % 10 == place) for place in range(10)
+    ]
+    assert straight == reverse == grouped
 
 
 events = st.fixed_dictionaries(

@@ -19,7 +19,7 @@ from auditstream.core.ids import uuid7
 from tests.support.commands import Command, ran, started
 from tests.support.forked_programs import ForkedPrograms
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 REVOKED_WITHIN_S = 5.0
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -75,6 +75,67 @@ def await_rows(up: Command, run: Run, sql: str, count: int) -> list[dict[str, An
     return found
 
 
+def asked(runtime: dict[str, Any], path: str, token: str) -> tuple[int, bytes]:
+    request = urllib.request.Request(
+        f"{runtime['api_url']}/api/v1/{path}", headers={"authorization": f"Bearer {token}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def exported(up: Command, runtime: dict[str, Any], token: str) -> None:
+    """Have the API of the deployment write an export, and find it in the record of exports."""
+    request = urllib.request.Request(
+        f"{runtime['api_url']}/api/v1/exports",
+        data=json.dumps({"form": "jsonl", "q": "type:ai.inference", "purpose": "test"}).encode(),
+        headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        export_id = json.load(response)["data"]["export_id"]
+
+    def done() -> bool:
+        said = json.loads(asked(runtime, f"exports/{export_id}", token)[1])["data"]
+        assert said["status"] != "failed", said
+        return bool(said["status"] == "done" and said["rows"])
+
+    up.wait_until(done, within_s=60, what="the export")
+
+
+def shown_by_the_api(up: Command, run: Run, event_id: str) -> None:
+    """Look at an event over the API of the deployment, prove it, and make a token that may see less."""
+    runtime = up.wait_ready()
+    mine = runtime["api_token"]
+    status, body = asked(runtime, f"events/{event_id}", mine)
+    assert (status, json.loads(body)["data"][0]["event_id"]) == (200, event_id)
+
+    proof = up.data_dir / "event.tlog-proof"
+
+    def sealed() -> bool:
+        status, body = asked(runtime, f"events/{event_id}/proof", mine)
+        proof.write_bytes(body)
+        return status == 200
+
+    up.wait_until(sealed, within_s=60, what="a checkpoint over the event")
+    assert run("verify", "--receipt", str(proof)).returncode == 0
+
+    made = run(
+        "tokens", "create", "--role", "viewer", "--tenant", "default", "--name", "ann", "--output", "json"
+    )
+    assert made.returncode == 0, made.stderr
+    token = json.loads(made.stdout)["token"]
+    up.wait_until(lambda: asked(runtime, "events", token)[0] == 200, within_s=10, what="the new token")
+    assert asked(runtime, "costs", token)[0] == 403
+    exported(up, runtime, mine)
+    assert asked(runtime, "events", "ast_nobody_" + "a" * 43)[0] == 401
+    told = await_rows(
+        up, run, "SELECT 1 FROM events WHERE event_type = 'ai.data_access' AND actor_id = 'ann'", 2
+    )
+    assert told
+
+
 def test_events_come_through_the_gateway_into_the_store(
     programs: ForkedPrograms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +168,7 @@ def test_events_come_through_the_gateway_into_the_store(
             row["log_id"],
             int(row["leaf_index"]),
         )
+        shown_by_the_api(up, run, first["event_id"])
 
         made = run("keys", "create", "--tenant", "default", "--name", "ci")
         assert made.returncode == 0, made.stderr

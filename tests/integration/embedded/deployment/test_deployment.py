@@ -34,6 +34,7 @@ def comes_back(command: Command, name: str, called: str) -> None:
     assert children_of(command, name)[0].pid != child.pid
 
 
+@pytest.mark.long
 def test_one_deployment_from_its_start_to_sigterm(tmp_path: Path) -> None:
     """One test, because a start takes seconds."""
     folder = tmp_path / "data"
@@ -70,6 +71,7 @@ def test_one_deployment_from_its_start_to_sigterm(tmp_path: Path) -> None:
         assert not (folder / "runtime.json").exists()
 
 
+@pytest.mark.long
 def test_nothing_outlives_a_kill_and_the_next_start_takes_over(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with started("up", "--broker", "embedded", data_dir=folder) as up:

@@ -1,0 +1,1 @@
+"""Exports: what the record holds, as files for other systems, each with a manifest."""
