@@ -13,6 +13,8 @@ from schemas.json_form import json_of
 _AT_ONCE = 500
 _MOST_BYTES = 4 * 1024 * 1024
 _PATH, _NDJSON = "/v1/events", "application/x-ndjson"
+_UNACKNOWLEDGED = "unavailable"
+"""Code of an event that was sent to Kafka and not acknowledged: it is sent again, not refused."""
 
 
 class GatewayWay:
@@ -60,15 +62,23 @@ class GatewayWay:
         self._post.close()
 
     def _flush(self) -> None:
-        lines = [line for line, _ in self._waiting]
-        answered = self._answered(b"\n".join(text for _, text in self._waiting))
+        while self._waiting:
+            self._post_waiting()
+        self._bytes = 0
+
+    def _post_waiting(self) -> None:
+        """Post what waits, and keep of it what Kafka did not acknowledge; each time that is less."""
+        sent = self._waiting
+        answered = self._answered(b"\n".join(text for _, text in sent))
         status, answer = answered.status, answered.json()
         rejected = answer.get("rejected") or []
         if status == 202 or (rejected and status in {400, 403, 413, 422}):
             self.acknowledged += int(answer.get("accepted") or 0)
+            unacknowledged = [each for each in rejected if each["code"] == _UNACKNOWLEDGED]
             for each in rejected:
-                self._refuse(lines[int(each["index"])], each)
-            self._waiting, self._bytes = [], 0
+                if each["code"] != _UNACKNOWLEDGED:
+                    self._refuse(sent[int(each["index"])][0], each)
+            self._waiting = [sent[int(each["index"])] for each in unacknowledged]
             return
         detail = str(answer.get("detail") or f"HTTP {status}")
         if status in {401, 403}:

@@ -15,6 +15,8 @@ from auditstream_sdk.records import Record
 
 _MOST_RETRY_AFTER_S = 300.0
 """A longer Retry-After is cut to this: an hour's silence is more often a mistake than a wish."""
+_UNACKNOWLEDGED = "unavailable"
+"""Code of an event that the gateway sent to Kafka and that was not acknowledged: it is not refused."""
 
 
 class Course(Enum):
@@ -82,7 +84,11 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes, sent: Sequen
         sent: The events, in the order in which they were sent.
     """
     told = _object(body)
-    rejected = _rejected(told, len(sent))
+    rejected = {
+        index: refusal
+        for index, refusal in _rejected(told, len(sent)).items()
+        if refusal.code != _UNACKNOWLEDGED
+    }
     if 200 <= status < 300:
         return _accepted(told, rejected, sent)
     code = str(told.get("code") or f"http_{status}")
@@ -96,11 +102,11 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes, sent: Sequen
     return Answer(Course.HELD, reason=reason, retry_after_s=_retry_after(headers))
 
 
-def _accepted(told: Mapping[str, Any], rejected: dict[int, Outcome], sent: Sequence[Record]) -> Answer:
+def _accepted(told: Mapping[str, Any], rejected: Mapping[int, Refusal], sent: Sequence[Record]) -> Answer:
     ids, queued = told.get("ids"), told.get("queued")
     if isinstance(queued, int) and queued and not told.get("accepted"):
         taken: dict[int, Outcome] = {index: Receipt(each.event_id) for index, each in enumerate(sent)}
-        return Answer(Course.SETTLED, taken | rejected, is_queued_only=True)
+        return Answer(Course.SETTLED, {**taken, **rejected}, is_queued_only=True)
     if not isinstance(ids, list):
         return again("unreadable_answer", "the answer does not say what was accepted")
     listed = told.get("receipts")
@@ -113,7 +119,7 @@ def _accepted(told: Mapping[str, Any], rejected: dict[int, Outcome], sent: Seque
         index: found[record.event_id] for index, record in enumerate(sent) if record.event_id in found
     }
     return Answer(
-        Course.SETTLED, outcomes | rejected, reason=Refusal("no_outcome", "the answer leaves events out")
+        Course.SETTLED, {**outcomes, **rejected}, reason=Refusal("no_outcome", "the answer leaves events out")
     )
 
 
@@ -130,8 +136,8 @@ def _receipt(event_id: str, told: Any) -> Receipt:
     )
 
 
-def _rejected(told: Mapping[str, Any], count: int) -> dict[int, Outcome]:
-    found: dict[int, Outcome] = {}
+def _rejected(told: Mapping[str, Any], count: int) -> dict[int, Refusal]:
+    found: dict[int, Refusal] = {}
     listed = told.get("rejected")
     for each in listed if isinstance(listed, list) else ():
         index = each.get("index") if isinstance(each, dict) else None

@@ -188,6 +188,36 @@ def test_events_that_an_answer_leaves_out_are_sent_again(client, gateway):
     assert sorted(names(gateway.events)) == [f"t{number}" for number in range(8)]
 
 
+@pytest.mark.parametrize("unacknowledged", [{"t2", "t5"}, {"t0", "t1", "t2", "t3", "t4", "t5"}])
+@pytest.mark.parametrize("status", [202, 503])
+def test_events_that_kafka_did_not_acknowledge_are_sent_again_and_not_told_of_as_refused(
+    client, gateway, status, unacknowledged
+):
+    def behave(request: Request) -> None:
+        if gateway.requests > 1:
+            return
+        rejected = [
+            {"index": index, "code": "unavailable", "field": "", "detail": "Kafka did not acknowledge"}
+            for index, event in enumerate(request.events)
+            if event.get("tool", {}).get("name") in unacknowledged
+        ]
+        refused = {each["index"] for each in rejected}
+        kept = [event for index, event in enumerate(request.events) if index not in refused]
+        gateway.keep(kept)
+        ids = [event["event_id"] for event in kept]
+        request.answer(
+            status, {"code": "unavailable", "accepted": len(kept), "ids": ids, "rejected": rejected}
+        )
+
+    gateway.behave = behave
+    record(client, 6)
+
+    assert client.flush(10)
+    assert set(names(gateway.events)) == {f"t{number}" for number in range(6)}
+    assert losses(gateway.events) == []
+    assert client.dropped == 0
+
+
 def test_a_refused_event_costs_no_other_and_is_told_of(client, gateway, caplog):
     gateway.behave = lambda request: request.accept(
         lambda _, event: "contract" if event.get("tool", {}).get("name") in {"t2", "t3", "t7"} else None
