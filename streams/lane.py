@@ -184,12 +184,13 @@ class Lane:
         await self._write(plan, batch, replayed=True)
 
     async def _gather(self) -> Batch | None:
-        """Return the next segment's records: full, or what came within the delay. None when drained.
+        """Return the next segment's records: full, or what came until its turn. None when drained.
 
-        The delay counts from the arrival of the oldest record, hence goes on while the last segment is
+        The turn counts from the arrival of the oldest record, hence comes nearer while the last segment is
         written: a record waits for the delay and one insert, not for two.
         """
         services = self._services
+        turn_s: float | None = None
         max_rows = PROBE_ROWS if self._limit.tripped else services.segment_rows
         while not self._draining:
             held = self._gathering
@@ -199,10 +200,11 @@ class Lane:
                 if held.oldest_s is not None:
                     break
                 await self._begin_again()
-            until = None if held.oldest_s is None else held.oldest_s + services.pacing.delay_s
-            if until is not None and time.monotonic() >= until:
+            if turn_s is None and held.oldest_s is not None:
+                turn_s = services.pacing.take_turn(held.oldest_s)
+            if turn_s is not None and time.monotonic() >= turn_s:
                 break
-            await self._wait_for_more(until)
+            await self._wait_for_more(turn_s)
         if self._draining:
             return None
         batch = self._gathering.take(max_rows, services.segment_bytes)
