@@ -12,8 +12,8 @@ class Pacing:
 
     ClickHouse pays about 4 ms and one part an insert whatever its size, and merges fall behind when every
     lane inserts several times a second; so the delay grows with the number of lanes. Lanes that began
-    together would also plan, build and insert together for ever, each slowing the others down; so each segment
-    takes a turn, and turns are a lane's share of the delay apart.
+    together would also plan, build and insert together for ever, each slowing the others down; so each
+    segment takes a turn, and turns are a lane's share of the delay apart.
 
     Attributes:
         min_delay_s: Never wait less than this.
