@@ -2,8 +2,8 @@
 
 The store needs longer to plan view `events_current` (a table of two hundred columns, read twice, and a join)
 than to find a page in `events`, and the view reads every difference that was ever booked. Its rows are those
-of `events` as long as nothing was booked to the events that are asked for; so that is looked at first, each
-time: what is booked between two pages is in the second, as with the view.
+of `events` as long as nothing was booked to the events that are asked for; so that is looked at first, or
+with the rows, each time: what is booked between two pages is in the second, as with the view.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from auditstream.query.known_events import events_as_known
 from auditstream.query.period_reader import within
 from auditstream.query.periods import Period
 from auditstream.query.predicates import Conditions
-from auditstream.query.reader import Reader
+from auditstream.query.reader import Reader, Table
 from sinks.expressions import time_text
 
 # A further report of a call has no tokens: as in the view's first branch, whose columns these are.
@@ -96,8 +96,48 @@ def current_events_where(reader: Reader, conditions: Conditions, *, period: Peri
         conditions: What holds of the events, and so of every difference that was booked to one of them.
         period: Range of event_time in which all of them are.
     """
-    sql = f"SELECT 1 FROM cost_adjustments WHERE {conditions.sql} LIMIT 1"  # noqa: S608  values are parameters
+    sql = _first_adjustment(conditions)
     is_adjusted = bool(reader.table(sql, conditions.parameters, doing="look for adjustments").rows)
+    return _looked_up(reader, period, is_adjusted=is_adjusted)
+
+
+def current_page(
+    reader: Reader, what: str, scope: Conditions, conditions: Conditions, *, period: Period, tail: str
+) -> Table:
+    """Return a page of events as they are known now, with one question where nothing was booked to them.
+
+    Args:
+        reader: As of `current_events`.
+        what: What to select; columns are those of `events_current`.
+        scope: Tenant and period; its parameters are among those of `conditions`.
+        conditions: What holds of every row, `scope` included.
+        period: Range of event_time.
+        tail: The query's end: ORDER BY, LIMIT.
+
+    Raises:
+        RetryableError: No answer.
+    """
+    counted = f"(SELECT count() FROM ({_first_adjustment(scope)})) AS booked_to"  # noqa: S608  as there
+    recorded = CurrentEvents(reader, is_adjusted=False)
+    sql = f"{recorded.select(f'{what}, {counted}', conditions)}\n{tail}"
+    found = reader.table(sql, conditions.parameters, doing="search")
+    if found.rows and not found.rows[0][-1]:
+        return found.select(found.columns[:-1])
+    if found.rows:
+        current = _looked_up(reader, period, is_adjusted=True)
+    else:
+        current = current_events_where(reader, scope, period=period)
+        if not current.is_adjusted:
+            return found
+    sql = f"{current.select(what, conditions)}\n{tail}"
+    return current.reader.table(sql, conditions.parameters, doing="search")
+
+
+def _first_adjustment(conditions: Conditions) -> str:
+    return f"SELECT 1 FROM cost_adjustments WHERE {conditions.sql} LIMIT 1"  # noqa: S608  values are parameters
+
+
+def _looked_up(reader: Reader, period: Period, *, is_adjusted: bool) -> CurrentEvents:
     return CurrentEvents(within(reader, period) if is_adjusted else reader, is_adjusted)
 
 

@@ -10,7 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from auditstream.core.errors import NotFoundError, RequestError
-from auditstream.query.current_events import CurrentEvents, current_events, current_events_where
+from auditstream.query.current_events import (
+    CurrentEvents,
+    current_events,
+    current_events_where,
+    current_page,
+)
 from auditstream.query.cursors import Cursor
 from auditstream.query.grammar import Term
 from auditstream.query.periods import Period
@@ -65,11 +70,16 @@ class Search:
         Raises:
             QueryError: A value is not one of its field's kind.
         """
+        conditions = self.scope()
+        conditions.add_terms(self.terms)
+        return conditions
+
+    def scope(self) -> Conditions:
+        """Return what tenant and period say of a row: with what `conditions` begins."""
         conditions = Conditions()
         if self.tenant is not None:
             conditions.add_tenant(self.tenant)
         conditions.add_period(self.period)
-        conditions.add_terms(self.terms)
         return conditions
 
     def looked_up(self, reader: Reader) -> CurrentEvents:
@@ -97,9 +107,14 @@ def search(reader: Reader, wanted: Search) -> Table:
     if wanted.after is not None:
         conditions.add_before(wanted.after.event_time, wanted.after.event_id)
     limit = conditions.bind(wanted.limit, "UInt32")
-    current = wanted.looked_up(reader)
-    sql = f"{current.select(LISTED, conditions)}\nORDER BY event_time DESC, event_id DESC\nLIMIT {limit}"
-    found = current.reader.table(sql, conditions.parameters, doing="search")
+    found = current_page(
+        reader,
+        LISTED,
+        wanted.scope(),
+        conditions,
+        period=wanted.period,
+        tail=f"ORDER BY event_time DESC, event_id DESC\nLIMIT {limit}",
+    )
     return found if found.rows else Table(LIST_COLUMNS, ())  # over HTTP an empty answer names no columns
 
 

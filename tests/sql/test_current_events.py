@@ -136,24 +136,35 @@ def test_every_column_is_that_of_the_view(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "table"),
+    ("wanted", "further"),
     [
-        (Search(period=HOUR), "events_current"),
-        (Search(period=HOUR, tenant="acme"), "events_current"),
-        (Search(period=HOUR, tenant="globex"), "events_current"),
-        (Search(period=HOUR, tenant="initech"), "events"),
-        (Search(period=Period(HOUR.end, None)), "events"),
-        (Search(period=Period(None, NOON)), "events"),
+        (Search(period=HOUR), [{"events_current"}]),
+        (Search(period=HOUR, tenant="acme"), [{"events_current"}]),
+        (Search(period=HOUR, tenant="globex"), [{"events_current"}]),
+        (Search(period=HOUR, tenant="initech"), []),
+        (Search(period=Period(HOUR.end, None)), []),
+        pytest.param(Search(period=Period(None, NOON)), [{"cost_adjustments"}], id="no row can tell"),
     ],
 )
 def test_the_view_is_asked_where_something_is_booked_to_a_tenants_events_of_the_period(
-    reader: Reader, watch: Watch, recorded: ClickHouseStore, wanted: Search, table: str
+    reader: Reader, watch: Watch, recorded: ClickHouseStore, wanted: Search, further: list[set[str]]
 ) -> None:
     adjust_everything(recorded)
 
     search(reader, wanted)
 
-    assert watch.read == [{"cost_adjustments"}, {table}]
+    assert watch.read == [{"cost_adjustments", "events"}, *further]
+
+
+def test_what_another_tenant_was_given_is_found_where_nothing_of_its_own_was(
+    reader: Reader, recorded: ClickHouseStore
+) -> None:
+    at = NOON + timedelta(minutes=3)
+    move(recorded, 3, "acme", "newcomer", event_time=at)
+
+    (row,) = search(reader, Search(period=HOUR, tenant="newcomer")).records()
+
+    assert uuid.UUID(str(row["event_id"])) == event_id_at(LOG, 3)
 
 
 def test_what_is_booked_between_two_pages_is_in_the_second(reader: Reader, recorded: ClickHouseStore) -> None:
