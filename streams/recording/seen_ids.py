@@ -17,8 +17,8 @@ Indexes = NDArray[np.int64]
 
 # An odd 64-bit constant (2**64 over the golden ratio): mixes the two halves of an id.
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-# 16 MB: a quarter of the usual window, which is searched in four or five of these.
-_LARGE_RUN = 1 << 20
+LARGE_RUN = 1 << 20
+"""Most ids of a run: 16 MB, a quarter of the usual window, which is searched in four or five of these."""
 
 
 def fingerprints(event_ids: list[bytes]) -> Fingerprints:
@@ -60,7 +60,7 @@ class SeenIds:
         large_run: How many ids a run may have.
     """
 
-    def __init__(self, next_index: int, *, large_run: int = _LARGE_RUN) -> None:
+    def __init__(self, next_index: int, *, large_run: int = LARGE_RUN) -> None:
         self.next_index = next_index
         self._large_run = large_run
         self._runs: list[_Run] = []
