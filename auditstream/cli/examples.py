@@ -74,6 +74,7 @@ EXAMPLES: Mapping[str, str] = {
     "report discovery": "auditstream report discovery --status unregistered",
     "report oversight": "auditstream report oversight --period 2026-03",
     "report prompts": "auditstream report prompts --period 2026-03 --tenant acme",
+    "report access": "auditstream report access --period last-7d --blocked --each",
     "detectors list": "auditstream detectors list",
     "detectors backtest": "auditstream detectors backtest requests.csv --bucket 5m",
     "rules check": "auditstream rules check rules/",

@@ -100,7 +100,7 @@ def _options(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tracebacks and debug logs.")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", envvar="NO_COLOR", help="No colours.")] = False,
-    version: Annotated[  # noqa: ARG001  printed while the options are read
+    version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and exit.")
     ] = False,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from auditstream.cli.report_access import access
 from auditstream.cli.report_cost import cost
 from auditstream.cli.report_coverage import coverage
 from auditstream.cli.report_discovery import discovery
@@ -30,4 +31,5 @@ def register(app: typer.Typer) -> None:
     group.command("discovery")(discovery)
     group.command("oversight")(oversight)
     group.command("prompts")(prompts)
+    group.command("access")(access)
     app.add_typer(group)

@@ -155,12 +155,12 @@ def next_page(found: Sequence[Accessed], wanted: Wanted) -> Cursor | None:
     return Cursor(found[-1].at, found[-1].event_id) if len(found) == wanted.limit else None
 
 
-def by_reader(reader: Reader, wanted: Wanted) -> list[ReaderCount]:
-    """Return who asked most; raises as `accesses`."""
+def by_reader(reader: Reader, wanted: Wanted, *, most: int = _READERS) -> list[ReaderCount]:
+    """Return who asked most, so many of them; raises as `accesses`."""
     conditions = wanted.conditions(paged=False)
-    most = conditions.bind(_READERS, "UInt32")
+    limit = conditions.bind(most, "UInt32")
     current = current_events(reader, tenant=None, period=wanted.period)
-    grouped = f"GROUP BY actor_id\nORDER BY questions DESC, actor_id\nLIMIT {most}"
+    grouped = f"GROUP BY actor_id\nORDER BY questions DESC, actor_id\nLIMIT {limit}"
     sql = f"{current.select(_BY_READER, conditions)}\n{grouped}"
     return [
         ReaderCount(str(who), int(questions), int(blocked), int(exported), _utc(last))
