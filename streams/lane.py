@@ -201,7 +201,7 @@ class Lane:
                     break
                 await self._begin_again()
             if turn_s is None and held.oldest_s is not None:
-                turn_s = services.pacing.take_turn(held.oldest_s)
+                turn_s = services.pacing.take_turn(self.log, held.oldest_s)
             if turn_s is not None and time.monotonic() >= turn_s:
                 break
             await self._wait_for_more(turn_s)

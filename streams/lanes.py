@@ -42,7 +42,7 @@ class Lanes:
     ) -> list[Lane]:
         """Start a lane for every log of a new generation."""
         self.membership = membership
-        self.services.pacing.lanes = max(1, len(states))
+        self.services.pacing.begin(len(states))
         for log_id, state in states.items():
             lane = Lane(log_id, membership, state, self.services, log_start=log_starts[log_id])
             key = (log_id.topic, log_id.partition)

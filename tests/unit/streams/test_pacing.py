@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import inf
+
 import pytest
 
 from streams.pacing import Pacing
@@ -29,14 +32,14 @@ def test_all_lanes_together_make_the_inserts_that_are_aimed_at() -> None:
     assert pacing.lanes / pacing.delay_s == 2.0
 
 
-def turns(pacing: Pacing, lanes: int, rounds: int) -> list[float]:
+def turns(pacing: Pacing, busy: int, rounds: int) -> list[float]:
     """Return the turns of lanes that begin together and hold a new record as soon as one is planned."""
-    due = [pacing.take_turn(0.0) for _ in range(lanes)]
+    due = [pacing.take_turn(lane, 0.0) for lane in range(busy)]
     taken = []
-    for _ in range(rounds * lanes):
-        first = min(range(lanes), key=due.__getitem__)
+    for _ in range(rounds * busy):
+        first = min(range(busy), key=due.__getitem__)
         taken.append(due[first])
-        due[first] = pacing.take_turn(due[first])
+        due[first] = pacing.take_turn(first, due[first])
     return taken
 
 
@@ -47,14 +50,46 @@ def test_lanes_that_begin_together_write_one_after_the_other(lanes: int, apart_s
     assert taken == pytest.approx([0.5 + apart_s * turn for turn in range(len(taken))])
 
 
-def test_a_lane_alone_among_idle_ones_waits_for_no_turn_of_theirs() -> None:
-    pacing = Pacing(inserts_per_s=2.0, lanes=8)
+@pytest.mark.parametrize("busy", [1, 4])
+def test_busy_lanes_among_idle_ones_share_the_inserts_that_are_aimed_at(busy: int) -> None:
+    taken = turns(Pacing(inserts_per_s=2.0, lanes=100), busy, rounds=4)
 
-    assert turns(pacing, 1, rounds=4) == pytest.approx([0.5, 1.0, 1.5, 2.0])
+    assert taken == pytest.approx([0.5 * turn for turn in range(1, 4 * busy + 1)])
+
+
+def test_more_lanes_than_the_longest_delay_allows_for_are_apart_from_the_second_round_on() -> None:
+    taken = turns(Pacing(inserts_per_s=2.0, max_delay_s=5.0, lanes=100), 50, rounds=4)
+
+    assert [b - a for a, b in pairwise(taken[100:])] == pytest.approx([5.0 / 50] * 99)
 
 
 def test_no_turn_is_later_than_the_delay_after_the_oldest_record() -> None:
     pacing = Pacing(inserts_per_s=2.0, lanes=2)
 
-    assert max(pacing.take_turn(0.0) for _ in range(5)) == pacing.delay_s
-    assert pacing.take_turn(-3.0) == pytest.approx(-3.0 + pacing.delay_s), "its last segment took long"
+    assert max(pacing.take_turn(lane, 0.0) for lane in range(5)) == pacing.delay_s
+    assert pacing.take_turn(0, -3.0) == pytest.approx(-3.0 + pacing.delay_s), "its last segment took long"
+
+
+def test_a_lane_whose_segments_are_full_before_their_turn_pushes_no_other_back() -> None:
+    pacing = Pacing(inserts_per_s=2.0, lanes=8)
+
+    for filled in range(30):
+        pacing.take_turn("full", filled / 100)
+
+    assert pacing.take_turn("other", 0.3) == pytest.approx(1.5), "the full one has the turn at 1.0"
+
+
+def test_offsets_without_a_record_wait_for_no_turn() -> None:
+    pacing = Pacing(lanes=2)
+    pacing.take_turn("log", 5.0)
+
+    assert pacing.take_turn("log", -inf) == -inf
+
+
+def test_lanes_that_begin_anew_wait_for_no_turn_of_earlier_ones() -> None:
+    pacing = Pacing(inserts_per_s=2.0, lanes=8)
+    turns(pacing, 8, rounds=2)
+
+    pacing.begin(4)
+
+    assert turns(pacing, 4, rounds=1) == pytest.approx([0.5, 1.0, 1.5, 2.0])
