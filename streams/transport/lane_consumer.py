@@ -15,7 +15,7 @@ from auditstream.core.errors import RetryableError
 from auditstream.core.logs import get_logger
 from auditstream.core.ports import LogId, segment_id
 from streams.lane import Lane
-from streams.lane_services import Membership
+from streams.lane_services import Fenced, Membership
 from streams.lanes import Lanes
 from streams.plan import Closed, State, next_offset_of
 from streams.recovery import first_needed, require_in_views, start_from_store, was_never_written
@@ -112,8 +112,9 @@ class LaneConsumer(BatchConsumer):
                     await self._take_to({as_tp(lane.log): lane.next_offset for lane in self.lanes})
                 else:
                     await self._begin(membership)
-            except IllegalStateError as error:
-                # A rebalance took a partition while it was sought; the assignment to come seeks for itself.
+            except (IllegalStateError, Fenced) as error:
+                # A rebalance took a partition while it was sought, or before a lane's first commit; the
+                # assignment to come seeks for itself.
                 log.info("assignment_changed", reason=str(error))
             except Exception as error:
                 # Faust's recovery takes an error here for a stop, and the flow never resumes: end loudly.

@@ -11,6 +11,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from auditstream.core.ports import LogId
+from streams.lane_services import Fenced
 from streams.transport.lane_consumer import LaneConsumer
 
 MEMBERSHIP = ("member", 3)
@@ -50,9 +51,17 @@ def consumer_whose_seek_raises(error: Exception, crashes: list[Exception]) -> La
     return consumer
 
 
-async def test_a_partition_that_a_rebalance_takes_while_it_is_sought_is_left_to_the_next_assignment() -> None:
+@pytest.mark.parametrize(
+    "gone",
+    [
+        pytest.param(IllegalStateError("No current assignment for partition"), id="no longer assigned"),
+        pytest.param(Fenced("Membership(4), lane of Membership(3)"), id="its first commit comes too late"),
+    ],
+)
+async def test_a_partition_that_a_rebalance_takes_while_it_is_sought_is_left_to_the_next_assignment(
+    gone: Exception,
+) -> None:
     crashes: list[Exception] = []
-    gone = IllegalStateError("No current assignment for partition")
     await consumer_whose_seek_raises(gone, crashes).perform_seek()
     assert crashes == []
 
