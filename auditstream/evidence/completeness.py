@@ -42,9 +42,9 @@ FROM events WHERE {_DAY} GROUP BY log ORDER BY log"""  # noqa: S608  built from 
 _LOST = f"""
 SELECT toString(log_id) AS log, sum(toInt64OrZero(splitByChar('\\n', raw)[4]) - kafka_offset + 1) AS offsets
 FROM events WHERE {_DAY} AND leaf_kind = 2 GROUP BY log ORDER BY log"""  # noqa: S608
-# What a source numbered on the day, and the last number of its days before.
+# What a source numbered on the day, and the last number of its days before. Behind the last of 64 bits none is.
 _RANGES = f"""
-SELECT d.source, d.source_instance, ifNull(b.last + 1, d.first) AS first, d.last AS last
+SELECT d.source, d.source_instance, ifNull(toInt128(b.last) + 1, d.first) AS first, d.last AS last
 FROM (
     SELECT source, source_instance, assumeNotNull(min(source_seq)) AS first,
         assumeNotNull(max(source_seq)) AS last
@@ -73,13 +73,13 @@ GROUP BY source, source_instance ORDER BY source, source_instance"""  # noqa: S6
 # The gaps between the numbers that are there, the range's own ends included.
 _GAPS = f"""
 SELECT before + 1 AS first, number - 1 AS last FROM (
-    SELECT number, lagInFrame(number, 1, {{first:Int64}} - 1) OVER (
+    SELECT number, lagInFrame(number, 1, toInt128({{first:Int64}}) - 1) OVER (
         ORDER BY number ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before
     FROM (
-        SELECT DISTINCT assumeNotNull(source_seq) AS number FROM events
+        SELECT DISTINCT toInt128(assumeNotNull(source_seq)) AS number FROM events
         WHERE {_FIRST_OF_EVENT} AND source = {{source:String}} AND source_instance = {{instance:String}}
             AND source_seq BETWEEN {{first:Int64}} AND {{last:Int64}}
-        UNION DISTINCT SELECT {{last:Int64}} + 1
+        UNION DISTINCT SELECT toInt128({{last:Int64}}) + 1
     )
 ) WHERE number > before + 1 ORDER BY first"""  # noqa: S608
 

@@ -19,6 +19,7 @@ from tests.support.stores import ClickHouseStore, OpenClient
 DAY = date(2026, 1, 31)
 NAME = "example.org/prod"
 LOG = "audit.events.v1/0/00000000"
+MOST = 2**63 - 1
 COLUMNS = (
     "event_id", "log_id", "leaf_index", "leaf_kind", "duplicate_of", "source", "source_instance",
     "source_seq", "kafka_timestamp", "ingest_day", "insert_by", "raw", "kafka_offset",
@@ -122,6 +123,22 @@ def test_missing_numbers_are_named_as_ranges_and_the_rest_is_counted(day: Day) -
     assert len(found.missing) == MOST_RANGES
     assert found.missing[0] == Missing("urn:a", "one", 1, 1)
     assert found.more_missing == (Counted("urn:a", "one", 4),)
+
+
+def test_a_source_that_counts_to_the_end_of_64_bits_can_be_stated(day: Day) -> None:
+    day.add([1, 2, MOST])
+
+    found = day.count()
+
+    assert found.missing == (Missing("urn:a", "one", 3, MOST - 1),)
+    assert found.numbered[0].recorded == 3
+
+
+def test_no_number_follows_the_last_of_64_bits_on_the_day_after(day: Day) -> None:
+    day.add([MOST], day=date(2026, 1, 30))
+    day.add([MOST, 7])
+
+    assert day.count().numbered == ()
 
 
 def test_repeats_are_no_events_and_a_number_for_two_events_is_a_difference(day: Day) -> None:
