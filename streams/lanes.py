@@ -43,6 +43,7 @@ class Lanes:
         """Start a lane for every log of a new generation."""
         self.membership = membership
         self.services.pacing.begin(len(states))
+        self.services.recorder.keep_only(states.keys())
         for log_id, state in states.items():
             lane = Lane(log_id, membership, state, self.services, log_start=log_starts[log_id])
             key = (log_id.topic, log_id.partition)

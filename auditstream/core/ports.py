@@ -7,7 +7,7 @@ becomes one `Block`: one insert, one deduplication token, one run of Merkle leav
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
@@ -465,6 +465,10 @@ class Recorder(Protocol):
         Raises:
             RetryableError: Something it needs (the registry) is down; call again later.
         """
+        ...
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Forget what was remembered of other logs: their partitions are another worker's now."""
         ...
 
     def worn_out(self) -> str | None:

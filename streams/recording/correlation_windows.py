@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import polars as pl
@@ -85,6 +85,11 @@ class CorrelationWindows:
         yield from crossings(self._correlations, old, new)
         with self._lock:
             self._kept[log] = (next_index, _joined(old, new))
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Forget the hits of other logs."""
+        with self._lock:
+            self._kept = {log: kept for log, kept in self._kept.items() if log in logs}
 
     def _before(self, log: LogId, first_index: int) -> Hits:
         """Return the hits of the window below a leaf: ours if it goes on there, else those of the store."""

@@ -5,6 +5,8 @@ The first row in log order counts; later ones stay in the log with `duplicate_of
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from auditstream.core.ports import History, LogId, Segment
@@ -33,6 +35,10 @@ class DuplicateMarker:
         event_ids = decoded.events.get_column("event_id").to_list()
         marks = self._index.mark(segment, event_ids, decoded.positions)
         return pl.Series("duplicate_of", marks, dtype=pl.UInt64)
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Forget what was remembered of other logs."""
+        self._index.keep_only(logs)
 
     def _firsts(self, log: LogId, from_index: int, to_index: int) -> pl.DataFrame:
         return self._history.first_ids(log, from_index, to_index).rename({"event_id": "key"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
@@ -174,6 +174,13 @@ class SegmentRecorder:
         yield from disputes(segment, events)
         if self._stages.sequences is not None:
             yield from self._stages.sequences.findings(segment, events, decoded.positions)
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Forget what the stages remember of other logs, some 100 MB each."""
+        stages = self._stages
+        for each in (stages.marker, stages.calls, stages.sequences, stages.rules):
+            if each is not None:
+                each.keep_only(logs)
 
     def worn_out(self) -> str | None:
         """Return why the process should be replaced: decodes that were abandoned keep cores busy."""

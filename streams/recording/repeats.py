@@ -7,7 +7,7 @@ segment and on the segment alone, so that a replay marks the same.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import polars as pl
@@ -73,6 +73,11 @@ class RepeatIndex:
         )
         seen.add(prints[first], indexes[first], first_index + len(segment), window_start)
         return marks
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Forget the indexes of other logs."""
+        with self._lock:
+            self._seen = {log: seen for log, seen in self._seen.items() if log in logs}
 
     def _index_of(self, log: LogId, first_index: int, window_start: int) -> SeenIds:
         """Return the index of everything below `first_index`, from the store when ours is another."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -138,13 +138,8 @@ class RuleStage:
         if len(positions) < len(segment):
             places = np.asarray(positions, np.intp)
             stamps, indexes = stamps[places], indexes[places]
-        placed = pl.DataFrame(
-            [
-                *map(events.get_column, self._columns),
-                pl.Series("index", indexes),
-                pl.Series("stamp", stamps * 1_000),
-            ]
-        )
+        place = [pl.Series("index", indexes), pl.Series("stamp", stamps * 1_000)]
+        placed = pl.DataFrame([*map(events.get_column, self._columns), *place])
         matched = {rule.about.name: (rule, rows) for rule, rows in self._matcher.matches(placed)}
         crossed = self._windows.crossings(
             segment.log, plan.first_index, plan.first_index + len(segment), placed, matched
@@ -165,6 +160,10 @@ class RuleStage:
         yield from (_finding(segment, each) for each in kept)
         if len(fresh) > len(kept):
             yield _rest(segment, fresh, kept)
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Forget what correlations look back at in other logs."""
+        self._windows.keep_only(logs)
 
 
 class Told:

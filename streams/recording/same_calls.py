@@ -12,6 +12,8 @@ found here.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from auditstream.core.event_types import CALL_TYPES
@@ -63,6 +65,10 @@ class SameCallMarker:
         for row, mark in zip(rows, found, strict=True):
             marks[row] = mark
         return pl.Series("same_call_as", marks, dtype=pl.UInt64)
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Forget what was remembered of other logs."""
+        self._index.keep_only(logs)
 
     def _firsts(self, log: LogId, from_index: int, to_index: int) -> pl.DataFrame:
         return self._history.first_calls(log, from_index, to_index).rename({"call_key": "key"})

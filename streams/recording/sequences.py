@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -77,6 +77,11 @@ class SequenceRules:
         for _, found in groupby(self._seen(segment, counted), key=lambda each: each.rule):
             for sighting in _bounded(found, segment.id):
                 yield _finding(sighting, segment.id)
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Forget the windows of other logs."""
+        with self._lock:
+            self._windows = {log: window for log, window in self._windows.items() if log in logs}
 
     def _seen(self, segment: Segment, events: pl.DataFrame) -> Iterator[Sighting]:
         mandates = self._policies.at(segment.plan.reference_revision, int(segment.timestamps_ms[-1]) * 1_000)

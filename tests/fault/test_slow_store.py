@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -47,6 +47,9 @@ class BlockRecorder:
 
     def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
         raise AssertionError("nothing is paused")
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Remember nothing, so forget nothing."""
 
     def worn_out(self) -> str | None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -152,6 +152,7 @@ class RangeRecorder:
         refused: What it was told that the store refuses, each time.
         trips: Every trip that was told of.
         refusals: Exceptions to raise instead of telling of a trip.
+        kept: Logs that it was told to keep.
     """
 
     def __init__(self) -> None:
@@ -165,6 +166,7 @@ class RangeRecorder:
         self.refused: list[Mapping[int, str]] = []
         self.trips: list[Trip] = []
         self.refusals: list[RetryableError] = []
+        self.kept: set[LogId] = set()
 
     def build(self, segment: Segment, refused: Mapping[int, str] = NOTHING_REFUSED) -> Block:
         if self.script:
@@ -189,6 +191,9 @@ class RangeRecorder:
             raise self.refusals.pop(0)
         self.trips.append(trip)
         return Outbound("audit.findings.v1", b"", f"{trip.limit} {trip.block.segment_id}".encode())
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        self.kept = set(logs)
 
     def worn_out(self) -> str | None:
         return self.worn_out_reason

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -85,6 +85,9 @@ class OffsetRecorder:
 
     def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
         raise AssertionError("no record of the model is a dead letter")
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Remember nothing, so forget nothing."""
 
     def worn_out(self) -> str | None:
         return None

@@ -9,7 +9,7 @@ import asyncio
 import collections
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -335,6 +335,9 @@ class RangeRecorder:
 
     def pause_finding(self, log: LogId, trip: Trip) -> Outbound:
         raise AssertionError("no record here is a dead letter")
+
+    def keep_only(self, logs: Collection[LogId]) -> None:
+        """Remember nothing, so forget nothing."""
 
     def worn_out(self) -> str | None:
         return None

@@ -86,6 +86,18 @@ def test_the_delay_is_shared_by_the_lanes_of_the_generation() -> None:
     bench.run(scenario)
 
 
+def test_what_is_remembered_is_of_the_logs_of_the_generation() -> None:
+    bench = LaneBench()
+
+    async def scenario() -> None:
+        await begun(bench, LOG, OTHER).drain()
+        assert bench.recorder.kept == {LOG, OTHER}
+        await begun(bench, OTHER).drain()
+        assert bench.recorder.kept == {OTHER}
+
+    bench.run(scenario)
+
+
 def test_draining_finishes_open_segments_and_commits_what_is_closed() -> None:
     bench = LaneBench()
 
