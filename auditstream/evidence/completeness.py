@@ -42,7 +42,7 @@ FROM events WHERE {_DAY} GROUP BY log ORDER BY log"""  # noqa: S608  built from 
 _LOST = f"""
 SELECT toString(log_id) AS log, sum(toInt64OrZero(splitByChar('\\n', raw)[4]) - kafka_offset + 1) AS offsets
 FROM events WHERE {_DAY} AND leaf_kind = 2 GROUP BY log ORDER BY log"""  # noqa: S608
-# What a source numbered on the day, and the last number of its days before. Behind the last of 64 bits none is.
+# What a source numbered on the day, and the last number of its days before; none follows the last of 64 bits.
 _RANGES = f"""
 SELECT d.source, d.source_instance, ifNull(toInt128(b.last) + 1, d.first) AS first, d.last AS last
 FROM (
