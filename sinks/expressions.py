@@ -18,4 +18,4 @@ def uuid_bytes(name: str) -> str:
 
 def time_text(at: datetime) -> str:
     """Return a point of time as a parameter of type DateTime64(6, 'UTC')."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

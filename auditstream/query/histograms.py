@@ -24,6 +24,8 @@ _WIDTHS = tuple(
     )
 )  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# No event can be outside; bars of all years that a calendar has would begin before the first.
+_OLDEST, _NEWEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2300, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,12 @@ def histogram(reader: Reader, wanted: Search, *, spans: int = 60, until: datetim
     period = _closed(current, wanted, until)
     if period.start is None or period.end is None:
         return Histogram(_WIDTHS[0], (), period)
-    width = width_for(period.end - period.start, spans)
+    begin, end = max(period.start, _OLDEST), min(period.end, _NEWEST)
+    if begin >= end:
+        return Histogram(_WIDTHS[0], (), period)
+    period, width = Period(begin, end), width_for(end - begin, spans)
     conditions = wanted.conditions()
-    seconds = conditions.bind(int(width.total_seconds()), "UInt32")
+    seconds = conditions.bind(int(width.total_seconds()), "Int64")
     second = "toInt64(floor(toUnixTimestamp64Micro(event_time) / 1000000))"  # floor: before 1970, too
     start = f"{second} - positiveModulo({second}, {seconds})"
     counted_by = current.select(f"{start} AS start, outcome, count() AS events", conditions)

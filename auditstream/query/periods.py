@@ -54,10 +54,10 @@ def moment(text: str) -> datetime:
     """
     try:
         parsed = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # in UTC it is before the first year, or after the last
         hint = "Write ISO 8601: 2026-03-01 or 2026-03-01T12:30:00Z."
         raise RequestError(f"{text!r} is not a time", hint=hint) from error
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def period(now: datetime, *, since: str | None, start: str | None, end: str | None) -> Period:

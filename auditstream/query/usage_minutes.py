@@ -97,6 +97,6 @@ def _conditions(tenant: str, period: Period) -> Conditions:
     conditions.add_tenant(tenant)
     for moment, comparison in ((period.start, ">="), (period.end, "<")):
         if moment is not None:
-            bound = conditions.bind(int(moment.timestamp()), "UInt32")
+            bound = conditions.bind(int(moment.timestamp()), "Int64")
             conditions.add(f"toUnixTimestamp(minute) {comparison} {bound}")
     return conditions

@@ -136,6 +136,12 @@ def test_an_event_is_in_the_bar_of_its_time(reader: Reader) -> None:
         assert span.outcomes.get("FAILURE", 0) == counted(reader, failed)
 
 
+def test_a_period_of_all_the_years_that_there_are_has_bars(reader: Reader) -> None:
+    ever = events.Search(period=Period(datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)))
+
+    assert histograms.histogram(reader, ever).events == counted(reader, ever) > 0
+
+
 def test_times_before_1970_have_bars_too(reader: Reader, recorded: ClickHouseStore) -> None:
     old = datetime(1969, 12, 31, 23, 59, 59, 500000, UTC)
     recorded.insert(block_of(OTHER_LOG, rows=1, event_time=old, tenant_id="old"))

@@ -46,6 +46,14 @@ def test_a_time_is_iso_8601_and_utc_unless_it_says_otherwise(text: str, expected
     assert moment(text).tzinfo is UTC
 
 
+@pytest.mark.parametrize(
+    "text", ["2026-02-30", "noon", "0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"]
+)
+def test_what_is_no_time_in_utc_is_refused(text: str) -> None:
+    with pytest.raises(RequestError, match="is not a time"):
+        moment(text)
+
+
 def test_since_counts_back_from_now() -> None:
     assert period(NOW, since="7d", start=None, end=None) == Period(datetime(2026, 3, 1, 12, tzinfo=UTC))
 
