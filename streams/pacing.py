@@ -55,7 +55,7 @@ class Pacing:
         return turn_s
 
     def _next_turn_s(self, lane: Hashable, now_s: float) -> float:
-        """Return the turn behind all others; lanes without one for long leave their share to the busy ones."""
+        """Return the turn behind all others; lanes without one for long leave theirs to the busy ones."""
         long_ago_s = now_s - 2 * self.delay_s
         busy = 1 + sum(turn_s > long_ago_s for name, turn_s in self._turns_s.items() if name != lane)
         return max(self._turns_s.values(), default=-inf) + self._delay_s(busy) / busy
