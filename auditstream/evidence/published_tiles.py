@@ -66,6 +66,8 @@ def published_range(files: TreeFiles, order: SealedOrder, first_tile: int, count
     tiles: list[PublishedTile] = []
     findings: list[Finding] = []
     end = first_tile + count
+    if not order.is_at(first_tile * FULL_WIDTH):  # an earlier run found that what is before it holds
+        order.take_up(first_tile * FULL_WIDTH, files.bundle(first_tile - 1))
     for first in range(first_tile, end, _BLOCK_TILES):
         block = range(first, min(first + _BLOCK_TILES, end))
         read = [(files.tile(tile), files.bundle(tile)) for tile in block]

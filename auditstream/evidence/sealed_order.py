@@ -12,6 +12,9 @@ from auditstream.evidence.tree_files import ENTRY_ROOM
 from auditstream.ledger.tiles import FULL_WIDTH
 
 
+_INDEX_AT, _OFFSET_AT, _OFFSET_END = 4, 12, 20  # behind length, version and kind
+
+
 class SealedOrder:
     """What sealed entries of a log say of their own place, block by block: index and offset.
 
@@ -25,6 +28,21 @@ class SealedOrder:
         self._origin = origin
         self._end = -1  # index behind the last entry
         self._last_offset = 0
+
+    def is_at(self, index: int) -> bool:
+        """Return whether an index is the log's first, or the one behind what was judged last."""
+        return index in (0, self._end)
+
+    def take_up(self, index: int, bundle: bytes | None) -> None:
+        """Hold what is judged next against the bundle before it, which was judged by somebody else.
+
+        Args:
+            index: Index of the leaf behind the bundle.
+            bundle: The bundle, full; None when there is no such.
+        """
+        if bundle is not None and len(bundle) == FULL_WIDTH * ENTRY_ROOM:
+            last = bundle[-ENTRY_ROOM:]
+            self._end, self._last_offset = index, int.from_bytes(last[_OFFSET_AT:_OFFSET_END])
 
     def judged(self, index: int, bundles: Iterable[bytes | None]) -> Iterator[Finding]:
         """Yield the entries that do not have their own index, or an offset above that of the one before.
@@ -44,8 +62,7 @@ class SealedOrder:
 
     def _judged(self, index: int, run: Sequence[bytes]) -> Iterator[Finding]:
         entries = np.frombuffer(b"".join(run), np.uint8).reshape(-1, ENTRY_ROOM)
-        # Behind length, version and kind.
-        numbers = np.ascontiguousarray(entries[:, 4:20]).view(">u8").astype(np.uint64)
+        numbers = np.ascontiguousarray(entries[:, _INDEX_AT:_OFFSET_END]).view(">u8").astype(np.uint64)
         indexes, offsets = numbers[:, 0], numbers[:, 1]
         own = np.arange(index, index + len(numbers), dtype=np.uint64)
         for at in np.flatnonzero(indexes != own):

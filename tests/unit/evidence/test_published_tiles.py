@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from auditstream.evidence.published import PublishedFolder
-from auditstream.evidence.published_tiles import PublishedTile, published_range
+from auditstream.evidence.published_tiles import PublishedRange, PublishedTile, published_range
 from auditstream.evidence.sealed_order import SealedOrder
 from auditstream.evidence.tree_files import TreeFiles
 from auditstream.ledger.checkpoints import Checkpoint
@@ -24,10 +24,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "bundle"
 
 
-def read(folder: Path) -> list[PublishedTile]:
+def published(folder: Path, first_tile: int, count: int) -> PublishedRange:
     checkpoint = Checkpoint(f"{bundles.DEPLOYMENT}/{LOG}", SIZE, bytes(32))
     files = TreeFiles(PublishedFolder(folder), LOG, checkpoint)
-    return published_range(files, SealedOrder(checkpoint.origin), 0, 2).tiles
+    return published_range(files, SealedOrder(checkpoint.origin), first_tile, count)
+
+
+def read(folder: Path) -> list[PublishedTile]:
+    return published(folder, 0, 2).tiles
 
 
 def changed(file: Path, at: int) -> None:
@@ -82,3 +86,15 @@ def test_a_bundle_that_is_cut_off_does_not_agree(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
     assert [tile.agrees for tile in read(folder)] == [False, True]
+
+
+def test_a_range_that_is_taken_up_is_held_against_what_an_earlier_run_judged_before_it(folder: Path) -> None:
+    assert published(folder, 1, 1).findings == []
+    file = folder / LOG / "tile/entries/000"
+    data = bytearray(file.read_bytes())
+    data[-64:-56] = (2**40).to_bytes(8)  # the offset of its last entry: 12 bytes into 76
+    file.write_bytes(data)
+
+    (finding,) = published(folder, 1, 1).findings
+
+    assert (finding.what, finding.first) == ("sealed_offset", 256)
