@@ -11,7 +11,6 @@ from auditstream.evidence.findings import Finding
 from auditstream.evidence.tree_files import ENTRY_ROOM
 from auditstream.ledger.tiles import FULL_WIDTH
 
-
 _INDEX_AT, _OFFSET_AT, _OFFSET_END = 4, 12, 20  # behind length, version and kind
 
 
