@@ -62,7 +62,9 @@ class FindingsFeed:
                 "error_cb": _ignored,
             }
         )
-        self._consumer.subscribe([kafka.findings_topic], on_assign=_begin_at_end_when_new)
+        self._consumer.subscribe(
+            [kafka.findings_topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        )
 
     def next(self) -> Finding | None:
         """Return the next finding, None when none came within `poll_s`.
@@ -108,13 +110,14 @@ class FindingsFeed:
     def settle(self, place: Mapping[tuple[str, int], int] | None = None) -> None:
         """Keep a place, by default that after everything that was returned.
 
-        A place that was kept before is not kept again. A partition without one in `place` keeps its own.
+        A place that was kept before is not kept again. A partition without one in `place` keeps its own, and
+        so does one that is another member's, or was since: that one may be further.
 
         Raises:
             RetryableError: Kafka does not answer, or another member has taken over.
         """
         wanted = self._read if place is None else place
-        new = {of: at for of, at in wanted.items() if self._kept.get(of, -1) != at}
+        new = {of: at for of, at in wanted.items() if self._kept.get(of, at) < at}
         if not new:
             return
         offsets = [TopicPartition(topic, partition, at) for (topic, partition), at in new.items()]
@@ -143,6 +146,18 @@ class FindingsFeed:
         """Leave the group; what was not settled is read again."""
         self._consumer.close()
 
+    def _assigned(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        kept = _begin_at_end_when_new(consumer, partitions)
+        self._kept |= {(each.topic, each.partition): each.offset for each in kept}
+
+    def _revoked(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        """Forget what was read of partitions; whoever has them next reads on from the place that is kept."""
+        for of in ((each.topic, each.partition) for each in partitions):
+            self._read.pop(of, None)
+            self._kept.pop(of, None)
+            if self._held is not None and of == (self._held.topic(), self._held.partition()):
+                self._held = None
+
     def _decoded(self, message: Message) -> Finding:
         value = message.value()
         data = value.encode() if isinstance(value, str) else value
@@ -154,8 +169,10 @@ class FindingsFeed:
         return Finding.from_datum(reader.read((data or b"")[framing.payload_offset :]))
 
 
-def _begin_at_end_when_new(consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
-    """Give partitions without a place that of their end, and keep it at once.
+def _begin_at_end_when_new(
+    consumer: Consumer, partitions: Sequence[TopicPartition]
+) -> Sequence[TopicPartition]:
+    """Give partitions without a place that of their end, and keep it at once; return all with their places.
 
     Otherwise a process that ends before its first finding would leave no place, and the next one would miss
     what came in between.
@@ -167,6 +184,7 @@ def _begin_at_end_when_new(consumer: Consumer, partitions: Sequence[TopicPartiti
     if new:
         consumer.commit(offsets=new, asynchronous=False)
     consumer.assign(kept)
+    return kept
 
 
 def _ignored(_error: KafkaError) -> None:
