@@ -27,9 +27,13 @@ class Course(Enum):
     AGAIN = auto()
     """Send it again after a pause: nobody is there, or they are busy."""
     SPLIT = auto()
-    """Send less at once: something in it, or its size, was refused as a whole."""
+    """Send less at once: the gateway refused something in it as a whole, or somebody its size."""
     HELD = auto()
     """Keep it and try again slowly: key or address are wrong, which people repair."""
+
+
+_JUDGED = frozenset({400, 422})
+"""Statuses that say that an event is wrong, where the gateway says them: its answer has a code."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,13 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes, sent: Sequen
     if 200 <= status < 300:
         return _accepted(told, rejected, sent)
     code = str(told.get("code") or f"http_{status}")
+    is_gateways = "code" in told
     reason = Refusal(code, _detail(told, status), str(told.get("field") or ""))
     if len(rejected) == len(sent):
         return Answer(Course.SETTLED, rejected)
     if status in {408, 425, 429} or status >= 500:
         return again(reason.code, reason.detail, _retry_after(headers))
-    if status in {400, 413, 422} or reason.code == "tenant_mismatch":
+    if status == 413 or (status in _JUDGED and is_gateways) or reason.code == "tenant_mismatch":
         return Answer(Course.SPLIT, reason=reason)
     return Answer(Course.HELD, reason=reason, retry_after_s=_retry_after(headers))
 

@@ -14,7 +14,7 @@ import os
 import selectors
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -27,6 +27,10 @@ from auditstream_sdk.settings import Settings
 _SHORTEST_IDLE_S = 0.005
 _CONNECTING = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY}
 _MOST_ANSWER_BYTES = 16 * 1024 * 1024
+_GZIP: Mapping[str, str] = {"Content-Encoding": "gzip"}
+_BOMB = "decompression_bomb"
+"""Code of a body that shrank more than the gateway believes: it takes the same one as it is."""
+
 _GZIP_LEVEL = 1
 """NDJSON of events shrinks to a sixth at level 1, and at level 6 by a tenth more for three times the time."""
 
@@ -69,7 +73,6 @@ class GatewayTransport:
         self._headers = {
             "Authorization": f"Bearer {settings.key}",
             "Content-Type": "application/x-ndjson",
-            "Content-Encoding": "gzip",
             "Accept": "application/json",
             "User-Agent": user_agent,
         }
@@ -79,11 +82,25 @@ class GatewayTransport:
 
     def send(self, records: Sequence[Record], idle: Callable[[], None]) -> Answer:
         """Send events and return what became of them."""
-        body = gzip.compress(b"\n".join(record.event for record in records) + b"\n", _GZIP_LEVEL, mtime=0)
+        body = b"\n".join(record.event for record in records) + b"\n"
         deadline = monotonic() + self._settings.request_timeout_s
+        answer = self._sent(gzip.compress(body, _GZIP_LEVEL, mtime=0), _GZIP, records, deadline, idle)
+        if answer.reason.code == _BOMB:
+            return self._sent(body, {}, records, deadline, idle)
+        return answer
+
+    def _sent(
+        self,
+        body: bytes,
+        coding: Mapping[str, str],
+        records: Sequence[Record],
+        deadline: float,
+        idle: Callable[[], None],
+    ) -> Answer:
         was_kept = self._connection is not None
+        headers = {**self._headers, **coding}
         try:
-            return self._post(body, records, deadline, idle)
+            return self._post(body, headers, records, deadline, idle)
         except (http.client.RemoteDisconnected, ConnectionError) as error:
             if not was_kept:
                 return again("unreachable", _told(error))
@@ -91,16 +108,21 @@ class GatewayTransport:
             return again("unreachable", _told(error))
         # The other side closed a connection that we had kept: that says nothing about it, so once more.
         try:
-            return self._post(body, records, deadline, idle)
+            return self._post(body, headers, records, deadline, idle)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return again("unreachable", _told(error))
 
     def _post(
-        self, body: bytes, records: Sequence[Record], deadline: float, idle: Callable[[], None]
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        records: Sequence[Record],
+        deadline: float,
+        idle: Callable[[], None],
     ) -> Answer:
         try:
             connection = self._connected(deadline, idle)
-            connection.request("POST", self._path, body, self._headers)
+            connection.request("POST", self._path, body, headers)
             response = connection.getresponse()
             content = response.read(_MOST_ANSWER_BYTES)
             if response.read(1):  # larger than any answer; what is cut will not be read as one
@@ -110,8 +132,8 @@ class GatewayTransport:
             raise
         if response.will_close:
             self.close()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return answer_of(response.status, headers, content, records)
+        told = {name.lower(): value for name, value in response.getheaders()}
+        return answer_of(response.status, told, content, records)
 
     def _connected(self, deadline: float, idle: Callable[[], None]) -> http.client.HTTPConnection:
         if self._connection is None:

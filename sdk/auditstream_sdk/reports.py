@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from auditstream_sdk.encoding import Event, Protect, encoded, time_text
+from auditstream_sdk.encoding import Event, Protect, attribute_text, encoded, time_text
 from auditstream_sdk.ids import derived_id, new_id
 from auditstream_sdk.pending import Gap
 from auditstream_sdk.records import Kind, Record
@@ -82,21 +82,28 @@ class Reporter:
         return Record(Kind.LOSS, number, encoded(event), gap.count)
 
     def _event(self, event_id: str, at_ns: int, last: int, dropped: int, lag_us: int) -> Event:
-        kept = {name: value for name, value in self.defaults.items() if value is not None}
         beat = {
             "interval_us": round(self.interval_s * 1_000_000),
             "last_seq": last,
             "dropped": dropped,
             "lag_us": lag_us,
         }
-        event = self._with(kept, event_id, at_ns, beat)
-        if self.protect is None:
-            return event
         try:
-            return dict(self.protect(event))
+            event = self._with(self._kept(), event_id, at_ns, beat)
+            given = dict(event if self.protect is None else self.protect(event))
+            encoded(given)
         except Exception:  # noqa: BLE001  a report is told in any case; what may name a person stays behind
-            tenant = {name: kept[name] for name in ("tenant_id",) if name in kept}
-            return self._with(tenant, event_id, at_ns, beat)
+            tenant = self.defaults.get("tenant_id")
+            kept = {"tenant_id": tenant} if isinstance(tenant, str) else {}
+            return self._with(kept, event_id, at_ns, beat)
+        return given
+
+    def _kept(self) -> dict[str, Any]:
+        """Return the defaults as events have them."""
+        kept = {name: value for name, value in self.defaults.items() if value is not None}
+        if "attributes" in kept:
+            kept["attributes"] = {name: attribute_text(value) for name, value in kept["attributes"].items()}
+        return kept
 
     def _with(self, kept: Mapping[str, Any], event_id: str, at_ns: int, beat: Mapping[str, Any]) -> Event:
         return {

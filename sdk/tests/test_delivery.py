@@ -251,6 +251,45 @@ def test_a_batch_that_is_refused_as_a_whole_is_split_down_to_the_event_at_fault(
     assert [(each["first"], each["reason"]) for each in losses(gateway.events)] == [(6, "refused:at_fault")]
 
 
+def test_a_batch_that_shrinks_more_than_the_gateway_believes_is_sent_as_it_is(client, gateway):
+    def believe_nothing_compressed(request: Request) -> None:
+        if "content-encoding" in request.headers:
+            request.answer(413, {"code": "decompression_bomb", "detail": "shrank too much"})
+
+    gateway.behave = believe_nothing_compressed
+    record(client, 3)
+
+    assert client.flush(10)
+    assert names(gateway.events) == ["t0", "t1", "t2"]
+    assert losses(gateway.events) == []
+
+
+def test_reports_have_attributes_as_events_have_them(make_client, gateway):
+    client = make_client(attributes={"shard": 7, "canary": True})
+    client.tool_call(name=object()).record()
+
+    assert client.flush(10)
+    (report,) = gateway.wait_for(lambda kept: kept)
+    assert {name: report["attributes"][name] for name in ("shard", "canary", "lost.reason")} == {
+        "shard": "7",
+        "canary": "true",
+        "lost.reason": "unencodable",
+    }
+
+
+@pytest.mark.parametrize("default", [{"environment": object()}, {"attributes": "none"}])
+def test_defaults_that_no_event_can_have_cost_events_and_not_the_word_about_it(make_client, gateway, default):
+    client = make_client(tenant="acme", **default)
+    record(client, 2)
+
+    assert client.flush(10)
+    assert [(each["first"], each["reason"]) for each in losses(gateway.events)] == [
+        (1, "unencodable"),
+        (2, "unencodable"),
+    ]
+    assert {event["tenant_id"] for event in gateway.events} == {"acme"}
+
+
 def test_another_tenants_event_is_refused_and_not_the_key(client, gateway):
     gateway.behave = lambda request: (
         request.answer(403, {"code": "tenant_mismatch", "detail": "not yours", "field": "tenant_id"})
@@ -276,6 +315,18 @@ def test_a_refused_key_or_address_keeps_everything_and_is_said_loudly_once(clien
     assert len(errors) == 1
     assert "no such key" in errors[0]
     assert "ask_test_secret" not in caplog.text
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("told", [b"<html>400 Bad Request</html>", {"detail": [{"loc": ["body"]}]}])
+def test_a_server_that_is_not_the_gateway_refuses_no_event(client, gateway, caplog, status, told):
+    gateway.behave = failing(3, status, told)
+    record(client, 4)
+
+    assert client.flush(10)
+    assert names(gateway.events) == ["t0", "t1", "t2", "t3"]
+    assert (losses(gateway.events), client.dropped) == ([], 0)
+    assert f"http_{status}" in caplog.text
 
 
 def test_blocking_returns_the_receipt(make_client, gateway):
