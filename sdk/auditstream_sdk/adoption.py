@@ -17,11 +17,15 @@ from auditstream_sdk.state_page import StatePage, current_boot
 _MOST_AT_ONCE = 16
 """Each holds three descriptors open; the others follow as these are sent."""
 
+_NO_BOUND = 1 << 62
+"""Bound of an adopted spool: it takes reports alone, and a full folder gets room only once it is sent."""
+
 
 def adopted(settings: Settings, folder: Path, held: Collection[str], notices: Notices) -> SpoolLog | None:
     """Return the log of a dead instance that is sent from now on by this process; None when there is none.
 
-    One at a time: reading it takes moments, in which the queue is not written.
+    One at a time: reading it takes moments, in which the queue is not written. What the same source and key
+    left under another address counts too: addresses are corrected.
 
     Args:
         settings: Whose events may be sent under this client's key.
@@ -32,12 +36,16 @@ def adopted(settings: Settings, folder: Path, held: Collection[str], notices: No
     if len(held) > _MOST_AT_ONCE:
         return None
     for path in sorted(folder.glob("*.state")):
-        if path.stem not in held and (log := _adopt(settings, folder, path, notices)) is not None:
+        if path.stem not in held and (log := _adopt(settings, path, notices)) is not None:
             return log
+    for former in settings.former_folders:
+        for path in sorted(former.glob("*.state")):
+            if path.stem not in held and (log := _adopt(settings, path, notices, is_former=True)) is not None:
+                return log
     return None
 
 
-def _adopt(settings: Settings, folder: Path, path: Path, notices: Notices) -> SpoolLog | None:
+def _adopt(settings: Settings, path: Path, notices: Notices, *, is_former: bool = False) -> SpoolLog | None:
     try:
         page = StatePage(path)
     except (BlockingIOError, FileNotFoundError):  # it lives, or was sent meanwhile
@@ -45,18 +53,11 @@ def _adopt(settings: Settings, folder: Path, path: Path, notices: Notices) -> Sp
     except (OSError, ValueError) as error:
         notices.error(f"page {path}", "a spool cannot be read and is left alone: %s: %s", path, error)
         return None
-    if not _is_ours(settings, page):
-        notices.error(
-            f"key {page.facts.key_fingerprint}",
-            "%s holds events for another key; set adopt=%s (or the tenant that both belong to) to send them "
-            "under this one",
-            path,
-            page.facts.key_fingerprint,
-        )
+    if not (_was_ours(settings, page) if is_former else _is_ours(settings, page, notices)):
         page.close()
         return None
     try:
-        log = SpoolLog(folder, page, settings.spool_bytes)
+        log = SpoolLog(path.parent, page, _NO_BOUND)
     except OSError as error:
         notices.error(f"page {path}", "a spool cannot be read and is left alone: %s: %s", path, error)
         page.close()
@@ -70,10 +71,25 @@ def _adopt(settings: Settings, folder: Path, path: Path, notices: Notices) -> Sp
     return log
 
 
-def _is_ours(settings: Settings, page: StatePage) -> bool:
+def _was_ours(settings: Settings, page: StatePage) -> bool:
+    """Return whether a spool under another address is of this source and key."""
+    facts = page.facts
+    return (facts.source, facts.key_fingerprint) == (settings.source, settings.key_fingerprint)
+
+
+def _is_ours(settings: Settings, page: StatePage, notices: Notices) -> bool:
     facts = page.facts
     fingerprints = {settings.key_fingerprint, *settings.adopt.replace(" ", "").split(",")}
-    return facts.key_fingerprint in fingerprints or bool(settings.tenant and facts.tenant == settings.tenant)
+    if facts.key_fingerprint in fingerprints or (settings.tenant and facts.tenant == settings.tenant):
+        return True
+    notices.error(
+        f"key {facts.key_fingerprint}",
+        "%s holds events for another key; set adopt=%s (or the tenant that both belong to) to send them "
+        "under this one",
+        page.path,
+        facts.key_fingerprint,
+    )
+    return False
 
 
 def reporter_of(log: SpoolLog, settings: Settings) -> Reporter:

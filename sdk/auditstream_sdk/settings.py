@@ -150,9 +150,19 @@ class Settings:
             return None
         if self.spool:
             return Path(self.spool)
-        state = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
-        name = sha256(f"{self.url}\x00{self.source}".encode()).hexdigest()[:16]
-        return Path(state) / "auditstream-sdk" / name
+        return _spools() / sha256(f"{self.url}\x00{self.source}".encode()).hexdigest()[:16]
+
+    @property
+    def former_folders(self) -> list[Path]:
+        """The default folders of other addresses and sources: an address may have been corrected since."""
+        if self.spool or self.is_kafka:
+            return []
+        return [each for each in _spools().glob("*") if each != self.spool_folder]
+
+
+def _spools() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return Path(state) / "auditstream-sdk"
 
 
 _MAY_BE_0 = {"heartbeat_s", "queue_wait_s", "linger_s", "batch_age_s", "exit_deadline_s"}

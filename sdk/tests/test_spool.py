@@ -21,7 +21,7 @@ from auditstream_sdk.records import Kind, Record, packed, scan
 from auditstream_sdk.reports import Reporter
 from auditstream_sdk.segments import HEAD_BYTES, segment_numbers, segment_path
 from auditstream_sdk.spool import SpoolLog, own_log
-from auditstream_sdk.state_page import Facts, StatePage
+from auditstream_sdk.state_page import Facts, StatePage, current_boot
 from tests_of_sdk import QUICK, losses, names, tool_calls
 
 REPORTER = Reporter("svc://checkout", "inst-1", 1_700_000_000_000, 60.0, {})
@@ -304,6 +304,42 @@ def test_a_refusal_that_a_dead_process_told_of_and_had_not_settled_is_not_told_o
 
     assert again.dropped == 2
     assert drained(again) == [1, 1, 1]
+
+
+def test_a_folder_above_its_bound_keeps_no_dead_instance_from_being_sent(make_client, gateway, tmp_path):
+    client = make_client(spool_bytes=64 * 1024)
+    facts = Facts("inst-1", "svc://checkout", "", client.settings.key_fingerprint, current_boot(), 1)
+    log = own_log(tmp_path / "spool", facts, 1 << 26)
+    event = b'{"event_id":"%d","event_type":"ai.tool_call","tool":{"name":"%s"}}'
+    log.append([Record(Kind.EVENT, number, event % (number, b"x" * 20_000)) for number in range(1, 21)])
+    log.page.set_recorded(23)
+    log.abandon()
+    client.tool_call(name="new").record()
+
+    events = gateway.wait_for(losses)
+    assert len([each for each in events if each["event_type"] == "ai.tool_call"]) >= 20
+    assert [(each["first"], each["last"], each["reason"]) for each in losses(events)] == [
+        (21, 23, "process_killed")
+    ]
+
+
+def test_what_waits_under_a_wrong_address_is_sent_once_the_address_is_corrected(
+    make_client, gateway, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    gateway.behave = lambda request: request.answer(404)
+    wrong = make_client(url=f"{gateway.url}/typo", spool="")
+    wrong.tool_call(name="early").record()
+    other = make_client(url=f"{gateway.url}/typo", spool="", source="svc://other")
+    other.tool_call(name="other").record()
+    assert not wrong.close(0.2)
+    assert not other.close(0.2)
+
+    gateway.behave = None
+    make_client(spool="").tool_call(name="late").record()
+
+    events = gateway.wait_for(lambda kept: len(tool_calls(kept)) >= 2)
+    assert sorted(names(events)) == ["early", "late"]
 
 
 def test_adopted_events_do_not_hold_up_ones_own(make_client, gateway, tmp_path):
