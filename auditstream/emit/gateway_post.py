@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from auditstream.core.errors import RetryableError
 _TIMEOUT_S = 30.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
 _RETRIED = frozenset({408, 429, 502, 503, 504})
+_BOMB = "decompression_bomb"
+"""Code of a body that shrank more than the gateway believes: it takes the same one as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class GatewayPost:
 
     def __init__(self, url: str, key: str, *, timeout_s: float) -> None:
         self._url = url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {key}", "content-encoding": "gzip"}
+        self._headers = {"authorization": f"Bearer {key}"}
         self._timeout_s = timeout_s
         self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S)
 
@@ -58,20 +61,27 @@ class GatewayPost:
 
         Args:
             path: Path, as `/v1/events`.
-            body: The body; it travels compressed.
+            body: The body; it travels compressed, unless the gateway does not believe how far.
             content_type: Its media type.
 
         Raises:
             RetryableError: The gateway does not answer in time, or takes nothing now.
         """
-        url, compressed = f"{self._url}{path}", gzip.compress(body, 1, mtime=0)
         headers = self._headers | {"content-type": content_type}
+        compressed = headers | {"content-encoding": "gzip"}
+        answered = self._sent(path, gzip.compress(body, 1, mtime=0), compressed)
+        if answered.status >= 400 and answered.json().get("code") == _BOMB:
+            return self._sent(path, body, headers)
+        return answered
+
+    def _sent(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answered:
+        url = f"{self._url}{path}"
         deadline = time.monotonic() + self._timeout_s
         pause_s = _FIRST_PAUSE_S
         while True:
             after = ""
             try:
-                response = self._pool.request("POST", url, body=compressed, headers=headers)
+                response = self._pool.request("POST", url, body=body, headers=headers)
                 answered = Answered(response.status, response.data)
                 if answered.status not in _RETRIED:
                     return answered

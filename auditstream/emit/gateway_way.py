@@ -67,18 +67,22 @@ class GatewayWay:
         self._bytes = 0
 
     def _post_waiting(self) -> None:
-        """Post what waits, and keep of it what Kafka did not acknowledge; each time that is less."""
+        """Post what waits, and keep what was neither acknowledged nor refused; each time that is less."""
         sent = self._waiting
         answered = self._answered(b"\n".join(text for _, text in sent))
         status, answer = answered.status, answered.json()
         rejected = answer.get("rejected") or []
         if status == 202 or (rejected and status in {400, 403, 413, 422}):
             self.acknowledged += int(answer.get("accepted") or 0)
-            unacknowledged = [each for each in rejected if each["code"] == _UNACKNOWLEDGED]
+            codes = {int(each["index"]): each["code"] for each in rejected}
             for each in rejected:
                 if each["code"] != _UNACKNOWLEDGED:
                     self._refuse(sent[int(each["index"])][0], each)
-            self._waiting = [sent[int(each["index"])] for each in unacknowledged]
+            # In mode blocking-strict a refused event keeps the others of its request out as well.
+            unnamed = None if status == 202 else _UNACKNOWLEDGED
+            self._waiting = [
+                one for index, one in enumerate(sent) if codes.get(index, unnamed) == _UNACKNOWLEDGED
+            ]
             return
         detail = str(answer.get("detail") or f"HTTP {status}")
         if status in {401, 403}:
