@@ -125,7 +125,7 @@ class Intake:
         return None
 
     def put_off(self, principal: Principal) -> None:
-        """Count one event of `judged_now` no more: `take` will."""
+        """Count one event of `judged_now` no more: `take` will, or Kafka did not acknowledge it."""
         self._limits.give_back(principal, 1)
 
     def send_now(self, judged: Sequence[Judged], told: SentNow) -> bool:
@@ -169,13 +169,22 @@ class Intake:
         if not judged:
             return outcome
         self._limits.take(principal, len(judged))
-        if mode == "batch":
-            if not self._queue.put([each.message for each in judged]):
-                raise RefusedError("busy", "the queue of mode batch is full", retry_after_s=_RETRY_S)
-            outcome.queued = len(judged)
-            return outcome
-        await self._send(judged, principal, mode, outcome)
+        taken = 0
+        try:
+            if mode == "batch":
+                self._enqueue(judged, outcome)
+            else:
+                await self._send(judged, principal, mode, outcome)
+            taken = len(outcome.receipts) + outcome.queued
+        finally:
+            if taken < len(judged):
+                self._limits.give_back(principal, len(judged) - taken)
         return outcome
+
+    def _enqueue(self, judged: Sequence[Judged], outcome: Outcome) -> None:
+        if not self._queue.put([each.message for each in judged]):
+            raise RefusedError("busy", "the queue of mode batch is full", retry_after_s=_RETRY_S)
+        outcome.queued = len(judged)
 
     async def _judged(
         self, drafts: Sequence[Draft], principal: Principal

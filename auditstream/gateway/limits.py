@@ -72,10 +72,10 @@ class Limits:
             bucket.used += count
 
     def give_back(self, principal: Principal, count: int) -> None:
-        """Count events no more that were taken a moment ago, and will be taken again."""
+        """Count events no more that were taken a moment ago: not accepted, or to be taken again."""
         for _, bucket, _, _ in self._held(principal):
             bucket.tokens += count
-            bucket.used -= count
+            bucket.used = max(0, bucket.used - count)  # they may have been yesterday's
 
     def _held(self, principal: Principal) -> list[tuple[str, _Bucket, float, float]]:
         """Return who is limited, with what they have left, their rate and their quota."""

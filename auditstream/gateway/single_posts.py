@@ -149,4 +149,5 @@ class SinglePosts:
         self._intake.count(self._route, error.code, len(posts))
         self._endpoint.count(error.status, len(posts))
         for post in posts:
+            self._intake.put_off(post.principal)
             post.request.answer(self._endpoint.refusal(error, post.head))

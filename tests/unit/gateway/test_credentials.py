@@ -15,7 +15,7 @@ from auditstream.gateway.problems import RefusedError
 from auditstream.gateway.sign_ins import SignIns, truncated
 from auditstream.reference.gateway_secrets import credential_id_of, hash_of, matches, new_key
 from auditstream.reference.owners import Credential, Tenant
-from tests.support.gateways import ACME, NOW_S, SINCE, Facts, event, gateway, key_facts, problem, text
+from tests.support.gateways import ACME, NOW_S, SINCE, Facts, event, gateway, id_, key_facts, problem, text
 
 NOW = datetime.fromtimestamp(NOW_S, UTC)
 
@@ -185,6 +185,20 @@ async def test_a_quota_of_a_day_holds_until_the_next_one() -> None:
 
         gate.clock.advance(12 * 3_600)
         assert (await gate.post(text(event()))).status_code == 202
+
+
+async def test_what_kafka_does_not_acknowledge_does_not_count() -> None:
+    two = text(event(), event(event_id=id_(2)))
+    async with gateway(labels={"gateway_events_per_day": "2"}) as gate:
+        gate.producer.away = True
+        for _ in range(2):
+            problem(await gate.post(two), 503, "unavailable")
+        gate.producer.away, gate.producer.unacknowledged = False, {1}
+        problem(await gate.post(two, params={"mode": "blocking-strict"}), 503, "unavailable")
+        assert (await gate.post(two)).json()["accepted"] == 1
+        gate.producer.unacknowledged = set()
+        assert (await gate.post(text(event()))).status_code == 202
+        problem(await gate.post(text(event())), 429, "quota_exceeded")
 
 
 async def test_what_is_refused_does_not_count() -> None:

@@ -192,6 +192,18 @@ async def test_what_kafka_did_not_acknowledge_is_a_503_with_retry_after() -> Non
         assert 'events_total{reason="unavailable",route="/v1/events"} 1.0' in "".join(await told(gate))
 
 
+async def test_what_kafka_does_not_acknowledge_does_not_count_against_limits() -> None:
+    async with gateway(labels={"gateway_events_per_day": "1"}) as gate, wire(gate) as connection:
+        gate.producer.away = True
+        for number in (1, 2):
+            connection.feed(connection.request(text(event())))
+            await connection.answers(number)
+        gate.producer.away = False
+        connection.feed(connection.request(text(event())))
+
+        assert [each.status for each in await connection.answers(3)] == [503, 503, 202]
+
+
 async def test_where_there_is_no_room_the_long_way_waits_and_an_event_counts_once_against_its_limits() -> (
     None
 ):
