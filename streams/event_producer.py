@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.logs import get_logger
@@ -36,6 +36,8 @@ _BATCH_BYTES = MOST_MESSAGE_BYTES + _PARCEL_BYTES  # aiokafka's own limit: never
 _REQUEST_MS = 10_000
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _NOWHERE = -1  # instead of an offset
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""What a topic says that takes less than `MOST_MESSAGE_BYTES`, as `doctor` tells of it."""
 
 NewProducer = Callable[[], AIOKafkaProducer]
 Place = tuple[str, int]
@@ -315,7 +317,10 @@ class EventProducer:
             del self._senders[place]
 
     async def _send_parcel(self, place: Place, messages: Sequence[Outbound]) -> int:
-        """Return the offset of the first message once all are acknowledged; tries for as long as it takes."""
+        """Return the offset of the first message once all are acknowledged; tries for as long as it takes.
+
+        `_NOWHERE` is returned of what the topic never takes.
+        """
         topic, partition = place
         pause_s = _FIRST_PAUSE_S
         while True:
@@ -335,6 +340,9 @@ class EventProducer:
                 # one.
                 log.warning("produce_failed", error=repr(error)[:300], topic=topic, partition=partition)
                 await self._replace(producer)
+                if isinstance(error, _TOO_LARGE):
+                    # It will be at every attempt, and would keep its partition to itself for ever.
+                    return _NOWHERE
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
 
 # A producer that met a broker in the middle of that broker's start was told of no brokers at all; when its
 # connection then ends it has nobody left to ask, and waits for its id for ever. Another one finds the way.
@@ -37,9 +37,28 @@ async def started(producer: AIOKafkaProducer) -> AIOKafkaProducer:
 
 
 async def stopped(producer: AIOKafkaProducer) -> None:
-    """Close a producer; what it still holds is given up after some seconds."""
-    with suppress(KafkaError, OSError, TimeoutError):
+    """Close a producer; what it still holds is given up after some seconds, and who waits is told so."""
+    try:
         await asyncio.wait_for(producer.stop(), _STOP_S)
+    except TimeoutError:
+        await _given_up(producer)
+    except (KafkaError, OSError):
+        pass
+
+
+async def _given_up(producer: Any) -> None:
+    """Close a producer whose `stop` was left: its tasks and connections would go on for ever."""
+    with suppress(KafkaError, OSError):
+        await producer.client.close()
+    with suppress(Exception):  # of requests that were under way
+        await asyncio.wait_for(producer._sender.close(), _STOP_S)
+    held = producer._message_accumulator
+    # A batch that was to be tried again is in neither place that its callback looks into.
+    held._pending_batches.update(batch for batches in held._batches.values() for batch in batches)
+    for batch in held._pending_batches:
+        if not batch.future.done():
+            batch.future.set_exception(ProducerClosed())
+            batch.future.exception()  # it may be that nobody waits any more
 
 
 def paced(producer: AIOKafkaProducer) -> AIOKafkaProducer:

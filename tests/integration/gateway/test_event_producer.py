@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerClosed
 from confluent_kafka import Message, Producer
 
 from auditstream.core.errors import RetryableError
@@ -19,6 +20,7 @@ from auditstream.core.settings import KafkaSettings
 from auditstream.embedded.jvm_kafka import RunningKafka
 from auditstream.embedded.loopback_ports import free_port
 from streams.event_producer import EventProducer, new_event_producer
+from streams.producer_start import started, stopped
 from tests.conftest import MakeTopic
 from tests.support.brokers import Broker
 
@@ -182,6 +184,28 @@ async def test_a_broker_that_is_killed_and_comes_back_has_everything_once_and_in
     there = everything(broker, "events", 501)
     assert sorted(int(value) for value in there.values()) == list(range(501))
     assert [there[place] for place in placed if place is not None] == [b"%d" % each for each in range(1, 500)]
+
+
+async def test_a_producer_that_cannot_send_what_it_holds_is_closed_all_the_same(
+    kafka: Broker, topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.producer_start._STOP_S", 0.05)
+    name, before = topic(), asyncio.all_tasks()
+    made = await started(
+        AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all", enable_idempotence=True)
+    )
+    await made.partitions_for(name)
+    made.client.cluster.leader_for_partition = lambda _: -1
+    batch = made.create_batch()
+    batch.append(timestamp=None, key=b"k", value=b"v", headers=[])
+    batch.close()
+    sending = await made.send_batch(batch, name, partition=0)
+    await stopped(made)
+
+    with pytest.raises(ProducerClosed):
+        await sending
+    while asyncio.all_tasks() - before:
+        await asyncio.sleep(0)
 
 
 async def test_a_partition_without_a_leader_is_asked_about_at_a_pace(

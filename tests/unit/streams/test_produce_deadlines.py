@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.ports import Outbound, Placed
@@ -99,6 +100,20 @@ async def test_what_is_overdue_shows_that_kafka_is_away_until_it_is_acknowledged
 
     assert not away
     assert sender.waiting_bytes == 0
+
+
+async def test_what_a_topic_never_takes_does_not_keep_its_partition() -> None:
+    kafka = HeldKafka()
+    sender = await connected(kafka)
+    refused = asyncio.create_task(sender.send([MESSAGE], within_s=30))
+    (await kafka.sent.get()).set_exception(MessageSizeTooLargeError())
+    with pytest.raises(RetryableError):
+        await refused
+    sending = asyncio.create_task(sender.send([MESSAGE], within_s=30))
+    (await kafka.sent.get()).set_result(PLACE)
+
+    assert await sending == [Placed("t", 0, 7)]
+    await sender.stop(within_s=5)
 
 
 async def test_kafka_is_not_away_for_ever_when_what_was_overdue_is_given_up() -> None:
