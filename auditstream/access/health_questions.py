@@ -14,6 +14,7 @@ from auditstream.access.evidence_questions import Lags
 from auditstream.access.principal import Principal
 from auditstream.access.reach import Ways
 from auditstream.core.errors import RequestError
+from auditstream.core.logs import get_logger
 from auditstream.emit.dead_letter_replay import replay as send_again
 from auditstream.emit.dead_letter_replay import replay_event
 from auditstream.query import dead_letters
@@ -21,6 +22,8 @@ from auditstream.query.dead_letters import Chosen, Count, DeadLetter
 from auditstream.query.lag import PartitionLag
 from auditstream.query.reader import Table
 from auditstream.query.recorded import Recorded, recorded
+
+log = get_logger(__name__)
 
 _RECORD = ("logs", "checkpoints", "events", "costs_current")
 
@@ -88,6 +91,8 @@ def letter(desk: Desk, who: Principal, leaf: str, caller: Caller) -> DeadLetter:
 def replay(desk: Desk, who: Principal, chosen: Chosen, caller: Caller, *, ways: Ways) -> Mapping[str, int]:
     """Send dead letters again that the principal may see, and return how many by topic.
 
+    What is too large for a message is left out.
+
     An event tells of the replay before it begins.
 
     Args:
@@ -112,4 +117,8 @@ def replay(desk: Desk, who: Principal, chosen: Chosen, caller: Caller, *, ways: 
         return {}
     with ways() as way:
         desk.tell([replay_event(counts, actor=who.name, at=desk.now)])
-        return dict(send_again(dead_letters.letters(reader, chosen), way))
+        return dict(send_again(dead_letters.letters(reader, chosen), way, too_large=_left_out))
+
+
+def _left_out(letter: DeadLetter, reason: str) -> None:
+    log.warning("dead_letter_left_out", leaf=letter.leaf, reason=reason)

@@ -11,13 +11,14 @@ import typer
 
 if TYPE_CHECKING:
     from auditstream.core.settings import Settings
-    from auditstream.query.dead_letters import Chosen, Count
+    from auditstream.query.dead_letters import Chosen, Count, DeadLetter
     from auditstream.query.reader import Reader
 
 _WITHIN_S = 30.0
 """How long a message may wait for its acknowledgement."""
 
 _ANSWER_WITHIN_S = 600.0
+_PARTIAL = 7
 
 ReasonOption = Annotated[str, typer.Option(help="Only those refused for this reason, as unknown_schema.")]
 TopicOption = Annotated[str, typer.Option(help="Only those that came from this topic.")]
@@ -99,12 +100,13 @@ def replay(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count what would be sent, and send nothing.")
     ] = False,
-) -> None:
+) -> int:
     """Send dead letters again: the same bytes, to the topic and partition that they came from.
 
     For what is an event by now, as when its schema is registered at last. What is none yet becomes a dead
     letter again. An event tells of the replay before it begins; headers replay_of and replay_reason name the
-    leaf. Sent twice, an event is still one event. Null values are not sent.
+    leaf. Sent twice, an event is still one event. Null values are not sent, nor is what is too large for a
+    message: that is named on stderr, and the exit code is 7.
     """
     from auditstream.cli import running
     from auditstream.cli.accessing import Reading, told_reader
@@ -120,22 +122,26 @@ def replay(
     asked = Reading("dlq replay", " ".join([*chosen.leaves, reason, topic]).strip(), dead_letters.READ_FROM)
     with told_reader(deployment, asked, answer_within_s=_ANSWER_WITHIN_S) as reader:
         counts = dead_letters.counts(reader, chosen)
-        sent = {} if dry_run else _sent(deployment.settings, reader, chosen, counts)
+        sent, too_large = ({}, 0) if dry_run else _sent(deployment.settings, reader, chosen, counts)
     letters, nulls = (sum(getattr(each, name) for each in counts) for name in ("letters", "nulls"))
     print_document(
         context.obj,
         {
             "dead_letters": letters,
             "null_values": nulls,
+            "too_large": too_large,
             "replayed": sum(sent.values()),
             "topics": sent,
             "reasons": {each.reason: each.letters for each in counts},
         },
     )
+    return _PARTIAL if too_large else 0
 
 
-def _sent(settings: Settings, reader: Reader, chosen: Chosen, counts: list[Count]) -> dict[str, int]:
-    """Tell of the replay, then send; return how many by topic."""
+def _sent(
+    settings: Settings, reader: Reader, chosen: Chosen, counts: list[Count]
+) -> tuple[dict[str, int], int]:
+    """Tell of the replay, then send; return how many by topic, and how many were too large."""
     from auditstream.cli.accessing import actor
     from auditstream.cli.announcing import nothing_changed
     from auditstream.core.errors import RetryableError
@@ -147,15 +153,22 @@ def _sent(settings: Settings, reader: Reader, chosen: Chosen, counts: list[Count
     from streams.kafka_security import librdkafka_settings
 
     if not any(each.letters - each.nulls for each in counts):
-        return {}
+        return {}, 0
+    left_out: list[str] = []
+
+    def too_large(letter: DeadLetter, reason: str) -> None:
+        left_out.append(letter.leaf)
+        sys.stderr.write(f"left out: {letter.leaf} {reason}\n")
+
     with nothing_changed(), announcer(settings, within_s=_WITHIN_S) as announce:
         announce([replay_event(counts, actor=actor(settings), at=datetime.now(UTC))])
     way = KafkaWay(librdkafka_settings(settings.kafka), timeout_s=_WITHIN_S)
     try:
-        return dict(send_again(letters(reader, chosen), way))
+        sent = dict(send_again(letters(reader, chosen), way, too_large=too_large))
     except RetryableError:
         way.abandon()
         raise
+    return sent, len(left_out)
 
 
 def _chosen(

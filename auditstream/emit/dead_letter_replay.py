@@ -6,13 +6,14 @@ yet is a dead letter again. The first leaf stays what it is: the record is not c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from auditstream.core.ports import Outbound
 from auditstream.emit.announcements import CONFIG_CHANGE, Said, announcement
+from auditstream.emit.reading import BadLineError
 from auditstream.query.datums import schema_ref
 from auditstream.query.dead_letters import Count, DeadLetter
 from schemas import framing
@@ -28,7 +29,11 @@ class Way(Protocol):
     """Brings messages to Kafka; `KafkaWay` is one."""
 
     def send(self, message: Outbound, *, partition: int) -> None:
-        """Hand a message over."""
+        """Hand a message over.
+
+        Raises:
+            BadLineError: It is too large.
+        """
         ...
 
     def finish(self) -> None:
@@ -58,8 +63,15 @@ def replay_event(counts: Sequence[Count], *, actor: str, at: datetime) -> dict[s
     )
 
 
-def replay(letters: Iterable[DeadLetter], way: Way) -> Mapping[str, int]:
+def replay(
+    letters: Iterable[DeadLetter], way: Way, *, too_large: Callable[[DeadLetter, str], None]
+) -> Mapping[str, int]:
     """Send letters again, and return how many by topic once all are acknowledged; null values are left out.
+
+    Args:
+        letters: What to send.
+        way: Brings it to Kafka.
+        too_large: Is told of each letter that does not fit into a message of ours, and why; it is left out.
 
     Raises:
         RetryableError: One was not acknowledged. Sending all again is safe: an event that arrives twice is
@@ -68,7 +80,11 @@ def replay(letters: Iterable[DeadLetter], way: Way) -> Mapping[str, int]:
     sent: dict[str, int] = {}
     for letter in letters:
         if letter.value is not None:
-            way.send(message_of(letter), partition=letter.partition)
+            try:
+                way.send(message_of(letter), partition=letter.partition)
+            except BadLineError as error:
+                too_large(letter, error.reason)
+                continue
             sent[letter.topic] = sent.get(letter.topic, 0) + 1
     way.finish()
     return sent

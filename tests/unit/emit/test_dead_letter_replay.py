@@ -9,6 +9,7 @@ import pytest
 
 from auditstream.core.ports import Outbound
 from auditstream.emit.dead_letter_replay import message_of, replay, replay_event
+from auditstream.emit.kafka_way import KafkaWay
 from auditstream.query.dead_letters import Count, DeadLetter
 from schemas.framing import Framing, framing_of, prefix
 
@@ -64,11 +65,23 @@ def test_a_replay_of_what_named_no_schema_names_none() -> None:
 def test_letters_go_to_where_they_came_from_and_nulls_stay_where_they_are() -> None:
     kafka = KafkaHeard()
 
-    sent = replay([letter(b"a"), letter(None, index=1), letter(b"b", index=2, partition=3)], kafka)
+    letters = [letter(b"a"), letter(None, index=1), letter(b"b", index=2, partition=3)]
+    sent = replay(letters, kafka, too_large=lambda *_: pytest.fail("nothing is"))
 
     assert sent == {"audit.events.v1": 2}
     assert [(message.value, partition) for message, partition in kafka.heard] == [(b"a", 2), (b"b", 3)]
     assert kafka.finished
+
+
+def test_a_letter_that_fits_into_no_message_keeps_no_other_from_being_sent() -> None:
+    way = KafkaWay({"bootstrap.servers": "127.0.0.1:1", "test.mock.num.brokers": 1}, timeout_s=30)
+    left_out: list[tuple[str, str]] = []
+    letters = [letter(b"x" * size, index=index, partition=0) for index, size in enumerate((9, 1_048_000, 9))]
+
+    sent = replay(letters, way, too_large=lambda one, reason: left_out.append((one.leaf, reason)))
+
+    assert (sent, way.acknowledged) == ({"audit.events.v1": 2}, 2)
+    assert left_out == [("audit.events.v1/0/0a/1", "is larger than 1,000,000 bytes")]
 
 
 def test_the_event_says_who_sends_how_many_of_which_reason() -> None:
