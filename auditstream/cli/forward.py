@@ -127,6 +127,7 @@ class _Run:
             before = under_way.size_bytes
             try:
                 sent = under_way.step()
+                self._count(sent, under_way.size_bytes - before)
                 if time.monotonic() - told_at > _TELL_S:
                     tell()
             except RetryableError as error:
@@ -136,15 +137,17 @@ class _Run:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue
             pause_s = _FIRST_PAUSE_S
-            self.events, self.size_bytes = under_way.events, under_way.size_bytes
-            self._metrics.count("auditstream_forwarded_events_total", sent, forward=name)
-            self._metrics.count(
-                "auditstream_forwarded_bytes_total", under_way.size_bytes - before, forward=name
-            )
             if not sent:
                 if self._once and not under_way.is_behind:
                     return
                 stopping.wait(settings.every_s)
+
+    def _count(self, events: int, size_bytes: int) -> None:
+        self.events += events
+        self.size_bytes += size_bytes
+        name = self.forward.forward_id
+        self._metrics.count("auditstream_forwarded_events_total", events, forward=name)
+        self._metrics.count("auditstream_forwarded_bytes_total", size_bytes, forward=name)
 
 
 def _run_all(runs: Sequence[_Run]) -> None:
