@@ -71,11 +71,13 @@ class Factors:
 
     def _fit(self, numbers: Units) -> bool:
         """Return whether 64 bits hold the products, and what is left times a number, twice."""
-        if not len(numbers) or _is_of_any_size(self.high) or _is_of_any_size(numbers):
+        if not len(numbers) or _is_of_any_size(numbers):
             return True
         most = _largest(numbers)
         if 2 * self.step * most >= _LONG:
             return False
+        if _is_of_any_size(self.high):
+            return True
         if (_largest(self.high) + 2) * most < _LONG:
             return True
         # The largest price and the largest count are seldom one line's. Half the range is room for what
