@@ -48,14 +48,16 @@ class SloMemory:
             RetryableError: The store does not answer; the next call asks again.
         """
         until = now.astimezone(UTC).replace(second=0, microsecond=0)
+        # A look that fails halfway has taken over some changes: the days are read again then.
+        read_on, self._read_on = self._read_on, None
         changes = self._minutes.refresh(until)
-        if self._read_on == until.date():
+        if read_on == until.date():
             for minute, before, after in changes:
                 day = _day(minute * _MINUTE_S)
                 self._days[day] = self._days.get(day, NOTHING) + ((after or NOTHING) - (before or NOTHING))
         else:
             self._days = self._read_days(until)
-            self._read_on = until.date()
+        self._read_on = until.date()
         return slo_standing(self.objective, self._days, self._minutes.amounts, until)
 
     def _read_days(self, until: datetime) -> dict[date, Counted]:

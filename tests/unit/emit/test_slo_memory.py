@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
+from auditstream.core.errors import RetryableError
 from auditstream.emit.slo_memory import SloMemory
 from auditstream.notify.slo_standing import Counted, slo_standing
 from auditstream.reference.objectives import Objective
@@ -83,3 +86,29 @@ def test_what_came_later_than_two_hours_is_found_within_the_hour() -> None:
 
     assert memory.standing(NOON + timedelta(minutes=59)).total == Counted()
     assert memory.standing(NOON + timedelta(minutes=60)).total == Counted(1, 1)
+
+
+class Failing(Happened):
+    """A store that does not answer what is asked of all windows."""
+
+    fails = False
+
+    def counts(
+        self, objective: Objective, start: datetime, end: datetime, step_s: int
+    ) -> list[tuple[int, int, int]]:
+        if self.fails and step_s == 60 and end - start > timedelta(days=2):
+            raise RetryableError("no answer")
+        return super().counts(objective, start, end, step_s)
+
+
+def test_what_a_look_read_before_the_store_failed_is_counted_by_the_next_one() -> None:
+    happened = Failing()
+    memory = SloMemory(objective(), happened)
+    memory.standing(NOON)
+    happened.add(NOON - timedelta(minutes=90), 1, 1)  # so late that all windows are read
+    happened.fails = True
+    with pytest.raises(RetryableError):
+        memory.standing(NOON + timedelta(minutes=1))
+    happened.fails = False
+
+    assert memory.standing(NOON + timedelta(minutes=2)).total == Counted(1, 1)
