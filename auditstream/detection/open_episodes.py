@@ -146,9 +146,13 @@ class OpenEpisodes:
             episode = self._opened(judged, place[2], end)
             self.keep(episode)
             episode.add_excess(excess)
-        elif level >= COOL:
+        elif level >= COOL and self._is_in_its_currency(episode):
             episode.add_excess(excess * judged.minutes / (judged.excess_minutes or judged.minutes))
         _follow(episode, scores, position, end)
+
+    def _is_in_its_currency(self, episode: Episode) -> bool:
+        """Return whether what comes now is money as that of an episode: a tenant may have changed over."""
+        return episode.currency in {"", self._subject(episode.key).currency}
 
     def _is_news(self, place: _Place, level: float, end: int) -> bool:
         """Return whether a level begins an episode."""

@@ -27,10 +27,13 @@ _COLUMNS = {
 }
 """Expressions of sums that the rollup does not have under their name."""
 
-# As detection takes it: the first currency that a tenant spends in, of several in a minute that of the most.
+# As detection takes it at first: the currency that a tenant first pays use in, of several in a minute that of
+# the most; where only bills were paid, that of the first one.
 _CURRENCY = """
-SELECT cost_currency FROM usage_1m WHERE cost_currency != '' AND {conditions}
-GROUP BY minute, cost_currency ORDER BY minute, sum(cost_effective) DESC, cost_currency LIMIT 1"""
+SELECT cost_currency, sumIf(cost_effective, event_type != {bills}) AS used
+FROM usage_1m WHERE cost_currency != '' AND {conditions}
+GROUP BY minute, cost_currency
+ORDER BY used <= 0, minute, used DESC, sum(cost_effective) DESC, cost_currency LIMIT 1"""
 _MINUTES = """
 SELECT intDiv(toUnixTimestamp(minute), 60) AS at, {sums} FROM usage_1m WHERE {conditions}
 GROUP BY at ORDER BY at"""
@@ -44,7 +47,7 @@ def tenant_currency(reader: Reader, tenant: str, period: Period) -> str:
         RetryableError: No answer.
     """
     conditions = _conditions(tenant, period)
-    sql = _CURRENCY.format(conditions=conditions.sql)
+    sql = _CURRENCY.format(conditions=conditions.sql, bills=conditions.bind(OPERATIONAL_COST, "String"))
     rows = reader.table(sql, conditions.parameters, doing="read of usage").rows
     return str(rows[0][0]) if rows else ""
 

@@ -35,7 +35,7 @@ from streams.detecting.scope_sums import bucket_of, by_scope
 from streams.detecting.shared_traffic import SharedTraffic
 from streams.detecting.tenant_money import TenantMoney
 
-STATE_VERSION = 5
+STATE_VERSION = 6
 """Grows when `PartitionDetection.state` changes its form."""
 
 _MOST_AHEAD = 10
@@ -246,7 +246,7 @@ class PartitionDetection:
         if taken.is_empty():
             yield from self._pass(minute, minute + 1)
             return
-        rows = self._money.in_one_currency(taken)
+        rows = self._money.in_one_currency(taken, minute)
         self._recent.add(minute, rows)
         self._traffic.add(minute, rows)
         sums = by_scope(rows)

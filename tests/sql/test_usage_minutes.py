@@ -42,6 +42,13 @@ def reader(store: ClickHouseStore, engine: OpenClient) -> Reader:
     bill = {"event_type": "ai.cost.operational", "cost_currency": "USD", "cost_effective": Decimal(30)}
     store.insert(block_of(lo=6, rows=1, event_time=NOON + timedelta(minutes=9), **bill))
     store.insert(block_of(lo=4, rows=2, tenant_id="globex", event_time=NOON))
+    bill_first = {
+        "event_time": [NOON, NOON + timedelta(minutes=1)],
+        "event_type": ["ai.cost.operational", "ai.inference"],
+        "cost_currency": ["EUR", "USD"],
+        "cost_effective": [Decimal(30), Decimal("0.5")],
+    }
+    store.insert(block_of(lo=7, rows=2, tenant_id="initech", **bill_first))
     return Reader(ClientPool(lambda: engine(str(store.client.database))))
 
 
@@ -75,9 +82,10 @@ def test_a_project_is_a_scope_and_a_period_has_the_minutes_that_begin_in_it(read
     assert found.own["input_tokens"].tolist() == [30]
 
 
-def test_a_tenants_currency_is_the_first_that_it_spent_in(reader: Reader) -> None:
+def test_a_tenants_currency_is_the_first_that_it_paid_use_in_or_else_a_bill(reader: Reader) -> None:
     assert tenant_currency(reader, "acme", EVER) == "USD"
     assert tenant_currency(reader, "acme", Period(NOON + timedelta(minutes=1))) == "EUR"
+    assert tenant_currency(reader, "initech", EVER) == "USD"
     assert tenant_currency(reader, "globex", EVER) == ""
 
 

@@ -123,6 +123,16 @@ def test_money_of_separate_buckets_is_summed():
     assert [each.excess_cost for each in found] == [30, 480]
 
 
+def test_money_in_another_currency_is_not_added_to_an_open_episode():
+    world = World([ACME])
+    episodes = Episodes(world)
+    found = run(episodes, [1.5] * 16, excess=30.0)
+    world.subjects = [Subject("acme", "credential=key-1", "EUR")]
+    found += run(episodes, [1.5] * 15, first=START + 17, excess=30.0)
+
+    assert [(each.excess_cost, each.currency) for each in found[1:]] == [(480, "USD"), (480, "USD")]
+
+
 def test_a_severity_that_rises_is_told_at_once():
     found = run(Episodes(World([ACME])), [1.5] * 5, excess=8.0)
 

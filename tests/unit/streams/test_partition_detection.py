@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -296,6 +296,31 @@ def test_money_in_another_currency_than_the_tenants_is_left_out_and_counted() ->
     assert bucket.values["spend"].tolist() == [5.0]
     assert bucket.values["events"].tolist() == [5]
     assert detection.left.foreign == 1
+
+
+def watched_spend(minutes: Mapping[int, list[dict[str, Any]]]) -> list[float]:
+    """Return the spend that detectors see of a tenant, minute by minute."""
+    detection, jump = new_detection()
+    for index, (minute, lines) in enumerate(minutes.items()):
+        detection.apply(delta(LOGS[0], index, lines, at_s=minute * 60 + 30))
+    detection.apply(heartbeat(LOGS[0], len(minutes), quiet_s=(max(minutes) + 10) * 60))
+    return [bucket.values["spend"].tolist()[0] for bucket in jump.seen]
+
+
+def test_a_bill_in_another_currency_that_comes_first_does_not_hide_what_use_costs() -> None:
+    bill = line(DAWN, spend=300, currency="EUR", event_type="ai.cost.operational")
+
+    assert watched_spend({0: [bill], 1: [line(DAWN + 1, spend=2)]}) == [300.0, 2.0]
+
+
+def test_a_tenant_that_changes_its_currency_is_watched_in_the_new_one_after_a_day() -> None:
+    day = 24 * 60
+    euros = {minute: [line(DAWN + minute, spend=7, currency="EUR")] for minute in (1, day, day + 1)}
+    first = {0: [line(DAWN, spend=5)]}
+
+    assert watched_spend(first | euros) == [5.0, 0.0, 7.0, 7.0]
+    between = {day - 1: [line(DAWN + day - 1, spend=1)]}
+    assert watched_spend(dict(sorted((first | euros | between).items()))) == [5.0, 0.0, 1.0, 0.0, 0.0]
 
 
 def test_a_finding_names_who_contributed_and_in_which_currency() -> None:
