@@ -8,7 +8,7 @@ from typing import Protocol
 
 from auditstream.core.clock import Clock
 from auditstream.notify import budget_standing
-from auditstream.notify.budget_news import News, Told, news_of
+from auditstream.notify.budget_news import News, Told, asks, news_of
 from auditstream.notify.budget_periods import period_at
 from auditstream.notify.budget_standing import Standing, standing_of
 from auditstream.reference.known_budgets import known_budgets
@@ -64,7 +64,9 @@ class BudgetWatch:
         self._told = None
 
     def look(self, is_due: Callable[[Budget], bool] = lambda budget: True) -> list[Standing]:
-        """Evaluate budgets, tell what is new of them, and return how they stand.
+        """Evaluate budgets, tell what is new of them, and return how the active ones stand.
+
+        Of one that was retired, or has ended, gateways hear that it asks for nothing any more.
 
         Args:
             is_due: Whether to look at a budget.
@@ -74,20 +76,25 @@ class BudgetWatch:
         """
         now = datetime.fromtimestamp(self._clock.now_s(), UTC)
         snapshot = self._snapshot()
-        budgets = [each for each in budgets_at(snapshot, now) if is_due(each)]
+        known = known_budgets(snapshot, now)
+        budgets = [each for each in known if is_due(each)]
         if not budgets:
             return []
         if self._told is None:
-            told = self._spend.told(min(_begin_before(each, now) for each in budgets_at(snapshot, now)))
+            told = self._spend.told(min(_begin_before(each, now) for each in known))
             self._told = {budget_id: told_before(attributes) for budget_id, attributes in told.items()}
         rates = KnownRates(snapshot)
         standings: list[Standing] = []
         for budget in budgets:
+            before = self._told.get(budget.budget_id)
+            if not budget.active and not asks(before):
+                continue
             standing = standing_now(budget, self._spend, rates, now)
-            for news in news_of(standing, self._told.get(budget.budget_id), now):
+            for news in news_of(standing, before, now):
                 self._tell(news)
                 self._told[budget.budget_id] = news.told
-            standings.append(standing)
+            if budget.active:
+                standings.append(standing)
         return standings
 
 

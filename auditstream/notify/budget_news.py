@@ -129,6 +129,11 @@ def news_of(standing: Standing, told: Told | None, now: datetime) -> list[News]:
     return found
 
 
+def asks(told: Told | None) -> bool:
+    """Return whether gateways were told to do anything but allow."""
+    return told is not None and _asked(told) is not SignalState.ALLOW
+
+
 def signal_of(standing: Standing, now: datetime) -> Signal:
     """Return what gateways are told: what to do with the scope's requests until the period ends."""
     budget, period = standing.budget, standing.period

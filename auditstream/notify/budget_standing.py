@@ -41,7 +41,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a budget stands in the period that is now.
+    """How a budget stands in the period that is now; one that is not active any more has reached nothing.
 
     Attributes:
         budget: The budget.
@@ -82,7 +82,7 @@ class Standing:
         return 100 * self.spent / self.budget.amount
 
     def _is_over(self, amount: Decimal, percent: int) -> bool:
-        return 100 * amount >= percent * self.budget.amount
+        return self.budget.active and 100 * amount >= percent * self.budget.amount
 
 
 def standing_of(budget: Budget, spent: Iterable[Spent], rates: Rates, now: datetime) -> Standing:

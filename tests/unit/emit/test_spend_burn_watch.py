@@ -88,6 +88,15 @@ def test_a_retired_budget_burns_no_more() -> None:
     assert [each.episode.is_open for each in scene.news] == [True, False]
 
 
+def test_a_budget_whose_time_is_over_burns_no_more() -> None:
+    scene = Scene(monthly(valid_to=NOON + timedelta(minutes=1)))
+    scene.watch.look()
+    scene.now += timedelta(minutes=1)
+    scene.watch.look()
+
+    assert [each.episode.is_open for each in scene.news] == [True, False]
+
+
 def test_what_is_spent_later_is_seen_by_the_next_look() -> None:
     scene = Scene(monthly())
     scene.amounts.clear()
