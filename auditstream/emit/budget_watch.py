@@ -127,4 +127,5 @@ def told_before(attributes: Mapping[str, str]) -> Told:
         is_forecast_over=attributes["forecast_told"] == "yes",
         state=SignalState(attributes["state"]),
         changes=int(attributes["change"]),
+        scope=attributes["scope"],
     )

@@ -32,6 +32,7 @@ class Told:
         is_forecast_over: Whether it was told in this period that the forecast passes the amount.
         state: What gateways were asked to do.
         changes: How many events told of the budget in the period.
+        scope: Scope that they were asked about; empty where nothing was told.
     """
 
     period_start: datetime
@@ -39,6 +40,7 @@ class Told:
     is_forecast_over: bool = False
     state: SignalState = SignalState.UNKNOWN
     changes: int = 0
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def news_of(standing: Standing, told: Told | None, now: datetime) -> list[News]:
     """Return what is new of a budget, in the order to tell it in; empty when it stands as it was told.
 
     A threshold that was passed together with a lower one is told alone. A budget that a correction, a larger
-    amount or a new period brought back below a threshold is told of too.
+    amount or a new period brought back below a threshold is told of too. Gateways act by scope: of one that
+    is not the budget's any more they are asked for nothing, and of the new one they know nothing yet.
 
     Args:
         standing: How it stands.
@@ -115,6 +118,12 @@ def news_of(standing: Standing, told: Told | None, now: datetime) -> list[News]:
     if told.period_start != standing.period.start:
         told = replace(told, period_start=standing.period.start, is_forecast_over=False, changes=0)
     found: list[News] = []
+    scope = scope_of(standing.budget)
+    if told.scope not in {"", scope}:
+        if asks(told):
+            found.append(News(standing, told, _taken_back(standing, told.scope, now)))
+        told = replace(told, state=SignalState.UNKNOWN)
+    told = replace(told, scope=scope)
     if standing.reached_pct != told.reached_pct or standing.state != _asked(told):
         told = replace(told, reached_pct=standing.reached_pct, state=standing.state, changes=told.changes + 1)
         signal, number = signal_of(standing, now), _event_id(standing, told.changes)
@@ -155,6 +164,11 @@ def signal_of(standing: Standing, now: datetime) -> Signal:
         fallback_model=budget.fallback_model or None,
         retry_after_us=None if is_open else max(0, left_us),
     )
+
+
+def _taken_back(standing: Standing, scope: str, now: datetime) -> Signal:
+    """Return what gateways are told of a scope that the budget had before."""
+    return replace(signal_of(standing, now), scope=scope, state=SignalState.ALLOW, retry_after_us=None)
 
 
 def scope_of(budget: Budget) -> str:

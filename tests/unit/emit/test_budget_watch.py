@@ -28,6 +28,7 @@ class Scene:
     def __init__(self, **fields: Any) -> None:
         self.clock = ManualClock(NOON.timestamp())
         self.news: list[News] = []
+        self.amounts: dict[str, int] = {}
         self.blocking = budget(period="month", reaction="block", **fields)
         self.snapshot: Snapshot = snapshot_of({1: [self.blocking]})
         self.watch = self.new_watch()
@@ -36,14 +37,15 @@ class Scene:
         return BudgetWatch(self, lambda: self.snapshot, self.news.append, self.clock)
 
     def spent(self, budget: Budget, start: datetime, end: datetime) -> list[SpentRow]:
-        return [SpentRow(TODAY, "USD", Decimal(120), 0)]
+        return [SpentRow(TODAY, "USD", Decimal(self.amounts.get(budget.scope["project_id"], 120)), 0)]
 
     def told(self, since: datetime) -> Mapping[str, Mapping[str, str]]:
-        return {each.standing.budget.budget_id: each.fields["attributes"] for each in self.news}
+        recorded = [each for each in self.news if each.event_id is not None]
+        return {each.standing.budget.budget_id: each.fields["attributes"] for each in recorded}
 
-    def retire(self) -> None:
-        retired = self.blocking.model_copy(update={"active": False, "valid_from": NOON})
-        self.snapshot = snapshot_of({1: [self.blocking], 2: [retired]})
+    def change(self, **fields: Any) -> None:
+        changed = self.blocking.model_copy(update={"valid_from": NOON, **fields})
+        self.snapshot = snapshot_of({1: [self.blocking], 2: [changed]})
 
     def states(self) -> list[SignalState]:
         return [each.signal.state for each in self.news if each.signal is not None]
@@ -54,7 +56,7 @@ def test_a_spent_budget_that_is_retired_blocks_nobody_any_more(is_new: bool) -> 
     scene = Scene()
     (standing,) = scene.watch.look()
     assert standing.state is SignalState.BLOCK
-    scene.retire()
+    scene.change(active=False)
     scene.clock.advance(3_600)
     watch = scene.new_watch() if is_new else scene.watch
 
@@ -76,7 +78,30 @@ def test_a_spent_budget_whose_time_ends_within_its_period_blocks_nobody_any_more
 def test_a_retired_budget_that_asked_for_nothing_is_not_told_of() -> None:
     scene = Scene(amount="1000")
     scene.watch.look()
-    scene.retire()
+    scene.change(active=False)
 
     assert scene.watch.look() == []
     assert scene.states() == [SignalState.ALLOW]
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["who told", "who takes over"])
+@pytest.mark.parametrize(("spent", "state"), [(120, SignalState.BLOCK), (1, SignalState.ALLOW)])
+def test_a_budget_of_another_scope_lets_go_of_the_one_before(
+    is_new: bool, spent: int, state: SignalState
+) -> None:
+    scene = Scene()
+    scene.watch.look()
+    scene.change(scope={"project_id": "checkout"})
+    scene.amounts["checkout"] = spent
+    watch = scene.new_watch() if is_new else scene.watch
+
+    watch.look()
+    told = len(scene.news)
+    watch.look()
+
+    asked = {each.signal.scope: each.signal.state for each in scene.news if each.signal is not None}
+    assert asked == {
+        "budget=search-day/tenant=acme/project_id=search": SignalState.ALLOW,
+        "budget=search-day/tenant=acme/project_id=checkout": state,
+    }
+    assert len(scene.news) == told
