@@ -20,6 +20,7 @@ from tests.support.rerating_process import CHEAP, books_at
 DEAR_CALL = Decimal("0.004")
 NET = "SELECT sum(events), sum(input_tokens), sum(cost_billed) FROM costs_current"
 BOOKED = "SELECT count(), uniqExact(adjustment_id) FROM cost_adjustments"
+ADJUSTMENTS = "SELECT * EXCEPT recorded_at FROM cost_adjustments ORDER BY adjustment_id"
 
 pytestmark = pytest.mark.fault
 
@@ -50,6 +51,10 @@ def test_a_run_that_is_killed_at_each_insert_and_run_again_ends_the_same(
         for number, log in enumerate(LOGS):
             arrived = WEEK + timedelta(seconds=number)
             cheap.record(reported_call("r-1"), reported_call(), log=log, arrived=arrived)
+        dear.clock.advance(86_400)  # ids do not depend on when a run is
+        dear.rerate()
+        undisturbed = dear.store.ask(ADJUSTMENTS)
+        dear.store.client.command("TRUNCATE TABLE cost_adjustments")
 
         for append in appends:  # each run gets one insert further
             assert killed(children, database, f"{step}:{append}:SIGKILL") == -signal.SIGKILL
@@ -58,4 +63,5 @@ def test_a_run_that_is_killed_at_each_insert_and_run_again_ends_the_same(
 
         assert dear.store.ask(NET) == [(4, 4000, 4 * DEAR_CALL)]
         assert dear.store.ask(BOOKED) == [(6, 6)]
+        assert dear.store.ask(ADJUSTMENTS) == undisturbed, "ids or content of an adjustment"
         assert dear.rerate().adjustments == 0
