@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
+import polars as pl
+
+from auditstream.access.budget_history import histories, meant
 from auditstream.access.desk import Caller, Desk, Question
 from auditstream.access.principal import Principal
 from auditstream.access.reach import Facts
@@ -130,7 +133,7 @@ def set_budget(
 
 
 def held(who: Principal, budget_id: str, now: datetime, *, facts: Facts) -> Budget:
-    """Return the budget of an id that holds now, one that was ended too.
+    """Return the budget of an id: as it is watched now, else as it will be, else as it last was.
 
     Raises:
         NotAllowedError: Their role does not allow it.
@@ -140,15 +143,24 @@ def held(who: Principal, budget_id: str, now: datetime, *, facts: Facts) -> Budg
     who.require("budgets")
     with facts() as store:
         snapshot = store.load(store.newest(), kinds=("budget",))
-    found = snapshot.find(Budget, budget_id, at=now)
+    found = _meant(snapshot, budget_id, now)
     if found is None or not _is_theirs(who, found.tenant_id):
         raise NotFoundError(f"budget {budget_id[:80]}: there is none that you may change", field="budget_id")
     return found
 
 
-def ended(budget: Budget) -> Document:
-    """Return the document that ends a budget: what it was stays, and from now on nothing watches it."""
-    return {**_fields(budget), "active": False, "valid_from": None, "valid_to": None}
+def _meant(snapshot: Snapshot, budget_id: str, now: datetime) -> Budget | None:
+    """Return what an id means, with the end that was stated and not where something else replaces it."""
+    history = histories(snapshot.intervals("budget").filter(pl.col("budget_id") == budget_id))
+    seen = meant(history.get(budget_id, ()), now)
+    stated = seen and snapshot.find(Budget, budget_id, at=seen.valid_from)
+    return stated.model_copy(update={"valid_from": seen.valid_from}) if seen and stated else None
+
+
+def ended(budget: Budget, now: datetime) -> Document:
+    """Return the document that ends a budget: it is watched no more, and one to come never begins."""
+    start = budget.valid_from.isoformat() if budget.valid_from > now else None
+    return {**_fields(budget), "active": False, "valid_from": start, "valid_to": None}
 
 
 def _fields(budget: Budget) -> dict[str, Any]:
@@ -179,6 +191,10 @@ def _compared(who: Principal, stated: Stated, snapshot: Snapshot, now: datetime)
     found = difference([stated], snapshot, now=now)
     change = found.changes[0] if found.changes else None
     before = snapshot.find(Budget, budget.budget_id, at=budget.valid_from)
+    if before is None and change is not None and change.hides:
+        # What has not begun yet is replaced whole: that is what the change is about.
+        before = snapshot.find(Budget, budget.budget_id, at=change.hides[0])
+        change = replace(change, before=before)
     remarks = [each.rpartition(": ")[2] for each in dangling([stated], snapshot)]
     return Preview(budget, change, digest(before) if before else "none", remarks)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from auditstream.access.budget_history import coming, histories, last, watched
 from auditstream.access.desk import Caller, Desk, Question
 from auditstream.access.principal import Principal
 from auditstream.emit.budget_watch import budgets_at, standing_now
@@ -24,7 +25,7 @@ class Resting:
 
     Attributes:
         budget: What it says.
-        since: When it ended, or from when it will hold (UTC).
+        since: When it ended, or from when it will hold or would have (UTC).
         is_to_come: Whether it will hold.
     """
 
@@ -76,11 +77,8 @@ def resting(desk: Desk, who: Principal, *, tenant: str = "") -> list[Resting]:
     """
     who.require("costs")
     scope, now = who.scope.narrowed(tenant), desk.now
-    histories: dict[str, list[Budget]] = {}
-    for row in desk.facts().intervals("budget").iter_rows(named=True):
-        budget = Budget.model_validate({name: row[name] for name in Budget.model_fields})
-        histories.setdefault(budget.budget_id, []).append(budget)
-    found = [_resting(history, now) for _, history in sorted(histories.items())]
+    known = histories(desk.facts().intervals("budget"))
+    found = [_resting(history, now) for history in known.values()]
     return [
         each
         for each in found
@@ -89,19 +87,16 @@ def resting(desk: Desk, who: Principal, *, tenant: str = "") -> list[Resting]:
 
 
 def _resting(history: Sequence[Budget], now: datetime) -> Resting | None:
-    """Return the budget of a history, in order of time, that is not watched now; None when one is."""
-    if any(each.covers(now) and each.active for each in history):
+    """Return the budget of a history that is not watched now; None when one is."""
+    if watched(history, now):
         return None
-    coming = next((each for each in history if each.valid_from > now and each.active), None)
-    if coming is not None:
-        return Resting(coming, coming.valid_from, is_to_come=True)
-    begun = [each for each in history if each.valid_from <= now]
-    if not begun:
+    if next_ := coming(history, now):
+        return Resting(next_, next_.valid_from, is_to_come=True)
+    ended = last(history, now)
+    if ended is None:
         return None
-    last = begun[-1]
-    return Resting(
-        last, last.valid_to if last.active and last.valid_to else last.valid_from, is_to_come=False
-    )
+    since = ended.valid_to if ended.active and ended.valid_to else ended.valid_from
+    return Resting(ended, since, is_to_come=False)
 
 
 class _Spend:

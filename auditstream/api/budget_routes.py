@@ -73,9 +73,10 @@ def set_budget(budget_id: BudgetId, body: BudgetBody, ask: AskerOf, dry_run: Dry
 
 @router.delete("/budgets/{budget_id}", summary="End a budget", responses=document("What it says now."))
 def end_budget(budget_id: BudgetId, ask: AskerOf, dry_run: Dry = False) -> Response:
-    """End a budget from now on; what it was stays known."""
-    held = budget_changes.held(ask.who, budget_id, ask.desk.now, facts=ask.parts.facts)
-    return _changed(ask, budget_changes.ended(held), dry_run)
+    """End a budget from now on, or one to come before it begins; what it was stays known."""
+    now = ask.desk.now
+    held = budget_changes.held(ask.who, budget_id, now, facts=ask.parts.facts)
+    return _changed(ask, budget_changes.ended(held, now), dry_run)
 
 
 def _changed(ask: Asker, wanted: Document, dry_run: bool) -> Response:

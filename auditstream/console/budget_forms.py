@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from auditstream.console.ranges import iso
 from auditstream.reference.changes import Change
 from auditstream.reference.limits import BUDGET_SCOPE, Budget
 
@@ -56,8 +57,14 @@ def empty(tenant: str) -> dict[str, str]:
     }
 
 
-def filled(budget: Budget) -> dict[str, str]:
-    """Return the fields of a budget that is known; a change of it holds from now on."""
+def is_ended(budget: Budget, now: datetime) -> bool:
+    """Return whether nothing watches a budget any more."""
+    return not budget.active or (budget.valid_to is not None and budget.valid_to <= now)
+
+
+def filled(budget: Budget, now: datetime) -> dict[str, str]:
+    """Return the fields of a budget that is known; a change of it holds from now on, or from its start."""
+    is_over = budget.valid_to is not None and budget.valid_to <= now
     return {
         "budget_id": budget.budget_id,
         "tenant_id": budget.tenant_id,
@@ -69,7 +76,8 @@ def filled(budget: Budget) -> dict[str, str]:
         "fallback_model": budget.fallback_model,
         "owner": budget.owner,
         "hard": "yes" if budget.hard else "",
-        "valid_to": budget.valid_to.isoformat() if budget.valid_to else "",
+        "valid_from": iso(budget.valid_from) if budget.valid_from > now else "",
+        "valid_to": iso(budget.valid_to) if budget.valid_to and not is_over else "",
         **{f"scope_{name}": value for name, value in budget.scope.items()},
     }
 
@@ -91,10 +99,13 @@ def kept(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: fields[name] for name in FIELDS if fields.get(name)}
 
 
-def differences(change: Change) -> Sequence[tuple[str, str, str]]:
+def differences(change: Change, now: datetime) -> Sequence[tuple[str, str, str]]:
     """Return what a change changes: label, before and after, as people read it."""
     is_new = change.before is None
     rows = []
+    start = change.before.valid_from if change.before else now
+    if start > max(change.after.valid_from, now):
+        rows.append(("Holds from", _shown(start), _shown(change.after.valid_from)))
     for name, (before, after) in change.differences().items():
         if is_new and not _shown(after):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -22,12 +23,19 @@ from auditstream.console.visits import Visit, visit_of
 from auditstream.core.errors import AuditStreamError, NotAllowedError, NotFoundError, RequestError
 from auditstream.notify.budget_news import scope_of
 from auditstream.notify.budget_standing import Standing
+from auditstream.reference.changes import Change
 from auditstream.reference.limits import BUDGET_SCOPE, Budget
 
 _PAGE, _ONE = "/usage/budgets", "/usage/budgets/one"
 _STATE = ("since", "from", "to", "tenant")  # of the other pages of usage, which tabs lead back to
 _SOURCE = "auditstream console"
-_CHANGED = {"set": "holds", "ended": "is ended"}
+_ALREADY = "it says the same already before that time; to have it begin later, end it first"
+_CHANGED = {
+    "set": "The budget holds from now on",
+    "planned": "The budget is set, and holds from the time that it says",
+    "ended": "The budget is ended from now on",
+    "withdrawn": "The budget will not begin",
+}
 
 
 def budgets(request: Request) -> Response:
@@ -80,7 +88,7 @@ def one(request: Request) -> Response:
     if not id_:
         return _form(visit, budget_forms.empty(visit.parameter("tenant")))
     held = budget_changes.held(visit.who, id_, visit.now, facts=visit.parts.reach.facts)
-    return _form(visit, budget_forms.filled(held), held=held)
+    return _form(visit, budget_forms.filled(held, visit.now), held=held)
 
 
 async def act(request: Request) -> Response:
@@ -100,7 +108,8 @@ def _acted(sent: Act) -> Response:
                 held = budget_changes.held(
                     visit.who, sent.text("budget_id"), visit.now, facts=visit.parts.reach.facts
                 )
-                return _preview(visit, {**budget_forms.filled(held), "active": "no", "valid_to": ""})
+                ended = {**budget_forms.filled(held, visit.now), "active": "no", "valid_to": ""}
+                return _preview(visit, ended)
             case "apply":
                 return _apply(visit, sent)
             case _:
@@ -123,7 +132,11 @@ def _apply(visit: Visit, sent: Act) -> Response:
         source=_SOURCE,
         seen=sent.text("seen"),
     )
-    said = "set" if found.budget.active else "ended"
+    match found.budget.active, found.budget.valid_from > visit.now:
+        case True, is_to_come:
+            said = "planned" if is_to_come else "set"
+        case _, is_to_come:
+            said = "withdrawn" if is_to_come else "ended"
     return to(link_of(visit.root, _PAGE, {"said": said, "revision": str(revision)}))
 
 
@@ -136,6 +149,9 @@ def _preview(visit: Visit, fields: Mapping[str, str]) -> Response:
         facts=visit.parts.reach.facts,
         source=_SOURCE,
     )
+    rows = budget_forms.differences(found.change, visit.now) if found.change else []
+    if found.change and not rows:
+        raise BudgetError({"valid_from": _ALREADY})
     standing, problem = None, None
     if found.change and found.budget.active and found.budget.covers(visit.now):
         try:
@@ -146,8 +162,8 @@ def _preview(visit: Visit, fields: Mapping[str, str]) -> Response:
         "budget_preview.html",
         id=found.budget.budget_id,
         words=_words(found),
-        rows=budget_forms.differences(found.change) if found.change else [],
-        hides=list(found.change.hides) if found.change else [],
+        rows=rows,
+        hides=_hidden(found.change) if found.change else [],
         starts=found.budget.valid_from if fields.get("valid_from") else None,
         remarks=found.remarks,
         budget=_budget(standing, visit) if standing else None,
@@ -155,6 +171,11 @@ def _preview(visit: Visit, fields: Mapping[str, str]) -> Response:
         is_end=not found.budget.active,
         kept=[*budget_forms.kept(fields).items(), ("seen", found.seen)],
     )
+
+
+def _hidden(change: Change) -> list[datetime]:
+    """Return when what else was to hold would have begun: what is compared with stands in the table."""
+    return [start for start in change.hides if change.before is None or start != change.before.valid_from]
 
 
 def _form(
@@ -178,6 +199,8 @@ def _form(
             budget_forms.in_words(f"{name}: {reason}" if name else reason) for name, reason in said.items()
         ],
         held=held,
+        is_to_come=held is not None and held.active and held.valid_from > visit.now,
+        is_ended=held is not None and budget_forms.is_ended(held, visit.now),
         scope=BUDGET_SCOPE,
         periods=budget_forms.PERIODS,
         reactions=budget_forms.REACTIONS,
