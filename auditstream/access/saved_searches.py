@@ -6,7 +6,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -64,6 +64,12 @@ class SavedSearch:
         return who.tenants is None or self.tenants is None or not who.tenants.isdisjoint(self.tenants)
 
 
+def kept_of(parameters: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return what is kept of the parameters of an address: a name may come more than once, as columns do."""
+    said = list(parameters)
+    return tuple((name, value) for kept in PARAMETERS for name, value in said if name == kept and value)
+
+
 class SavedSearches:
     """Keeps searches, each as a file; any thread may ask.
 
@@ -79,7 +85,7 @@ class SavedSearches:
         self,
         who: Principal,
         name: str,
-        parameters: Mapping[str, str],
+        parameters: Iterable[tuple[str, str]],
         *,
         is_shared: bool,
         now: datetime,
@@ -93,7 +99,7 @@ class SavedSearches:
         name = " ".join(name.split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise RequestError(f"name: must have 1 to {LONGEST_NAME} characters")
-        kept = tuple((each, parameters[each]) for each in PARAMETERS if parameters.get(each))
+        kept = kept_of(parameters)
         for each, value in kept:
             if len(value) > _LONGEST:
                 raise RequestError(f"{each}: is longer than {_LONGEST} characters")

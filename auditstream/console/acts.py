@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -23,11 +23,16 @@ class Act:
 
     Attributes:
         visit: Who, and from where.
-        form: Its fields, without spaces around them; of several of a name the last.
+        sent: Its fields in order, without spaces around them; a name may come more than once.
     """
 
     visit: Visit
-    form: Mapping[str, str]
+    sent: Sequence[tuple[str, str]]
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The fields by name; of several of a name the last."""
+        return dict(self.sent)
 
     def text(self, name: str) -> str:
         """Return a field; empty when it is not there."""
@@ -43,9 +48,9 @@ async def act_of(request: Request) -> Act:
     """
     visit = await run_in_threadpool(visit_of, request)
     sent = await request.form(max_files=0, max_fields=_MOST_FIELDS)
-    form = {name: str(value).strip()[:_LONGEST] for name, value in sent.multi_items()}
-    visit.require_own_form(form.pop(_TOKEN, ""))
-    return Act(visit, form)
+    fields = [(name, str(value).strip()[:_LONGEST]) for name, value in sent.multi_items()]
+    visit.require_own_form(dict(fields).get(_TOKEN, ""))
+    return Act(visit, [(name, value) for name, value in fields if name != _TOKEN])
 
 
 def to(link: Link) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from auditstream.access.saved_searches import LONGEST_NAME, PARAMETERS, SavedSearch
+from auditstream.access.saved_searches import LONGEST_NAME, SavedSearch, kept_of
 from auditstream.console.acts import Act, act_of, to
 from auditstream.console.links import link_of
 from auditstream.console.problems import Problem, problem_of
@@ -22,7 +22,7 @@ from auditstream.core.errors import RequestError
 def searches(request: Request) -> Response:
     """Answer with the searches that somebody sees, and the form that saves one."""
     visit = visit_of(request)
-    return _page(visit, dict(request.query_params))
+    return _page(visit, request.query_params.multi_items())
 
 
 async def save(request: Request) -> Response:
@@ -47,18 +47,18 @@ def _save(act: Act) -> Response:
         visit.parts.reach.searches.save(
             visit.who,
             act.text("name"),
-            {name: act.text(name) for name in PARAMETERS},
+            act.sent,
             is_shared=bool(act.text("shared")),
             now=visit.now,
         )
     except RequestError as error:
-        return _page(visit, act.form, problem_of(error))
+        return _page(visit, act.sent, problem_of(error))
     return to(link_of(visit.root, "/searches"))
 
 
-def _page(visit: Visit, fields: Mapping[str, str], problem: Problem | None = None) -> Response:
+def _page(visit: Visit, sent: Sequence[tuple[str, str]], problem: Problem | None = None) -> Response:
     visit.who.require("searches")
-    kept = [(name, fields[name]) for name in PARAMETERS if fields.get(name)]
+    fields, kept = dict(sent), kept_of(sent)
     return visit.page(
         "searches.html",
         status=problem.status if problem else 200,
