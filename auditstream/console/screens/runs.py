@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -13,6 +14,7 @@ from auditstream.access import event_questions, run_questions
 from auditstream.console import filters, waterfall
 from auditstream.console.links import Link, link_of
 from auditstream.console.problems import problem_of
+from auditstream.console.ranges import Range, iso
 from auditstream.console.screens.event import panel
 from auditstream.console.screens.events import asked
 from auditstream.console.visits import Visit, visit_of
@@ -47,17 +49,29 @@ def runs(request: Request) -> Response:
             fault = filters.fault(wanted.query, error.position, error.message, error.hint)
         except AuditStreamError as error:
             problem = problem_of(error)
+    page = visit.link.at(visit.path, *_STATE)
     return visit.page(
         "runs.html",
         query=wanted.query,
         period=wanted.range,
-        page=visit.link.at(visit.path, *_STATE),
+        page=page,
         fault=fault,
         problem=problem,
         runs=None if found is None else [_row(each, visit) for each in found],
-        more=found is not None and len(found) == _ROWS,
-        status=400 if fault or problem else 200,
+        older=_older(found, wanted.range, page),
+        status=problem.status if problem else 400 if fault else 200,
     )
+
+
+def _older(found: Sequence[Run] | None, of: Range, page: Link) -> Link | None:
+    """Return where the runs are that began before those of a page; None where there are none.
+
+    What began before the last of these has an event before it, and what is shown has none.
+    """
+    if found is None or len(found) < _ROWS:
+        return None
+    bounds = {"from": iso(of.period.start) if of.period.start else None, "to": iso(found[-1].start)}
+    return page.with_(**{"since": None, **bounds})
 
 
 def run(request: Request) -> Response:
