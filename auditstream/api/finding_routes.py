@@ -15,7 +15,7 @@ from auditstream.api.forms import document_response, rows_response
 from auditstream.api.parameters import TenantParameter, about, period_of
 from auditstream.api.parts import AskerOf
 from auditstream.detection.severities import Severity
-from auditstream.emit.triage import LONGEST_COMMENT, ActName
+from auditstream.emit.triage import LONGEST_ASSIGNEE, LONGEST_COMMENT, ActName
 from auditstream.query.findings import COLUMNS, Standing, Wanted
 from schemas.records.vocabulary import FindingStatus
 
@@ -36,7 +36,7 @@ class ActBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     act: ActName
-    assignee: str = Field("", max_length=256, description="Whom it is given to; for `assign`.")
+    assignee: str = Field("", max_length=LONGEST_ASSIGNEE, description="Whom it is given to; for `assign`.")
     comment: str = Field("", max_length=LONGEST_COMMENT)
 
 

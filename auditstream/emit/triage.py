@@ -23,6 +23,9 @@ TRIAGE = "triage"
 LONGEST_COMMENT = 2_000
 """Characters of a comment: a page of text; more belongs into a ticket."""
 
+LONGEST_ASSIGNEE = 256
+"""Characters of whom a finding is given to: a name or an address."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
@@ -105,6 +108,8 @@ def carry_out(
 def _require(standing: Standing, act: Act) -> None:
     if len(act.comment) > LONGEST_COMMENT:
         raise RequestError(f"comment: longer than {LONGEST_COMMENT} characters")
+    if len(act.assignee) > LONGEST_ASSIGNEE:
+        raise RequestError(f"assignee: longer than {LONGEST_ASSIGNEE} characters")
     if act.name == "assign" and not act.assignee:
         raise RequestError("assignee: must not be empty")
     if act.name == "comment" and not act.comment:

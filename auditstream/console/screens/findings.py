@@ -20,7 +20,7 @@ from auditstream.console.ranges import Range, iso, range_of
 from auditstream.console.visits import Visit, visit_of
 from auditstream.core.errors import AuditStreamError, RequestError
 from auditstream.detection.severities import Severity
-from auditstream.emit.triage import LONGEST_COMMENT, ActName
+from auditstream.emit.triage import LONGEST_ASSIGNEE, LONGEST_COMMENT, ActName
 from auditstream.query.fields import FIELDS
 from auditstream.query.findings import Standing, Wanted
 from auditstream.query.reader import Table
@@ -190,6 +190,7 @@ def _shown(visit: Visit, standing: Standing, **said: Any) -> Response:
         said=said.get("said") or {},
         problem=problem,
         longest=LONGEST_COMMENT,
+        longest_assignee=LONGEST_ASSIGNEE,
     )
 
 

@@ -101,6 +101,7 @@ def test_what_is_over_is_not_closed_again_but_can_be_commented(name):
         (act("assign"), "assignee"),
         (act("comment"), "comment"),
         (act("close", comment="x" * 2_001), "comment"),
+        (act("assign", assignee="x" * 257), "assignee"),
     ],
 )
 def test_an_act_that_lacks_something_is_refused_with_the_field(doing, field):
