@@ -170,7 +170,7 @@ def _perform(context: Context, deployment: Deployment, day: Day, keys: Mapping[s
         performance.seal(lambda sealed: progress.update(sealing, completed=sealed))
         verifying = progress.add_task("verified", total=day.expected_messages)
         performance.verify(lambda done, total: progress.update(verifying, completed=done, total=total))
-        finding = progress.add_task("found", total=len(day.incidents))
+        finding = progress.add_task("found", total=len(day.incidents), is_rated=False)
         performance.watch(lambda found, total: progress.update(finding, completed=found, total=total))
         return performance.outcome()
 
@@ -182,10 +182,12 @@ def _progress(context: Context) -> Iterator[Progress]:
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Events a second."""
+        """Events a second since it began; between two steps of one answer there is next to no time."""
 
         def render(self, task: Task) -> Text:
-            return Text(f"{task.finished_speed or task.speed or 0:,.0f} events/s")
+            if not task.fields.get("is_rated", True) or not task.elapsed:
+                return Text("")
+            return Text(f"{task.completed / task.elapsed:,.0f} events/s")
 
     console = Console(stderr=True, no_color=not context.color)
     columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), Rate())
@@ -205,6 +207,8 @@ def _print_tour(context: Context, deployment: Deployment, outcome: Outcome) -> N
         *(f"differs: {difference}" for difference in findings.differences),
         "Try, in another terminal:",
         *(f"  {program}{where} {command}" for command in _TOUR),
+        f"In a browser: {runtime.console_url}",
+        f"  api_token of {context.data_dir / 'runtime.json'} signs in",
         f"Kafka {runtime.kafka}, registry {runtime.registry_url}/subjects, "
         f"ClickHouse http://{runtime.clickhouse.host}:{runtime.clickhouse.port}",
         "Ctrl-C ends it.",
