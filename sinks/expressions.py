@@ -16,6 +16,14 @@ def uuid_bytes(name: str) -> str:
     return f"toFixedString(unhex(replaceAll(toString({name}), '-', '')), 16) AS {name}"
 
 
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, 23, 59, 59, 999_999, UTC)
+
+
+def held(at: datetime) -> datetime:
+    """Return the nearest point of time that DateTime64(6, 'UTC') holds; nothing is recorded beyond."""
+    return min(max(at.astimezone(UTC), _EARLIEST), _LATEST)
+
+
 def time_text(at: datetime) -> str:
-    """Return a point of time as a parameter of type DateTime64(6, 'UTC')."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    """Return a point of time, or the nearest that it holds, as a parameter of type DateTime64(6, 'UTC')."""
+    return held(at).replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -36,9 +36,11 @@ MomentText = Annotated[str | None, Query(max_length=64)]
 
 @contextmanager
 def about(field: str) -> Iterator[None]:
-    """Have an error of the block name a parameter."""
+    """Have an error of the block name a parameter; one of a search is about `q`."""
     try:
         yield
+    except grammar.QueryError:
+        raise
     except RequestError as error:
         error.context.setdefault("field", field)
         raise
@@ -124,5 +126,8 @@ def period_of(since: str | None, start: str | None, end: str | None, now: dateti
     """
     moment_of(start, "from")
     moment_of(end, "to")
-    with about("since" if since else "from"):
+    try:
         return periods.period(now, since=since, start=start, end=end)
+    except RequestError as error:  # it names options of the command line
+        message, field = error.message.replace("--", ""), "since" if since else "from"
+        raise RequestError(message, hint=error.hint, field=field) from error

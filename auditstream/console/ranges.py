@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from auditstream.core.errors import RequestError
 from auditstream.query.named_periods import Span
@@ -24,6 +25,8 @@ PRESETS: Mapping[str, str] = {
 
 USUAL = "24h"
 """Range of a page that names none: a day shows the rhythm of use, and is quick in any store."""
+
+Read = TypeVar("Read")
 
 _YEAR = timedelta(days=366)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -98,13 +101,9 @@ def range_of(parameters: Mapping[str, str], now: datetime, *, usual: str = USUAL
         if since == "all":
             return Range("all", Period(), now)
         since = since or usual
-        return Range(since, Period(now - duration(since)), now)
+        return Range(since, Period(now - _read("since", duration, since)), now)
     except OverflowError:
         return Range("all", Period(), now)
-    except RangeError:
-        raise
-    except RequestError as error:
-        raise RangeError(error.message, hint=error.hint) from error
 
 
 def hours_of(found: Range) -> Span:
@@ -113,14 +112,19 @@ def hours_of(found: Range) -> Span:
     Sums of money are kept by hour: half of one cannot be told.
 
     Raises:
-        RangeError: It would begin before there were hours.
+        RangeError: It is yet to come, or is not between the first hour that there is and the last.
     """
     end = found.period.end or found.now
-    start = found.period.start or end - _YEAR
     try:
-        return Span(start.replace(minute=0, second=0, microsecond=0), _hour_after(end))
+        start = found.period.start or end - _YEAR
+        span = Span(start.replace(minute=0, second=0, microsecond=0), _hour_after(end))
     except OverflowError as error:
-        raise RangeError("the range ends after the last hour") from error
+        raise RangeError("to: the range ends before the first year or after the last hour") from error
+    if span.start >= span.end:
+        raise RangeError(
+            f"from: {_told(span.start, '')} UTC is yet to come", hint="Name a time that is past."
+        )
+    return span
 
 
 def iso(value: datetime) -> str:
@@ -130,10 +134,18 @@ def iso(value: datetime) -> str:
 
 
 def _between(start: str, end: str) -> Period:
-    found = Period(moment(start) if start else None, moment(end) if end else None)
+    found = Period(_read("from", moment, start) if start else None, _read("to", moment, end) if end else None)
     if found.start and found.end and found.start >= found.end:
         raise RangeError(f"from {start} is not before to {end}")
     return found
+
+
+def _read(name: str, read: Callable[[str], Read], text: str) -> Read:
+    """Return what a parameter says; an error names it."""
+    try:
+        return read(text)
+    except RequestError as error:
+        raise RangeError(f"{name}: {error.message}", hint=error.hint) from error
 
 
 def _hour_after(moment: datetime) -> datetime:

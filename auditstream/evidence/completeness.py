@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from auditstream.core.errors import RequestError
 from auditstream.ledger.checkpoints import Checkpoint
 from auditstream.ledger.completeness import (
     Completeness,
@@ -31,6 +32,7 @@ MOST_RANGES = 100
 
 # A leaf is sealed when its index is below the size of its log's checkpoint.
 _SEALED = "leaf_index < transform(toString(log_id), {logs:Array(String)}, {sizes:Array(UInt64)}, toUInt64(0))"
+_FIRST_DAY = date(1970, 1, 1)
 _DAY = "toDate(kafka_timestamp) = {day:Date} AND ingest_day >= {day:Date}"
 _OF_SOURCE = "({source:String} = '' OR source = {source:String})"
 _FIRST_OF_EVENT = "leaf_kind = 0 AND duplicate_of IS NULL"
@@ -103,6 +105,24 @@ class Question:
     now: datetime
     source: str = ""
     behind: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a day that cannot be.
+
+        Raises:
+            RequestError: The store knows no such day.
+        """
+        require_day(self.day)
+
+
+def require_day(day: date) -> None:
+    """Return when records can be of a day.
+
+    Raises:
+        RequestError: It is before the first that the store knows.
+    """
+    if day < _FIRST_DAY:
+        raise RequestError(f"day: {day} is before {_FIRST_DAY}, the first that there can be", field="day")
 
 
 def completeness(reader: Reader, question: Question, checkpoints: Mapping[str, Checkpoint]) -> Completeness:

@@ -11,6 +11,7 @@ from auditstream.query.current_events import CurrentEvents
 from auditstream.query.events import Search
 from auditstream.query.periods import Period
 from auditstream.query.reader import Reader, Row
+from sinks.expressions import held
 
 MOST_SPANS = 400
 """Bars at most: as many as a wide screen can show apart."""
@@ -124,7 +125,7 @@ def _filled(counted: Sequence[Row], period: Period, width: timedelta) -> tuple[S
 
 def _closed(current: CurrentEvents, wanted: Search, until: datetime | None) -> Period:
     """Return the period of a search; its open ends are those of what it finds, and stay open over nothing."""
-    period = wanted.period
+    period = Period(*(at and held(at) for at in (wanted.period.start, wanted.period.end)))
     if period.start is not None and period.end is not None:
         return period
     conditions = wanted.conditions()

@@ -43,7 +43,8 @@ class Span:
         try:
             return Span(self.start - (self.end - self.start), self.start)
         except OverflowError as error:
-            raise RequestError("the period before it would begin before the year 1") from error
+            message = "the period before it would begin before the year 1"
+            raise RequestError(message, field="period") from error
 
     @property
     def is_of_hours(self) -> bool:

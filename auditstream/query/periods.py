@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from auditstream.core.errors import RequestError
+
+Read = TypeVar("Read")
 
 _DURATION = re.compile(r"(?P<count>\d{1,9})(?P<unit>[smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -55,9 +59,11 @@ def moment(text: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text.strip())
         return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:  # in UTC it is before the first year, or after the last
+    except ValueError as error:
         hint = "Write ISO 8601: 2026-03-01 or 2026-03-01T12:30:00Z."
         raise RequestError(f"{text!r} is not a time", hint=hint) from error
+    except OverflowError as error:
+        raise RequestError(f"{text!r} is in UTC not between the years 1 and 9999") from error
 
 
 def period(now: datetime, *, since: str | None, start: str | None, end: str | None) -> Period:
@@ -76,10 +82,20 @@ def period(now: datetime, *, since: str | None, start: str | None, end: str | No
         raise RequestError("--since cannot stand beside --from and --to")
     if since is not None:
         try:
-            return Period(now - duration(since))
+            return Period(now - _named("--since", duration, since))
         except OverflowError:
             return Period()
-    found = Period(moment(start) if start else None, moment(end) if end else None)
+    found = Period(
+        _named("--from", moment, start) if start else None, _named("--to", moment, end) if end else None
+    )
     if found.start and found.end and found.start >= found.end:
         raise RequestError(f"--from {start} is not before --to {end}")
     return found
+
+
+def _named(option: str, read: Callable[[str], Read], text: str) -> Read:
+    """Return what an option says; an error names it."""
+    try:
+        return read(text)
+    except RequestError as error:
+        raise RequestError(f"{option}: {error.message}", hint=error.hint) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 from auditstream.core.errors import RequestError
 from auditstream.query.fields import Kind
@@ -15,7 +15,9 @@ from sinks.expressions import time_text
 
 _INT64 = range(-(1 << 63), 1 << 63)
 _TIME = "DateTime64(6, 'UTC')"
-_MOST_MONEY = Decimal(10) ** 26  # Decimal(38, 12) has 26 digits before the point
+_MONEY_DIGITS, _MONEY_DECIMALS = 26, 12  # of Decimal(38, 12), before the point and behind it
+_MONEY = Context(prec=_MONEY_DIGITS + _MONEY_DECIMALS)
+_WHOLE_DIGITS = 19
 
 
 class Conditions:
@@ -133,16 +135,22 @@ def _number(term: Comparison) -> Decimal:
 
 def _whole(term: Comparison) -> int:
     number = _number(term)
-    if abs(number) > _INT64.stop or number != int(number) or int(number) not in _INT64:
+    # By its exponent first: 1e999999999 is not made into digits.
+    is_short = not number or number.adjusted() < _WHOLE_DIGITS
+    if not is_short or number != int(number) or int(number) not in _INT64:
         raise _wrong(term, "a whole number of 64 bits")
     return int(number)
 
 
 def _money(term: Comparison) -> str:
     number = _number(term)
-    if abs(number) >= _MOST_MONEY or number != round(number, 12):
-        raise _wrong(term, "an amount with at most 12 decimals")
-    return f"{number:f}"
+    if number and number.adjusted() >= _MONEY_DIGITS:
+        raise _wrong(term, f"an amount with at most {_MONEY_DIGITS} digits before the point")
+    # Zero with any exponent is zero; of the default context there are too few digits.
+    amount = number.quantize(Decimal(1).scaleb(-_MONEY_DECIMALS), context=_MONEY) if number else Decimal(0)
+    if amount != number:
+        raise _wrong(term, f"an amount with at most {_MONEY_DECIMALS} decimals")
+    return f"{number:f}" if number else "0"
 
 
 def _flag(term: Comparison) -> bool:

@@ -128,10 +128,10 @@ class Scope:
     leaves: frozenset[tuple[str, int]] = frozenset()
 
     def narrowed(self, tenant: str | None) -> Scope:
-        """Return the part of it that is one tenant's; nobody's where the tenant is not in it."""
+        """Return the part of it that is one tenant's; nobody's where there is none."""
         if not tenant:
             return self
-        is_in = self.tenants is None or tenant in self.tenants
+        is_in = bool(_TENANT.fullmatch(tenant)) if self.tenants is None else tenant in self.tenants
         tenants = frozenset({tenant}) if is_in else frozenset[str]()
         return replace(self, tenants=tenants)
 

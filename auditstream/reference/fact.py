@@ -29,7 +29,9 @@ def _moment(value: object) -> object:
         value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
         raise ValueError("must be an ISO 8601 time")  # noqa: TRY004  pydantic reports ValueErrors only
-    moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    # By its own year first: at the ends of the calendar a year may have no counterpart in UTC.
+    is_near = _EARLIEST - 1 <= value.year <= _LATEST + 1
+    moment = value.astimezone(UTC) if is_near and value.tzinfo else value.replace(tzinfo=UTC)
     if not _EARLIEST <= moment.year <= _LATEST:
         raise ValueError(f"must be between {_EARLIEST} and {_LATEST}")
     return moment

@@ -21,6 +21,7 @@ from auditstream.console.links import link_of
 from auditstream.console.problems import problem_of
 from auditstream.console.visits import Visit, visit_of
 from auditstream.core.errors import AuditStreamError, NotFoundError, RequestError
+from auditstream.evidence.completeness import require_day
 from auditstream.evidence.listing import Listing, PublishedLog
 from auditstream.ledger.completeness import Completeness, Numbered, Unnumbered
 
@@ -187,6 +188,7 @@ def day_of(visit: Visit) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         raise RequestError(f"day: {text[:40]!r} is not a day as 2026-01-31") from None
+    require_day(day)
     if day > visit.now.date():
         raise RequestError(f"day: {day} has not begun", hint="Days are those of the broker's clock, in UTC.")
     return day

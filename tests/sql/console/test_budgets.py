@@ -205,6 +205,7 @@ def test_an_end_is_seen_first_and_what_is_ended_is_listed_as_such(house: Console
         ("thresholds_pct", "90, 50", "Must be at least one percentage, rising, none twice."),
         ("fallback_model", "", "Must be stated when the reaction is fallback."),
         ("valid_from", "soon", "Invalid isoformat string: 'soon'."),
+        ("valid_from", "9999-12-31T23:59-12:00", "Must be between 1900 and 2299."),
         ("valid_to", "2020-01-01", "Must be later than valid_from."),
         ("tenant_id", "globex", "You may not say what tenant globex may spend; name one of your own."),
         ("tenant_id", "", "You may not say what all tenants may spend; name one of your own."),

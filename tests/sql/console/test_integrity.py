@@ -67,7 +67,7 @@ def test_a_day_is_told_by_source_and_of_ones_own_rows_alone(house: ConsoleHouse)
     assert "Nothing recorded on this day" in other
 
 
-@pytest.mark.parametrize("day", ["2026-02-30", "tomorrow", "9999-01-01", "<b>"])
+@pytest.mark.parametrize("day", ["2026-02-30", "tomorrow", "9999-01-01", "0001-01-01", "<b>"])
 def test_a_day_that_is_none_is_refused(house: ConsoleHouse, day: str) -> None:
     with house.visitor() as browser:
         answers = [

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from auditstream.console.ranges import USUAL, RangeError, range_of
+from auditstream.console.ranges import USUAL, RangeError, hours_of, range_of
 
 NOW = datetime(2026, 3, 2, 12, 30, 15, tzinfo=UTC)
 
@@ -53,9 +53,10 @@ def test_a_range_between_two_moments_is_theirs() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"since": "yesterday"}, "'yesterday' is not a duration"),
+        ({"since": "yesterday"}, "since: 'yesterday' is not a duration"),
         ({"since": "1h", "from": "2026-03-01"}, "since cannot stand beside from and to"),
-        ({"from": "soon"}, "'soon' is not a time"),
+        ({"from": "soon"}, "from: 'soon' is not a time"),
+        ({"to": "0001-01-01T00:00+05:00"}, "to: .* is in UTC not between the years 1 and 9999"),
         ({"from": "2026-03-02", "to": "2026-03-01"}, "from 2026-03-02 is not before to 2026-03-01"),
     ],
 )
@@ -66,3 +67,16 @@ def test_a_range_that_cannot_be_is_refused_with_the_reason(parameters: dict[str,
 
 def test_a_range_longer_than_there_is_time_has_no_bounds() -> None:
     assert range_of({"since": "800000d"}, NOW).period.start is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"to": "0001-02-01"}, "before the first year"),
+        ({"to": "9999-12-31T23:30"}, "after the last hour"),
+        ({"from": "2026-03-03"}, "from: 03 Mar 2026 00:00 UTC is yet to come"),
+    ],
+)
+def test_sums_of_hours_that_are_not_there_are_refused(parameters: dict[str, str], said: str) -> None:
+    with pytest.raises(RangeError, match=said):
+        hours_of(range_of(parameters, NOW))

@@ -69,14 +69,18 @@ def test_from_and_to_bound_the_range() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "start", "end"),
+    ("since", "start", "end", "said"),
     [
-        ("1h", "2026-03-01", None),
-        ("1h", None, "2026-03-01"),
-        (None, "2026-03-02", "2026-03-02"),
-        (None, "x", None),
+        ("1h", "2026-03-01", None, "--since cannot stand beside"),
+        ("1h", None, "2026-03-01", "--since cannot stand beside"),
+        (None, "2026-03-02", "2026-03-02", "--from 2026-03-02 is not before"),
+        (None, "x", None, "--from: 'x' is not a time"),
+        (None, None, "9999-12-31T23:59:59-12:00", "--to: .* not between the years 1 and 9999"),
+        ("x", None, None, "--since: 'x' is not a duration"),
     ],
 )
-def test_a_contradiction_is_refused(since: str | None, start: str | None, end: str | None) -> None:
-    with pytest.raises(RequestError):
+def test_what_cannot_be_is_refused_by_the_name_of_its_option(
+    since: str | None, start: str | None, end: str | None, said: str
+) -> None:
+    with pytest.raises(RequestError, match=said):
         period(NOW, since=since, start=start, end=end)

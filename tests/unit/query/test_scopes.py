@@ -59,6 +59,7 @@ def test_narrowing_to_a_tenant_that_is_not_in_the_scope_leaves_nothing() -> None
     assert ACME.narrowed("globex").tenants == frozenset()
     assert ACME.narrowed("acme") == ACME.narrowed("") == ACME
     assert Scope().narrowed("acme") == ACME
+    assert Scope().narrowed("no'body").tenants == frozenset(), "what is no name of a tenant has no rows"
 
 
 def test_a_period_cuts_events_at_their_time_and_sums_at_whole_hours() -> None:
