@@ -19,6 +19,9 @@ the policy of `guards.py` knows no `style=` and no script in a page.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -84,6 +87,17 @@ _SCREENS = (
 )
 
 
+_HTTP: Mapping[int, tuple[str, str, str]] = {
+    404: ("Not found", "There is no such page.", "Choose a screen, or look for it by Go to."),
+    405: ("Not done", "This page does not take that kind of request.", "Open it, and send its form."),
+}
+_UNREADABLE = (
+    "Not read",
+    "What was sent is no form of this page.",
+    "Open the page again, and send its form.",
+)
+
+
 def create_console(parts: Parts) -> Starlette:
     """Return the console.
 
@@ -113,7 +127,10 @@ def _to_the_door(request: Request, error: Exception) -> Response:
     """Ask who has not signed in to do so; they come back to where they were."""
     link = link_of(root_of(request), path_of(request), request.query_params.multi_items())
     if is_part(request):
-        door_link = link_of(root_of(request), "/sign-in")
+        # htmx says which page the part is for; the door goes to none but ours.
+        page = urlsplit(request.headers.get("hx-current-url", ""))
+        back = f"{page.path}?{page.query}" if page.query else page.path
+        door_link = link_of(root_of(request), "/sign-in", {"next": back})
         return Response(status_code=401, headers={"hx-redirect": str(door_link)})
     back = str(link) if request.method == "GET" and not link.path.startswith("/parts/") else ""
     return RedirectResponse(str(link_of(root_of(request), "/sign-in", {"next": back})), status_code=303)
@@ -138,9 +155,8 @@ def _not_there(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if path_of(request).startswith("/static/"):  # no page: nobody reads it
         return Response(status_code=error.status_code)
-    known = {404: "There is no such page.", 405: "This page does not take that kind of request."}
-    message = known.get(error.status_code, str(error.detail))
-    return _answered(request, Problem(error.status_code, "Not found", message, "", "search"))
+    title, message, hint = _HTTP.get(error.status_code, _UNREADABLE)
+    return _answered(request, Problem(error.status_code, title, message, hint, "search"))
 
 
 def _broken(request: Request, error: Exception) -> Response:

@@ -172,3 +172,14 @@ def plain(value: object) -> str:
 def pretty(document: Any) -> str:
     """Return data as indented JSON; what JSON does not know is told as text."""
     return json.dumps(as_json(document), indent=2, ensure_ascii=False)
+
+
+def commands(text: str) -> Markup:
+    """Return a sentence with what it has in backticks set as code."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # one that is not closed is text
+        return escape(text)
+    made = (
+        Markup("<code>{}</code>").format(each) if at % 2 else escape(each) for at, each in enumerate(pieces)
+    )
+    return Markup("").join(made)

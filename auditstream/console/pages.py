@@ -62,6 +62,7 @@ def environment() -> Environment:
         ago=formats.ago,
         since=_since,
         exact=_exact,
+        commands=formats.commands,
         capitalize_first=_capitalized,
     )
     return made

@@ -126,3 +126,10 @@ def test_what_came_from_outside_is_escaped() -> None:
 def test_a_share_is_in_percent(part: int, seen: str) -> None:
     assert formats.share(part, 100) == seen
     assert formats.share(part, 0) == "0 %"
+
+
+def test_a_command_in_a_sentence_is_code_and_markup_in_it_is_text() -> None:
+    assert formats.commands("Run `auditstream <x>`, & wait.") == (
+        "Run <code>auditstream &lt;x&gt;</code>, &amp; wait."
+    )
+    assert formats.commands("'`' is not a time") == "&#39;`&#39; is not a time"
