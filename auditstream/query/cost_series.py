@@ -13,12 +13,15 @@ from auditstream.query.cost_rows import HOURLY
 from auditstream.query.named_periods import Span
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
+from sinks.expressions import time_text
 
 READ_FROM = HOURLY
 """Table that is read."""
 
 _HOURS_UNTIL = timedelta(days=4)  # a hundred hours can be told apart on a page, a thousand cannot
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_MOST_STEPS = 1_000  # a range of all time has centuries of days without any cost
+_TIME = "DateTime64(6, 'UTC')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class CostSeries:
     Attributes:
         currency: ISO 4217 code.
         step: Length of each stretch: an hour, or a day in UTC.
-        starts: Where each stretch begins (UTC), without gaps.
+        starts: Where each stretch begins (UTC), without gaps; of a long range from first to last cost.
         lines: Amounts by key and stretch, the most expensive key first.
         others: Amounts of all other keys by stretch; empty when every key has a line.
     """
@@ -63,7 +66,7 @@ def cost_series(
     if tenant:
         conditions.add_tenant(tenant)
     for moment, comparison in ((span.start, ">="), (span.end, "<")):
-        conditions.add(f"hour {comparison} {conditions.bind(moment, 'DateTime')}")
+        conditions.add(f"hour {comparison} {conditions.bind(time_text(moment), _TIME)}")
     conditions.add("cost_currency != '' AND cost_effective != 0")
     (column,) = by.reads
     at = "hour" if step == _HOUR else "toStartOfDay(hour, 'UTC')"
@@ -85,7 +88,7 @@ GROUP BY at, cost_currency, is_own, name"""  # noqa: S608  columns are ours, val
     ).rows:
         line = found.setdefault(currency, {}).setdefault(name if is_own else None, {})
         line[datetime.fromtimestamp(seconds, UTC)] = amount
-    starts = _starts(span, step)
+    starts = _starts(_drawn(span, step, found), step)
     return [_series(currency, step, starts, found[currency]) for currency in sorted(found)]
 
 
@@ -102,6 +105,16 @@ def _series(
         key=lambda pair: (-sum(pair[1]), pair[0]),
     )
     return CostSeries(currency, step, starts, dict(named), others)
+
+
+def _drawn(
+    span: Span, step: timedelta, found: Mapping[str, Mapping[str | None, Mapping[datetime, Decimal]]]
+) -> Span:
+    """Return the range to tell of: of one with too many steps from the first that has a cost to the last."""
+    times = [at for lines in found.values() for line in lines.values() for at in line]
+    if not times or (span.end - span.start) // step <= _MOST_STEPS:
+        return span
+    return Span(max(span.start, min(times)), min(span.end, max(times) + step))
 
 
 def _starts(span: Span, step: timedelta) -> tuple[datetime, ...]:

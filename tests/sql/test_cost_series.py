@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -56,6 +56,15 @@ def test_costs_are_told_by_hour_and_key_the_most_expensive_first(reader: Reader)
     ]
     assert dollars.others == ()
     assert (euros.currency, dict(euros.lines)) == ("EUR", {"a": (0, 7, 0)})
+
+
+def test_a_range_of_centuries_is_told_from_its_first_cost_to_its_last(reader: Reader) -> None:
+    from_the_beginning = Span(datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+
+    _, dollars = cost_series(reader, DIMENSIONS["tenant"], from_the_beginning)
+
+    assert dollars.starts == (NOON.replace(hour=0),)
+    assert dollars.lines["acme"] == (109,)
 
 
 def test_the_keys_beyond_the_limit_are_summed_up(reader: Reader) -> None:

@@ -12,6 +12,7 @@ from tests.support.console_house import ConsoleHouse
     [
         ("/usage", {"tenant": "no'body"}, 200),
         ("/parts/series", {"tenant": "no'body"}, 200),
+        ("/parts/series", {"from": "0001-01-01"}, 200),
         ("/usage", {"to": "0001-02-01"}, 400),
         ("/usage/units", {"from": "9999-01-01"}, 400),
         ("/parts/histogram", {"from": "0001-01-01"}, 200),
