@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from auditstream.query.cursors import Cursor, read_cursor
 from auditstream.query.events import Search
 from auditstream.query.named_periods import Span, named_span
 from auditstream.query.periods import Period
+
+_OPTION = re.compile(r"--(since|from|to)\b")
 
 LONGEST_QUERY = 4_096
 """Characters of a search: fifty terms of eighty."""
@@ -129,5 +132,5 @@ def period_of(since: str | None, start: str | None, end: str | None, now: dateti
     try:
         return periods.period(now, since=since, start=start, end=end)
     except RequestError as error:  # it names options of the command line
-        message, field = error.message.replace("--", ""), "since" if since else "from"
-        raise RequestError(message, hint=error.hint, field=field) from error
+        message = _OPTION.sub(r"\1", error.message)
+        raise RequestError(message, hint=error.hint, field="since" if since else "from") from error

@@ -127,13 +127,19 @@ def _to_the_door(request: Request, error: Exception) -> Response:
     """Ask who has not signed in to do so; they come back to where they were."""
     link = link_of(root_of(request), path_of(request), request.query_params.multi_items())
     if is_part(request):
-        # htmx says which page the part is for; the door goes to none but ours.
-        page = urlsplit(request.headers.get("hx-current-url", ""))
-        back = f"{page.path}?{page.query}" if page.query else page.path
-        door_link = link_of(root_of(request), "/sign-in", {"next": back})
+        door_link = link_of(root_of(request), "/sign-in", {"next": _page_of_part(request)})
         return Response(status_code=401, headers={"hx-redirect": str(door_link)})
     back = str(link) if request.method == "GET" and not link.path.startswith("/parts/") else ""
     return RedirectResponse(str(link_of(root_of(request), "/sign-in", {"next": back})), status_code=303)
+
+
+def _page_of_part(request: Request) -> str:
+    """Return which page a part is for, as htmx says; the door goes to none but ours."""
+    try:
+        page = urlsplit(request.headers.get("hx-current-url", ""))
+    except ValueError:
+        return ""
+    return f"{page.path}?{page.query}" if page.query else page.path
 
 
 def _told(request: Request, error: Exception) -> Response:

@@ -101,6 +101,8 @@ def test_a_trace_has_the_steps_of_ones_own_tenant(house: ApiHouse) -> None:
         ("events/nobody", "event_id", 400),
         ("histogram?spans=0", "spans", 422),
         ("facets?field=raw", "field", 400),
+        ("facets?q=time>9999-12-31T23:59:59-12:00", "q", 400),
+        ("histogram?from=9999-12-31T23:59:59-12:00", "from", 400),
         ("facets?values=101", "values", 422),
         (f"traces/{'a' * 65}", "trace_id", 400),
     ],
@@ -115,6 +117,7 @@ def test_what_is_wrong_is_refused_with_field_and_reason(
     assert answer.headers["content-type"] == "application/problem+json"
     assert (answer.status_code, said["status"], said["field"]) == (status, status, field)
     assert said["detail"]
+    assert "--" not in said["detail"], "options are of the command line"
 
 
 def test_an_event_that_was_attributed_anew_is_its_new_tenants(
