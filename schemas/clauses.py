@@ -25,6 +25,9 @@ _EVENT_TIMES = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UT
 _STORED_TIMES = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2300, 1, 1, tzinfo=UTC))
 """What ClickHouse's DateTime64 holds; it would bend other times without a word."""
 
+MOST_USED = 10**12
+"""Tokens or units of one event at most: sums are of 64 bits, and nine million such events fit in one."""
+
 _HEX = rules.matches("(?:[0-9a-f]{2})+", "is not lower-case hex")
 _CURRENCY = rules.matches("[A-Z]{3}", "is not an ISO 4217 code")
 
@@ -71,6 +74,8 @@ def _type_rules(column: Column) -> Iterator[Rule]:
             yield rules.not_empty()
         case "int" | "long" if column.name != "inference_seed":
             yield rules.not_negative()
+            if column.path[0] == "usage":
+                yield rules.at_most(MOST_USED)
         case "double":
             yield rules.finite()
         case "decimal":
@@ -79,6 +84,7 @@ def _type_rules(column: Column) -> Iterator[Rule]:
             yield rules.time_between(*_STORED_TIMES)
         case "map" if column.values == "long":
             yield rules.values(rules.not_negative())
+            yield rules.values(rules.at_most(MOST_USED))
 
 
 _FIELD_RULES: dict[str, Rule] = {

@@ -176,12 +176,25 @@ def _type(column: Column) -> Any:
     for clause in _CLAUSES.get(column.name, ()):
         if clause.meta is None:
             return None
-        meta = clause.meta
+        meta = _joined(meta, clause.meta)
     if kind is None:
         return None
     kind = Annotated[kind, meta if kind is not int else _bounds(_BITS[column.avro_type], meta)]
     is_optional = column.default is None and not column.required
     return kind | None if is_optional else kind
+
+
+def _joined(one: msgspec.Meta, other: msgspec.Meta) -> msgspec.Meta:
+    """Return what both demand; they never demand the same in two ways."""
+    demands = ("ge", "le", "pattern", "min_length")
+    return msgspec.Meta(
+        **{
+            name: value
+            for meta in (one, other)
+            for name in demands
+            if (value := getattr(meta, name)) is not None
+        }
+    )
 
 
 def _plain_type(column: Column) -> Any:

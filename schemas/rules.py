@@ -78,6 +78,16 @@ def not_negative() -> Rule:
     return Rule("is negative", lambda value: value >= 0, lambda column: column >= 0, msgspec.Meta(ge=0))
 
 
+def at_most(high: int) -> Rule:
+    """Return the rule that a number is no more than another."""
+    return Rule(
+        f"is more than {high:,}",
+        lambda value: value <= high,
+        lambda column: column <= high,
+        msgspec.Meta(le=high),
+    )
+
+
 def finite() -> Rule:
     """Return the rule that a double is neither infinite nor NaN."""
     return Rule(
