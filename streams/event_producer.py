@@ -131,12 +131,16 @@ class EventProducer:
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.create_task(self._connect(), name="kafka-connect")
 
-    async def send(self, messages: Sequence[Outbound], *, within_s: float) -> list[Placed | None]:
+    async def send(
+        self, messages: Sequence[Outbound], *, within_s: float, patiently: bool = False
+    ) -> list[Placed | None]:
         """Return where the messages are, in their order, once all in-sync replicas have them.
 
         Args:
             messages: What to send, each at most `MOST_MESSAGE_BYTES`; those of one key stay in order.
             within_s: How long it may take.
+            patiently: Whether to wait on for what was handed over in time, as long as it takes: for who would
+                only hand over the same again.
 
         Returns:
             None for a message that was not acknowledged in time. It may be recorded all the same.
@@ -157,7 +161,7 @@ class EventProducer:
                 count += len(few)
         except (TimeoutError, NoRoomError):
             self._is_overdue = True
-        await self._acknowledged(shares, until_s)
+        await self._acknowledged(shares, until_s, self._fall_due if patiently else self._give_up)
         found: list[Placed | None] = [None] * len(messages)
         for share in shares:
             for index, place in zip(share.indexes, share.placed(), strict=False):
@@ -196,16 +200,22 @@ class EventProducer:
             share.base.add_done_callback(partial(tell, share))
         return True
 
-    async def _acknowledged(self, shares: Sequence[_Share], until_s: float) -> None:
-        """Return once all of the messages are acknowledged, or their time is over."""
+    async def _acknowledged(
+        self, shares: Sequence[_Share], until_s: float, overdue: Callable[[Sequence[_Share]], None]
+    ) -> None:
+        """Return once all of the messages are acknowledged or given up; `overdue` is called at their time."""
         # A timer of the loop: `asyncio.timeout` would cost a request as much as the judging of its event.
-        timer = self._loop.call_at(until_s, self._give_up, shares)
+        timer = self._loop.call_at(until_s, overdue, shares)
         try:
             for each in shares:
                 if not each.base.done():
                     await each.base
         finally:
             timer.cancel()
+
+    def _fall_due(self, shares: Sequence[_Share]) -> None:
+        if not all(each.base.done() for each in shares):
+            self._is_overdue = True  # until something is acknowledged
 
     def _give_up(self, shares: Sequence[_Share]) -> None:
         for each in shares:

@@ -33,8 +33,12 @@ Told = Callable[[Sequence[int], Sequence[Placed] | RetryableError], None]
 class Producer(Protocol):
     """What sends messages; `streams.event_producer.EventProducer` is one."""
 
-    async def send(self, messages: Sequence[Outbound], *, within_s: float) -> list[Placed | None]:
+    async def send(
+        self, messages: Sequence[Outbound], *, within_s: float, patiently: bool = False
+    ) -> list[Placed | None]:
         """Return where the messages are, None for one that was not acknowledged in time.
+
+        `patiently` waits on for what was handed over in time.
 
         Raises:
             RetryableError: None was.
@@ -55,7 +59,7 @@ class BatchQueue:
     Args:
         producer: Where they go.
         most_bytes: Size at which the queue is full.
-        within_s: How long Kafka may take for one portion.
+        within_s: How long Kafka may take for one portion before it counts as away.
     """
 
     def __init__(self, producer: Producer, *, most_bytes: int, within_s: float) -> None:
@@ -112,7 +116,8 @@ class BatchQueue:
     async def _send(self) -> None:
         """Send what is on the way; what is not acknowledged stays, and is sent again."""
         try:
-            placed = await self._producer.send(self._on_the_way, within_s=self._within_s)
+            # What the producer has it sends when Kafka is back; given it again, it would send both.
+            placed = await self._producer.send(self._on_the_way, within_s=self._within_s, patiently=True)
         except RetryableError:
             await asyncio.sleep(_PAUSE_S)
             return

@@ -98,7 +98,9 @@ class KeptMessages:
         self.waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def send(self, messages: Sequence[Outbound], *, within_s: float) -> list[Placed | None]:
+    async def send(
+        self, messages: Sequence[Outbound], *, within_s: float, patiently: bool = False
+    ) -> list[Placed | None]:
         """Keep messages on one partition."""
         if self.gate is not None:
             self._loop = asyncio.get_running_loop()

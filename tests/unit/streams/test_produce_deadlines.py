@@ -13,6 +13,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from auditstream.core.errors import RetryableError
 from auditstream.core.ports import Outbound, Placed
+from auditstream.gateway.batch_queue import BatchQueue
 from streams.event_producer import EventProducer
 
 
@@ -85,6 +86,29 @@ async def test_an_acknowledgement_at_the_moment_of_the_deadline_leaves_kafka_kno
     await asyncio.wait([sending])
 
     assert sender.is_connected
+    await sender.stop(within_s=5)
+
+
+async def test_what_is_queued_is_handed_over_once_however_late_it_is_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("auditstream.gateway.batch_queue._PAUSE_S", 0)
+    kafka = HeldKafka()
+    sender = await connected(kafka)
+    queue = BatchQueue(sender, most_bytes=1 << 20, within_s=0.01)
+    queue.start()
+    queue.put([MESSAGE] * 3)
+    late = await kafka.sent.get()
+    held_bytes = sender.waiting_bytes
+    while sender.is_connected:
+        await asyncio.sleep(0)
+    for _ in range(20):  # turns in which it would be handed over again
+        await asyncio.sleep(0)
+    assert sender.waiting_bytes == held_bytes
+    late.set_result(PLACE)
+
+    assert await queue.stop(within_s=30) == {}
+    assert (sender.is_connected, sender.waiting_bytes) == (True, 0)
     await sender.stop(within_s=5)
 
 
