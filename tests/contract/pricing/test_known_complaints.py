@@ -144,6 +144,16 @@ def test_what_has_no_price_of_its_own_makes_the_whole_call_unpriced() -> None:
     assert (found.total, found.row["unpriced_meter"]) == (None, "input_document_pages")
 
 
+def test_a_call_is_not_charged_again_by_the_span_of_the_agent_that_made_it() -> None:
+    """One call was counted as two: the span of an agent repeats the tokens of the calls inside it."""
+    usage = {"input_tokens": MILLION, "output_tokens": MILLION}
+
+    inside, around = price(call(**usage), call(event_type="ai.agent.action", **usage))
+
+    assert (inside.status, inside.total) == ("priced", Decimal("12.5"))
+    assert (around.status, around.total, around.lines) == ("none", None, [])
+
+
 def test_no_amount_is_ever_a_float() -> None:
     priced = pricer().price(frame_of([call(input_tokens=3, output_tokens=7)]))
 
