@@ -31,6 +31,7 @@ COUNTS = st.one_of(st.integers(0, 100), st.integers(0, 10**15))
 @example([(10**18, 9), (1, 10**15)], 10**6)
 @example([(10**28 + 1, 1)], 1)
 @example([(9_223_372_036_854_775_807, 1)], 10**6)
+@example([(2**70, 10_125_947)], 1)
 @example([(2**90 + 1, 10**14), (1_500_001, 10**14)], 10**6)
 @example([(2 * 500_000 + 500_000, 1), (500_000, 1), (-500_000, 1)], 10**6)
 def test_a_product_is_rounded_half_even_whatever_its_size(pairs: list[tuple[int, int]], step: int) -> None:
