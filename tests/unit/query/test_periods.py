@@ -50,7 +50,7 @@ def test_a_time_is_iso_8601_and_utc_unless_it_says_otherwise(text: str, expected
     "text", ["2026-02-30", "noon", "0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"]
 )
 def test_what_is_no_time_in_utc_is_refused(text: str) -> None:
-    with pytest.raises(RequestError, match="is not a time|is in UTC not between the years 1 and 9999"):
+    with pytest.raises(RequestError, match=r"is not a time|is in UTC not between the years 1 and 9999"):
         moment(text)
 
 
