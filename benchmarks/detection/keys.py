@@ -101,10 +101,10 @@ def _deltas(
 def _row(minute: int, tenant: str, key: int, events: int, spend: int) -> Row:
     counts = dict.fromkeys(COUNTS, 0) | {
         "events": events, "calls": events, "input_tokens": 500 * events, "output_tokens": 100 * events,
-        "timed": events, "duration_sum_us": 900_000 * events, "spend": spend,
+        "timed": events, "duration_sum_us": 900_000 * events, "spend": spend, "usage_spend": spend,
     }  # fmt: skip
     names = (tenant, "", f"key-{key}", "", "gpt-4o", "", "USD")
-    return (minute * MINUTE_US, *names, *(counts[name] for name in COUNTS), [140], [events])
+    return (minute * MINUTE_US, *names, *(counts[name] for name in COUNTS))
 
 
 def _delta(index: int, part: int, minute: int, tenant: str, rows: list[Row]) -> Delta:
