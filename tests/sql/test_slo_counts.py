@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -41,12 +41,12 @@ def objective(indicator: str, **fields: Any) -> Objective:
     return Objective.model_validate(stated | fields)
 
 
-def insert(store: ClickHouseStore, *rows: dict[str, Any]) -> None:
-    """Insert events; a row says how many seconds after the start it happened, as `s`."""
+def insert(store: ClickHouseStore, *rows: dict[str, Any], day: date = DAY) -> None:
+    """Insert events of a day of the log; a row says how many seconds after the start it happened, as `s`."""
     full = [{"event_time": START + timedelta(seconds=row["s"]), **row} for row in rows]
     names = sorted(({name for row in full for name in row} | {"outcome"}) - {"s"})
     columns: dict[str, Any] = {name: [row.get(name, _NOTHING.get(name)) for row in full] for name in names}
-    store.insert(block_of(rows=len(rows), day=DAY, segment_id=str(uuid7()), **columns))
+    store.insert(block_of(rows=len(rows), day=day, segment_id=str(uuid7()), **columns))
 
 
 _NOTHING = {
@@ -151,7 +151,8 @@ def test_freshness_is_from_the_broker_to_the_store(store: ClickHouseStore, count
     """The store says itself when a row came: now."""
     now = datetime.now(UTC)
     waits = [1, 50, 70, 900]
-    insert(store, *({"s": -9_999, "kafka_timestamp": now - timedelta(seconds=wait)} for wait in waits))
+    rows = ({"s": -9_999, "kafka_timestamp": now - timedelta(seconds=wait)} for wait in waits)
+    insert(store, *rows, day=now.date())
 
     around = (now - timedelta(minutes=1), now + timedelta(hours=1))
     assert [each[1:] for each in counts.counts(objective("audit_freshness"), *around, 86_400 * 7)] == [(2, 4)]
