@@ -132,7 +132,8 @@ def _apply(visit: Visit, sent: Act) -> Response:
         source=_SOURCE,
         seen=sent.text("seen"),
     )
-    match found.budget.active, found.budget.valid_from > visit.now:
+    # One that names no time begins with its change, which is later than the request.
+    match found.budget.active, found.budget.valid_from > visit.desk.now:
         case True, is_to_come:
             said = "planned" if is_to_come else "set"
         case _, is_to_come:
