@@ -210,8 +210,8 @@ def _cpu_s(process: psutil.Process) -> float:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(prog="benchmarks.detection.latency")
-    parser.add_argument("--minutes", type=int, default=120, help="minutes of event time")
-    parser.add_argument("--every", type=float, default=0.25, help="seconds from one to the next")
+    parser.add_argument("--minutes", type=int, default=60, help="minutes of event time")
+    parser.add_argument("--every", type=float, default=1.0, help="seconds from one to the next")
     options = parser.parse_args()
     with made_bed() as bed:
         found = measure(bed, minutes=options.minutes, every_s=options.every)

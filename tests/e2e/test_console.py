@@ -221,7 +221,7 @@ def test_an_agents_run_is_a_tree_with_times_and_money(house: House, browser: Bro
         open_first_run(somebody)
         assert "/runs/" in somebody.page.url
         expect(somebody.page.get_by_role("heading", level=1)).to_be_visible()
-        assert somebody.serious() == []
+        assert somebody.faults("run") == []
 
 
 def test_nobody_gets_in_with_a_wrong_token_and_who_signs_out_is_out(house: House, browser: Browser) -> None:
