@@ -15,15 +15,14 @@ from clickhouse_connect.driver.httpclient import HttpClient
 from clickhouse_connect.driver.httputil import get_pool_manager_options
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 
+from auditstream.core.loopback import LOOPBACK
 from auditstream.core.settings import ClickHouseSettings
 from sinks.refusals import translated
-
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def is_local(settings: ClickHouseSettings) -> bool:
     """Return whether the store is on this machine, where compression costs more than it saves."""
-    return settings.host in _LOOPBACK
+    return settings.host in LOOPBACK
 
 
 class Connections(PoolManager):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from auditstream.core.errors import ConfigError, RequestError
+from auditstream.core.errors import RequestError
+from auditstream.core.loopback import LOOPBACK
 from auditstream.core.secret_documents import read_documents, refuse_repeats, validated
-from auditstream.notify.signatures import SigningSecret
+from auditstream.notify.signatures import SigningSecrets
 from auditstream.query.grammar import parse
 
 SETTING = "forward.file"
@@ -28,8 +29,6 @@ MOST_FORWARDS = 32
 
 LEAST_SYSLOG_BYTES = 2_048
 """Length that every receiver takes (RFC 5425, section 4.3.1)."""
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Forward(BaseModel):
@@ -62,7 +61,7 @@ class Forward(BaseModel):
     tenant: str = ""
     form: Literal["ocsf", "cloudevents", "jsonl"] = "ocsf"
     start: Literal["now", "beginning"] = "now"
-    secrets: tuple[SigningSecret, ...] = ()
+    secrets: SigningSecrets = ()
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
@@ -84,7 +83,7 @@ class Forward(BaseModel):
         if parts.scheme == SYSLOG:
             if parts.path or parts.query:
                 raise ValueError(f"must be {SYSLOG}://HOST[:PORT]")
-        elif parts.scheme != WEBHOOK and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        elif parts.scheme != WEBHOOK and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
             raise ValueError(f"must be {SYSLOG}:// or {WEBHOOK}://: events must not travel in the clear")
         return to
 
@@ -96,16 +95,6 @@ class Forward(BaseModel):
         except RequestError as error:
             raise ValueError(error.message) from None
         return query
-
-    @field_validator("secrets", mode="before")
-    @classmethod
-    def _signing(cls, value: Any) -> Any:
-        if not isinstance(value, list):
-            raise ValueError("must be a list")  # noqa: TRY004  pydantic reports ValueErrors only
-        try:
-            return tuple(SigningSecret(str(each)) for each in value)
-        except ConfigError as error:
-            raise ValueError(error.message) from None
 
     @model_validator(mode="after")
     def _fitting(self) -> Forward:

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from auditstream.core.errors import ConfigError
+from auditstream.core.loopback import LOOPBACK
 from auditstream.core.secret_documents import read_documents, refuse_repeats, validated
 from auditstream.detection.severities import Severity
-from auditstream.notify.signatures import SigningSecret
+from auditstream.notify.signatures import SigningSecrets
 from schemas.records.detection import Finding
 
 Shape = Literal["auditstream", "slack", "alertmanager", "alertmanager-api"]
@@ -21,7 +21,6 @@ Shape = Literal["auditstream", "slack", "alertmanager", "alertmanager-api"]
 MOST_CHANNELS = 32
 """Channels of one file: each has a consumer and a thread of its own."""
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _WORDS = {each.name.lower(): each for each in Severity}
 
 
@@ -46,7 +45,7 @@ class Channel(BaseModel):
     channel_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     url: str
     shape: Shape = "auditstream"
-    secrets: tuple[SigningSecret, ...] = ()
+    secrets: SigningSecrets = ()
     tenants: frozenset[str] = frozenset()
     rules: frozenset[str] = frozenset()
     least_severity: Severity = Severity.MEDIUM
@@ -58,19 +57,9 @@ class Channel(BaseModel):
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http(s) URL")
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError("must be https: a finding must not travel in the clear")
         return url
-
-    @field_validator("secrets", mode="before")
-    @classmethod
-    def _signing(cls, value: Any) -> Any:
-        if not isinstance(value, list):
-            raise ValueError("must be a list")  # noqa: TRY004  pydantic reports ValueErrors only
-        try:
-            return tuple(SigningSecret(str(each)) for each in value)
-        except ConfigError as error:
-            raise ValueError(error.message) from None
 
     @field_validator("least_severity", mode="before")
     @classmethod

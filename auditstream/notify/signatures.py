@@ -11,6 +11,9 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from auditstream.core.errors import ConfigError
 
@@ -53,6 +56,19 @@ class SigningSecret:
 
     def __repr__(self) -> str:
         return "SigningSecret(...)"
+
+
+def _secrets_of(value: Any) -> tuple[SigningSecret, ...]:
+    if not isinstance(value, list):
+        raise ValueError("must be a list")  # noqa: TRY004  pydantic reports ValueErrors only
+    try:
+        return tuple(SigningSecret(str(each)) for each in value)
+    except ConfigError as error:
+        raise ValueError(error.message) from None
+
+
+SigningSecrets = Annotated[tuple[SigningSecret, ...], BeforeValidator(_secrets_of)]
+"""Field of a document that lists secrets as texts; an error does not quote them."""
 
 
 def signed_headers(
