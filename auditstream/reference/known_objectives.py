@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import polars as pl
 from pydantic import ValidationError
 
 from auditstream.core.logs import get_logger
+from auditstream.reference.ended import held
 from auditstream.reference.objectives import Objective
 from auditstream.reference.snapshot import Snapshot
 
 log = get_logger(__name__)
-
-_JUST_BEFORE = timedelta(microseconds=1)
 
 
 def objectives_at(snapshot: Snapshot, at: datetime) -> list[Objective]:
@@ -33,19 +31,9 @@ def objectives_at(snapshot: Snapshot, at: datetime) -> list[Objective]:
 
 def _known(snapshot: Snapshot, slo_id: str, at: datetime) -> Objective | None:
     try:
-        return snapshot.find(Objective, slo_id, at=at) or _ended(snapshot, slo_id, at)
+        return held(snapshot, Objective, slo_id, at)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         log.warning("slo_not_understood", slo=slo_id, field=field, reason=first["msg"])
         return None
-
-
-def _ended(snapshot: Snapshot, slo_id: str, at: datetime) -> Objective | None:
-    """Return an objective whose time is over, as it was last; None before its time."""
-    held = snapshot.intervals("slo").filter(pl.col("slo_id") == slo_id, pl.col("valid_to") <= at)
-    if held.is_empty():
-        return None
-    last = held.sort("valid_to").tail(1)["valid_to"].item() - _JUST_BEFORE
-    objective = snapshot.find(Objective, slo_id, at=last)
-    return None if objective is None else objective.model_copy(update={"active": False})
