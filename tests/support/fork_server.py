@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -59,13 +59,14 @@ _ANSWER_S = 60.0  # the first one waits for the imports
 class ForkedProcess:
     """A process that a `ForkServer` has started; the part of `subprocess.Popen` that `Child` uses."""
 
-    def __init__(self, server: ForkServer, pid: int) -> None:
+    def __init__(self, server: ForkServer, number: int, pid: int) -> None:
         self._server = server
+        self._number = number
         self.pid = pid
 
     def poll(self) -> int | None:
         """Return the exit code or the negative signal number, None while the process runs."""
-        return self._server.code_of(self.pid, within_s=0.0)
+        return self._server.code_of(self._number, within_s=0.0)
 
     def wait(self, timeout: float) -> int:
         """Wait for the end.
@@ -73,7 +74,7 @@ class ForkedProcess:
         Raises:
             subprocess.TimeoutExpired: It still runs.
         """
-        code = self._server.code_of(self.pid, within_s=timeout)
+        code = self._server.code_of(self._number, within_s=timeout)
         if code is None:
             raise subprocess.TimeoutExpired(str(self.pid), timeout)
         return code
@@ -93,15 +94,20 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """One server process; it ends with the block, and all that it started with it."""
+    """One server process; it ends with the block, and all that it started with it.
 
-    def __init__(self) -> None:
+    What it starts is numbered: in a long run a process id comes again, and with it would the exit code of the
+    process that had it before.
+
+    Args:
+        command: The server, where it is another one than this module.
+    """
+
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", __name__)) -> None:
         self._codes: dict[int, int] = {}
-        self._started: list[int] = []
+        self._started: list[tuple[int, int]] = []
         self._rest = b""
-        self._popen = subprocess.Popen(
-            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def start(self, module: str, *, env: Mapping[str, str], log: Path) -> ForkedProcess:
         """Run `main()` of a module in a process of its own session, with this process's environment and more.
@@ -121,16 +127,16 @@ class ForkServer:
             self._hear(deadline - time.monotonic())
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the fork server has started nothing in {_ANSWER_S} s")
-        return ForkedProcess(self, self._started.pop())
+        return ForkedProcess(self, *self._started.pop())
 
-    def code_of(self, pid: int, *, within_s: float) -> int | None:
-        """Return how a process ended, None when it has not in time."""
+    def code_of(self, number: int, *, within_s: float) -> int | None:
+        """Return how the process of a number ended, None when it has not in time."""
         deadline = time.monotonic() + within_s
-        while pid not in self._codes:
+        while number not in self._codes:
             left = deadline - time.monotonic()
             if not self._hear(max(left, 0.0)) and left <= 0:
                 return None
-        return self._codes[pid]
+        return self._codes[number]
 
     def __enter__(self) -> Self:
         return self
@@ -150,9 +156,9 @@ class ForkServer:
         for line in lines:
             said = json.loads(line)
             if "code" in said:
-                self._codes[said["pid"]] = said["code"]
+                self._codes[said["number"]] = said["code"]
             else:
-                self._started.append(said["pid"])
+                self._started.append((said["number"], said["pid"]))
         return True
 
 
@@ -167,7 +173,8 @@ def serve() -> dict[str, Any]:
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    running: set[int] = set()
+    running: dict[int, int] = {}
+    count = 0
     pending = b""
     while True:
         ready = select.select([0, woken], [], [])[0]
@@ -188,8 +195,9 @@ def serve() -> dict[str, Any]:
                 os.close(woken)
                 os.close(wake)
                 return _settled(json.loads(order), parent)
-            running.add(pid)
-            _say({"pid": pid})
+            count += 1
+            running[pid] = count
+            _say({"number": count, "pid": pid})
     for pid in running:
         os.kill(pid, signal.SIGKILL)
     sys.exit(0)
@@ -211,12 +219,11 @@ def import_all(modules: Iterable[str]) -> None:
         raise RuntimeError(f"the shared imports start threads that no fork has: {lost}")
 
 
-def _reap(running: set[int]) -> None:
+def _reap(running: dict[int, int]) -> None:
     for pid in list(running):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            running.discard(pid)
-            _say({"pid": pid, "code": os.waitstatus_to_exitcode(status)})
+            _say({"number": running.pop(pid), "code": os.waitstatus_to_exitcode(status)})
 
 
 def _say(message: Mapping[str, int]) -> None:

@@ -24,6 +24,14 @@ forked = server.start({PROGRAM!r}, env={{"WORD": "w", "END": "wait"}}, log=pathl
 print(forked.pid, flush=True)
 signal.pause()
 """
+# A server that answers each order with the same process id; the first process has been killed.
+SAME_PID = """
+import sys
+for number, _ in enumerate(sys.stdin, start=1):
+    print('{"number": %d, "pid": 4711}' % number, flush=True)
+    if number == 1:
+        print('{"number": 1, "code": -9}', flush=True)
+"""
 
 
 @pytest.fixture
@@ -62,6 +70,18 @@ def test_one_that_is_killed_has_the_signal_as_its_code(children: Children) -> No
     assert first.kill() == -signal.SIGKILL
     second.terminate()
     assert second.wait(within_s=BOUND_S) == -signal.SIGTERM
+
+
+def test_a_process_id_that_comes_again_has_nothing_of_the_process_before(tmp_path: Path) -> None:
+    with ForkServer((sys.executable, "-c", SAME_PID)) as server:
+        first = server.start(PROGRAM, env={}, log=tmp_path / "log")
+        assert first.wait(BOUND_S) == -signal.SIGKILL
+
+        second = server.start(PROGRAM, env={}, log=tmp_path / "log")
+
+        assert (first.pid, second.pid) == (4711, 4711)
+        assert second.poll() is None
+        assert first.poll() == -signal.SIGKILL
 
 
 def test_a_frozen_one_runs_and_can_be_killed(children: Children) -> None:
