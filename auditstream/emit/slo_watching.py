@@ -56,7 +56,7 @@ def watching_slos(
         clients = parts.enter_context(closing(ClientPool(lambda: http_client(settings.clickhouse))))
         directory = SnapshotCache(ReferenceStore(clients), kinds=KINDS)
         teller = parts.enter_context(closing(BurnTeller(settings, clients, schemas, metrics, known)))
-        counts = SloCounts(Reader(clients))
+        counts = SloCounts(Reader(clients), known)
         told = SloEvents(clients, RULE)
 
         def snapshot() -> Snapshot:

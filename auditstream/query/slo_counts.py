@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+from auditstream.core.clock import Clock, SystemClock
 from auditstream.query.predicates import Conditions
 from auditstream.query.reader import Reader
-from auditstream.query.slo_rows import Question, rows_sql
+from auditstream.query.slo_rows import SETTLED, Question, rows_sql
 from auditstream.reference.objectives import Objective
 
 
@@ -30,15 +31,18 @@ class SloCounts:
 
     Args:
         reader: Asks the store.
+        clock: Says what time it is.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, clock: Clock | None = None) -> None:
         self._reader = reader
+        self._clock = clock or SystemClock()
 
     def counts(self, objective: Objective, start: datetime, end: datetime, step_s: int) -> list[CountedAt]:
         """Return the events of an objective between two moments, by time; stretches without any are left out.
 
-        An event that is given time, as an output until it is verified, counts when that is over.
+        An event that is given time, as an output until it is verified, counts when that is over, and when the
+        record has had the event for a minute.
 
         Args:
             objective: What counts, and what of it is bad.
@@ -51,7 +55,8 @@ class SloCounts:
             RetryableError: No answer.
         """
         conditions = Conditions()
-        rows = rows_sql(Question(objective, start, end, conditions))
+        settled = datetime.fromtimestamp(self._clock.now_s(), UTC) - SETTLED
+        rows = rows_sql(Question(objective, start, end, settled, conditions))
         step = conditions.bind(step_s, "UInt32")
         sql = (
             f"SELECT intDiv(toUnixTimestamp(at), {step}) * {step} AS stretch, sum(bad) AS missed, "  # noqa: S608

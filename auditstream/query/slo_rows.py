@@ -30,6 +30,13 @@ _OUTCOMES = {
 }
 """By indicator, what is bad among what counts, and what counts."""
 
+SETTLED = timedelta(minutes=1)
+"""How long the record must have had an event before it is judged by what belongs to it.
+
+What a source sends at once lies in several partitions, and each is recorded at its own pace: an output may be
+there seconds before its check, and a number before the one below it. Of what comes long after it happened the
+time to wait is over at once, so that a backlog would look unchecked and full of gaps while it is recorded."""
+
 _LATENCIES = {"latency_ttft": "inference_ttft_us", "latency_total": "duration_us"}
 
 # A number that is missing is told by the next one that came. Where a source has been silent for longer,
@@ -38,13 +45,14 @@ _NUMBERS_BEFORE = timedelta(days=1)
 _NUMBERS = """
 SELECT at, number - before - seen AS bad, number - before AS valid FROM
 (
-    SELECT at, tenant, from_source, number, seen,
+    SELECT at, tenant, from_source, number, seen, recorded,
         lagInFrame(number, 1, number - 1) OVER (PARTITION BY from_source, instance ORDER BY number
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before
     FROM
     (
         SELECT source AS from_source, source_instance AS instance, of.1 AS number, max(of.2) AS seen,
-            argMax(tenant_id, of.2) AS tenant, addMicroseconds(min(event_time), {late}) AS at
+            argMax(tenant_id, of.2) AS tenant, addMicroseconds(min(event_time), {late}) AS at,
+            min(inserted_at) AS recorded
         FROM events
         ARRAY JOIN arrayFilter(of -> of.1 >= 0, [
             (ifNull(source_seq, -1), 1),
@@ -66,12 +74,14 @@ class Question:
         objective: What counts, and what of it is bad.
         start: First moment.
         end: First moment after.
+        settled: What was recorded before then is judged by what belongs to it; see `SETTLED`.
         conditions: Takes the parameters.
     """
 
     objective: Objective
     start: datetime
     end: datetime
+    settled: datetime
     conditions: Conditions
 
     def moment(self, at: datetime) -> str:
@@ -162,9 +172,13 @@ def _freshness(question: Question) -> str:
 
 
 def _completeness(question: Question) -> str:
-    """Numbers that sources gave, at the moment from which on a missing one is missed."""
+    """Numbers that sources gave, at the moment from which on a missing one is missed.
+
+    One that was recorded just now tells of none that is missing, but is there itself.
+    """
     conditions, late = question.conditions, timedelta(microseconds=question.objective.limit_us)
     conditions.add(f"at >= {question.moment(question.start)} AND at < {question.moment(question.end)}")
+    conditions.add(f"recorded < {question.moment(question.settled)}")
     if question.objective.tenant_id:
         conditions.add(f"tenant = {conditions.bind(question.objective.tenant_id, 'String')}")
     if source := question.objective.scope.get("source"):
@@ -180,6 +194,7 @@ def _completeness(question: Question) -> str:
 def _verification(question: Question) -> str:
     """Outputs at the moment when their time for a check is over."""
     question.add_scope()
+    question.conditions.add(f"inserted_at < {question.moment(question.settled)}")
     late = timedelta(microseconds=question.objective.limit_us)
     verified = verified_sql(
         question.conditions,

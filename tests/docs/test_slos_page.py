@@ -107,7 +107,14 @@ def test_the_page_is_true(scene: Scene) -> None:
     count = "SELECT count() AS n FROM events WHERE source = 'urn:example'"
     scene.up.wait_until(lambda: scene.sql(count)[0]["n"] == 450, within_s=100, what="calls recorded")
 
-    rows = {row["slo_id"]: row for row in csv.DictReader(scene.run(LINES[3]).splitlines())}
+    def reported() -> dict[str, dict[str, str]]:
+        return {row["slo_id"]: row for row in csv.DictReader(scene.run(LINES[3]).splitlines())}
+
+    def is_settled() -> bool:
+        return reported()["search-verified"]["valid"] == "285"
+
+    scene.up.wait_until(is_settled, within_s=120, what="outputs that the record has had for a minute")
+    rows = reported()
     for line in TABLE[1].splitlines():
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
         for slo_id, cell in zip(("search-answers", "search-verified"), cells, strict=True):

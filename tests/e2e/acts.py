@@ -15,6 +15,7 @@ from tests.e2e.browsing import Visitor
 from tests.support.processes import wait_until
 
 _LOOKED_FOR_S = 30.0  # what an act leads to comes by Kafka, the worker and the store
+_FOUND_S = 120.0  # what is used is held against the register once a minute
 
 
 def press(somebody: Visitor, name: str) -> None:
@@ -30,14 +31,21 @@ def follow(somebody: Visitor, link: Locator) -> None:
     somebody.settle()
 
 
-def look_until(somebody: Visitor, path: str, shown: Locator) -> None:
+def look_until(somebody: Visitor, path: str, shown: Locator, *, within_s: float = _LOOKED_FOR_S) -> None:
     """Open a path again and again until something is on it: a list follows an act within seconds."""
 
     def is_shown() -> bool:
         somebody.go(path)
         return shown.count() > 0
 
-    wait_until(is_shown, within_s=_LOOKED_FOR_S, what=f"{path} with what was done")
+    wait_until(is_shown, within_s=within_s, what=f"{path} with what was done")
+
+
+def find(somebody: Visitor, name: str) -> Locator:
+    """Open the list of findings, once it has one that names something, and return its row."""
+    row = somebody.page.get_by_role("row", name=name)
+    look_until(somebody, "/findings?status=all", row, within_s=_FOUND_S)
+    return row
 
 
 def downloaded(somebody: Visitor, link: Locator, folder: Path) -> Path:

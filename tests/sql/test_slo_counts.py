@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from auditstream.core.clock import ManualClock
 from auditstream.core.ids import uuid7
 from auditstream.query.reader import Reader
 from auditstream.query.slo_counts import SloCounts
+from auditstream.query.slo_rows import SETTLED
 from auditstream.reference.objectives import Objective
 from sinks.clients import ClientPool
 from tests.support.blocks import LOG as BLOCK_LOG
@@ -24,10 +26,20 @@ SECOND = 1_000_000
 
 
 @pytest.fixture
-def counts(engine: OpenClient, store: ClickHouseStore) -> Iterator[SloCounts]:
-    reader = Reader(ClientPool(lambda: engine(str(store.client.database))))
-    yield SloCounts(reader)
-    reader.close()
+def reader(engine: OpenClient, store: ClickHouseStore) -> Iterator[Reader]:
+    asks = Reader(ClientPool(lambda: engine(str(store.client.database))))
+    yield asks
+    asks.close()
+
+
+@pytest.fixture
+def counts(reader: Reader) -> SloCounts:
+    """Counts as of an hour from now: what a test inserts was recorded long before."""
+    return counts_at(reader, datetime.now(UTC) + timedelta(hours=1))
+
+
+def counts_at(reader: Reader, now: datetime) -> SloCounts:
+    return SloCounts(reader, ManualClock(now.timestamp()))
 
 
 def objective(indicator: str, **fields: Any) -> Objective:
@@ -180,6 +192,32 @@ def test_numbers_that_do_not_come_within_ten_minutes_are_missed(
     assert told(counts, objective("audit_completeness", tenant_id="globex")) == [(10, 0, 1)]
 
 
+def recorded_apart(store: ClickHouseStore, first: dict[str, Any], second: dict[str, Any]) -> datetime:
+    """Insert two events one after the other, and return a moment between."""
+    insert(store, first)
+    ((at,),) = store.client.query("SELECT max(inserted_at) FROM events").result_rows
+    between: datetime = at.replace(tzinfo=UTC) + timedelta(milliseconds=1)
+    while store.client.query("SELECT now64(3)").result_rows[0][0].replace(tzinfo=UTC) < between:
+        pass  # a thousandth of a second
+    insert(store, second)
+    return between
+
+
+def test_a_number_that_was_recorded_just_now_tells_of_none_that_is_missing(
+    store: ClickHouseStore, reader: Reader
+) -> None:
+    """Partitions are recorded each at its own pace: 2 is still on its way while 3 is there."""
+    insert(store, {"s": 0, "source_seq": 1})
+    between = recorded_apart(store, {"s": 60, "source_seq": 3}, {"s": 120, "source_seq": 5})
+    asked = objective("audit_completeness")
+
+    assert told(counts_at(reader, between), asked) == []
+    # A minute on, 3 tells of 2; and 4 may be on its way still.
+    assert told(counts_at(reader, between + SETTLED), asked) == [(10, 0, 1), (11, 1, 2)]
+    insert(store, {"s": 30, "source_seq": 2})
+    assert told(counts_at(reader, between + SETTLED), asked) == [(10, 0, 1), (11, 0, 1)]
+
+
 def test_a_number_that_comes_late_is_there(store: ClickHouseStore, counts: SloCounts) -> None:
     insert(store, {"s": 0, "source_seq": 1}, {"s": 1, "source_seq": 3}, {"s": 300, "source_seq": 2})
 
@@ -224,6 +262,17 @@ def test_an_output_is_verified_by_a_check_that_names_it_or_follows_it_in_its_tra
     # In two hours even the late one; of those only what is over by the end of the range counts.
     late = objective("verification_coverage", threshold_us=3_601 * SECOND)
     assert counts.counts(late, START + timedelta(hours=1), END + timedelta(hours=1), 3_600)[0][1:] == (2, 6)
+
+
+def test_an_output_that_was_recorded_just_now_waits_for_the_checks_that_came_with_it(
+    store: ClickHouseStore, reader: Reader
+) -> None:
+    check = {"s": 1, "event_type": "ai.policy.decision", "policy_subject_event_id": output(0)}
+    between = recorded_apart(store, {"s": 0}, check)
+    asked = objective("verification_coverage", threshold_us=60 * SECOND)
+
+    assert told(counts_at(reader, between), asked) == []
+    assert told(counts_at(reader, between + SETTLED), asked) == [(1, 0, 1)]
 
 
 def test_a_check_before_an_output_in_its_trace_is_none_of_it(
