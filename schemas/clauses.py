@@ -28,6 +28,9 @@ _STORED_TIMES = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2300, 1, 1, tzinfo=U
 MOST_USED = 10**12
 """Tokens or units of one event at most: sums are of 64 bits, and nine million such events fit in one."""
 
+MOST_MONEY = 10**15
+"""Money of one amount at most, and quantity: sums are of 38 digits, and 10^11 such amounts fit in one."""
+
 _HEX = rules.matches("(?:[0-9a-f]{2})+", "is not lower-case hex")
 _CURRENCY = rules.matches("[A-Z]{3}", "is not an ISO 4217 code")
 
@@ -80,6 +83,7 @@ def _type_rules(column: Column) -> Iterator[Rule]:
             yield rules.finite()
         case "decimal":
             yield rules.fits(column.precision, column.scale)
+            yield rules.no_further_than(MOST_MONEY)
         case "timestamp-micros":
             yield rules.time_between(*_STORED_TIMES)
         case "map" if column.values == "long":

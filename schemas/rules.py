@@ -88,6 +88,15 @@ def at_most(high: int) -> Rule:
     )
 
 
+def no_further_than(limit: int) -> Rule:
+    """Return the rule that a decimal is no further from zero than a number."""
+    return Rule(
+        f"is further from zero than {limit:,}",
+        lambda value: -limit <= value <= limit,
+        lambda column: column.is_between(-Decimal(limit), Decimal(limit)),
+    )
+
+
 def finite() -> Rule:
     """Return the rule that a double is neither infinite nor NaN."""
     return Rule(

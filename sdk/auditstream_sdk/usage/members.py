@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-LARGEST_COUNT = 10**15
-"""No call uses a quadrillion tokens; a larger number is no count."""
+LARGEST_COUNT = 10**12
+"""No call uses a trillion tokens; a larger number is no count, and the record takes no event with one."""
 
 _SCALARS = (str, bytes, int, float, list, tuple)
 _TEXT_LENGTH = 512

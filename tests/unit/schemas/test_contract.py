@@ -90,6 +90,15 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ),
     ({"finding": {"rule_id": "r", "title": "t", "confidence": 101}}, "finding.confidence: is not 0 to 100"),
     (_cost(currency="$"), "costs[].currency: is not an ISO 4217 code"),
+    (
+        {"budget": {"id": "b", "limit": Decimal(10) ** 15 + 1, "spent": Decimal(1), "currency": "USD"}},
+        "budget.limit: is further from zero than 1,000,000,000,000,000",
+    ),
+    (
+        _cost(effective=Decimal(10) ** 15 + Decimal("0.000000000001")),
+        "costs[].effective: is further from zero than 1,000,000,000,000,000",
+    ),
+    (_cost(quantity=Decimal(-(10**16))), "costs[].quantity: is further from zero than 1,000,000,000,000,000"),
     (_cost(meter=""), "costs[].meter: is empty"),
     (
         _cost(period_start=datetime(2026, 2, 1, tzinfo=UTC), period_end=datetime(2026, 1, 1, tzinfo=UTC)),
@@ -154,9 +163,11 @@ def test_a_block_of_an_older_writer_is_judged_by_the_columns_it_has() -> None:
 
 
 def test_a_seed_may_be_negative_and_amounts_too() -> None:
-    credit = COST_LINE | {"billed": Decimal(-5), "quantity": Decimal(-1)}
+    credit = COST_LINE | {"billed": Decimal(-5), "quantity": Decimal(-1), "list": -(Decimal(10) ** 15)}
 
-    assert violation(event(costs=[credit], **_inference(seed=-(2**62)))) is None
+    good = event(costs=[credit], **_inference(seed=-(2**62)))
+    assert violation(good) is None
+    assert violations_in(frame_of([good])) == {}
 
 
 def test_null_columns_keep_the_contract() -> None:
