@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from auditstream.core.settings import ClickHouseSettings
 from auditstream.demo.cast import COMPANIES, SLOW_BUDGET, TENANT_OF, Company
+from auditstream.demo.promises import promises
 from auditstream.demo.shared_costs import allocation_rules
 from auditstream.reference.changes import difference
 from auditstream.reference.documents import Stated
@@ -38,7 +39,7 @@ def service_keys() -> dict[str, str]:
 
 
 def facts(keys: Mapping[str, str] = _NO_KEYS) -> Iterator[Fact]:
-    """Yield who owns what in the demonstration.
+    """Yield who owns what in the demonstration, and what was promised of it.
 
     Args:
         keys: Keys of the gateway, by credential.
@@ -67,6 +68,7 @@ def facts(keys: Mapping[str, str] = _NO_KEYS) -> Iterator[Fact]:
         valid_from=_SINCE,
     )
     yield from allocation_rules(_SINCE)
+    yield from promises(_SINCE)
 
 
 def state_facts(settings: ClickHouseSettings, keys: Mapping[str, str]) -> int:

@@ -22,6 +22,8 @@ from tests.support.gateways import ACME, GLOBEX, KeptMessages, event, text
 
 TIMEOUT_S = 15.0
 SLOW_S = 1.0
+BUSY = {408, 503}
+"""What is told of megabytes as well, on a machine too busy to take them in time or with others' in hand."""
 SETTINGS = GatewaySettings(header_s=SLOW_S, body_s=SLOW_S)
 MB = 1 << 20
 
@@ -77,9 +79,9 @@ def hostile(gate: ServedGateway) -> list[tuple[set[int], tuple[bytes, ...], floa
     kinds: list[tuple[set[int], tuple[bytes, ...], float]] = [
         ({413}, (whole(gate, bomb, content_encoding="gzip"),), 0),
         ({413}, (whole(gate, zbomb, content_encoding="zstd"),), 0),
-        ({400}, (whole(gate, b'{"a":' * 500_000),), 0),
-        ({400}, (whole(gate, b"[" * 4_000_000),), 0),
-        ({400}, (whole(gate, b"9" * 1_000_000),), 0),
+        ({400, *BUSY}, (whole(gate, b'{"a":' * 500_000),), 0),
+        ({400, *BUSY}, (whole(gate, b"[" * 4_000_000),), 0),
+        ({400, *BUSY}, (whole(gate, b"9" * 1_000_000),), 0),
         ({400}, (whole(gate, b'{"a":NaN}'),), 0),
         ({400}, (whole(gate, b"\xff\xfe" * 1_000),), 0),
         ({422}, (whole(gate, json.dumps({"event_id": [1], "event_type": {}}).encode()),), 0),
@@ -89,11 +91,7 @@ def hostile(gate: ServedGateway) -> list[tuple[set[int], tuple[bytes, ...], floa
         ({401}, (whole(gate, good, authorization="Bearer ask_globex-1_" + "B" * 43),), 0),
         ({413}, (head(gate, content_length=10**12), b"x" * MB), 0),
         ({400, 413}, (head(gate, content_length="-1"),), 0),
-        (
-            {413, 408},
-            (head(gate, transfer_encoding="chunked"), *[megabyte] * 12),  # 408 on a machine that is busy
-            0,
-        ),
+        ({413, *BUSY}, (head(gate, transfer_encoding="chunked"), *[megabyte] * 12), 0),
         ({431}, (head(gate, x_long="y" * (4 * MB)),), 0),
         ({431}, (head(gate, **{f"x_{number}": "y" * 100 for number in range(5_000)}),), 0),
         ({400}, (b"\x16\x03\x01 not http at all\r\n\r\n",), 0),

@@ -16,6 +16,7 @@ from auditstream.demo.shared_costs import SHARED
 from auditstream.reference.allocations import AllocationRule
 from auditstream.reference.gateway_secrets import matches
 from auditstream.reference.kinds import kind_of
+from auditstream.reference.objectives import Objective
 from auditstream.reference.owners import Credential
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "reference"
@@ -66,6 +67,16 @@ def test_facts_are_about_different_things_and_the_shadow_is_in_none() -> None:
     assert len(set(stated)) == len(stated)
     assert SHADOW_CREDENTIAL not in TENANT_OF
     assert not any(SHADOW_CREDENTIAL in key for _, key in stated)
+
+
+def test_every_objective_is_about_what_its_tenant_builds() -> None:
+    objectives = [fact for fact in facts() if isinstance(fact, Objective)]
+    features = {(company.tenant, project.feature) for company in COMPANIES for project in company.projects}
+    models = {model.name for model in MODELS}
+    assert {each.tenant_id for each in objectives} >= {"", "acme", "globex"}
+    for each in objectives:
+        assert not each.tenant_id or (each.tenant_id, each.scope["feature_id"]) in features, each.slo_id
+        assert not each.fallback_model or each.fallback_model in models
 
 
 def test_every_service_has_a_key_of_its_own_at_the_gateway_and_no_other_run_has_it() -> None:
