@@ -20,6 +20,7 @@ from tests.support import brokers, parts
 from tests.support.brokers import Broker
 from tests.support.fork_server import ForkServer
 from tests.support.forked_programs import ForkedPrograms
+from tests.support.patience import give_time
 from tests.support.shared_broker import shared
 
 _CHOICE = pytest.StashKey[brokers.Choice]()
@@ -77,7 +78,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mix files that wait with files that compute: side by side they use every core."""
+    """Give each test its time, and mix files that wait with files that compute: so they use every core."""
+    for item in items:
+        give_time(item)
     if not hasattr(config, "workerinput"):  # there the option `dist` is "no", whatever the run's is
         return
     files = list(dict.fromkeys(item.path for item in items))

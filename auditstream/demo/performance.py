@@ -35,7 +35,7 @@ from streams.kafka_security import librdkafka_settings
 
 _POLL_S = 0.25
 _SETTLED_S = 10.0
-_FOUND_S = 150.0
+_FOUND_S = 600.0
 """Longest wait for findings after the last row: a minute is judged when nothing more of it may come, which is
 a minute later; assets are held against the register once a minute; the rest is for a busy machine."""
 

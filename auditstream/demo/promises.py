@@ -1,4 +1,4 @@
-"""Objectives of the demonstration: what each company promises of its assistants, and the platform of the record.
+"""Objectives of the demonstration: what is promised of assistants, and of the record.
 
 They are such as the day keeps: what is to be found of it is planted, and nothing else.
 """

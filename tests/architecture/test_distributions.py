@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bundles import make_bundle
+from tests.support.patience import patient
 
 ROOT = Path(__file__).parents[2]
 SDK = ROOT / "sdk" / "auditstream_sdk"
@@ -141,7 +142,7 @@ def test_the_sdks_own_suite_passes_on_its_wheel_with_nothing_but_pytest(tmp_path
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=patient(110),
         check=False,
     )
 

@@ -17,6 +17,7 @@ from sinks.clients import http_client
 from tests.support.engines import settings_of
 from tests.support.evidence import LOGS, Sealed, policy_text, sealed_deployment, vkeys
 from tests.support.forked_programs import ForkedPrograms
+from tests.support.patience import patient
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "audit.md").read_text(encoding="utf-8")
@@ -53,7 +54,7 @@ class Auditor:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=patient(200),
             check=False,
         )
 

@@ -16,6 +16,7 @@ from auditstream.cli.main import run
 from tests.support.arguments import command_of
 from tests.support.commands import Command, started
 from tests.support.forked_programs import ForkedPrograms
+from tests.support.patience import patient
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -132,7 +133,7 @@ def check_answer(example: Example, shell: dict[str, str]) -> None:
         env=shell,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=patient(100),
         check=False,
     )
 

@@ -21,6 +21,7 @@ from auditstream.reference.documents import Reading
 from auditstream.reference.owners import Tenant
 from tests.support.commands import started
 from tests.support.forked_programs import ForkedPrograms
+from tests.support.patience import patient
 from tests.support.protected import said, send, settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ class Desk:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=patient(100),
             check=False,
         )
 

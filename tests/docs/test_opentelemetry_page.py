@@ -15,6 +15,7 @@ import pytest
 from tests.support.commands import started
 from tests.support.fake_openai import CHAT_USAGE, SERVED_MODEL, fake_openai
 from tests.support.forked_programs import ForkedPrograms
+from tests.support.patience import patient
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "opentelemetry.md").read_text(encoding="utf-8")
@@ -58,7 +59,7 @@ def test_an_application_s_call_is_a_priced_row_as_the_page_says(
                 env=environment,
                 capture_output=True,
                 text=True,
-                timeout=100,
+                timeout=patient(100),
                 check=False,
             )
             assert done.returncode == 0, done.stdout + done.stderr

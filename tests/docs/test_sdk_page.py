@@ -20,6 +20,7 @@ from tests.support.fake_openai_answers import chat, chat_stream, embedding, resp
 from tests.support.fake_providers import FakeProvider, fake_provider
 from tests.support.gateway_server import served
 from tests.support.gateways import ACME, SINCE, KeptMessages
+from tests.support.patience import patient
 from tests.support.published import checked
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ def test_the_blocks_of_the_page_run_and_their_events_arrive(
 
     command = [sys.executable, "-P", "-c", script]
     done = subprocess.run(
-        command, env=service, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+        command, env=service, cwd=tmp_path, capture_output=True, text=True, timeout=patient(100), check=False
     )
 
     assert done.returncode == 0, done.stderr
@@ -126,7 +127,13 @@ def test_what_the_page_hides_is_in_no_spool_and_comes_to_the_gateway_sealed(
         environment = service | {"AUDITSTREAM_SDK_URL": running.url, "AUDITSTREAM_SDK_KEY": key}
         command = [sys.executable, "-P", "-c", script + "\nprint(audit.dropped, flush=True)\nos._exit(0)"]
         done = subprocess.run(
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+            command,
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=patient(100),
+            check=False,
         )
         assert isinstance(running.producer, KeptMessages)
         events = running.producer.events()

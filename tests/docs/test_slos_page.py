@@ -22,6 +22,7 @@ from schemas.codec import decode
 from schemas.packaged import schema_json
 from tests.support.commands import Command, started
 from tests.support.forked_programs import ForkedPrograms
+from tests.support.patience import patient
 from tests.support.protected import settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ class Scene:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=patient(100),
             check=False,
         )
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.commands import Command, started
 from tests.support.forked_programs import ForkedPrograms
+from tests.support.patience import patient
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "wrapper-report.md").read_text(encoding="utf-8")
@@ -42,7 +43,7 @@ class Shell:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=patient(100),
             check=False,
         )
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"

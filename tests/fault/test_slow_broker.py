@@ -35,7 +35,7 @@ CONNECTIONS, EVENTS = 48, 500
 ROOM_BYTES = 8 * 1024 * 1024
 """How much may be read at a time, and how much may wait for Kafka."""
 
-STOPPED_S, GOES_S = 3.0, 0.5
+STOPPED_S, GOES_S = 3.0, 1.0
 """How long the broker stands still, and runs in between."""
 
 WITHIN_S = 1.5

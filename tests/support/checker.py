@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from tests.support.journal import Place
+from tests.support.patience import patient
 
 _POLL_S = 0.25  # between two counts while waiting, each two queries over all rows
 _SHOWN = 5  # examples of each complaint in a report
@@ -172,7 +173,7 @@ class Checker:
             within_s: Bound on the whole wait.
             stall_s: Give up when no row arrives for so long.
         """
-        deadline_s = time.monotonic() + within_s
+        deadline_s, stall_s = time.monotonic() + patient(within_s), patient(stall_s)
         seen, moved_s = -1, time.monotonic()
         while (count := self._recorded()) < self.journal.acknowledgements or not self._reaches_the_end():
             now_s = time.monotonic()

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from tests.support.forked_programs import ForkedPrograms
+from tests.support.patience import patient
 from tests.support.processes import wait_until
 
 # The first line ends the command with the test run, however that ends (PR_SET_PDEATHSIG).
@@ -77,7 +78,7 @@ class Command:
 
     def end(self, *, within_s: float = _END_S) -> str:
         """Wait for the command's end and return what it has printed on stdout."""
-        output, _ = self.process.communicate(timeout=within_s)
+        output, _ = self.process.communicate(timeout=patient(within_s))
         return output
 
 
@@ -119,7 +120,7 @@ def family_of(pid: int) -> set[psutil.Process]:
 
 def survivors(processes: set[psutil.Process], *, within_s: float) -> list[psutil.Process]:
     """Return which processes have not ended in time."""
-    _, alive = psutil.wait_procs(list(processes), timeout=within_s)
+    _, alive = psutil.wait_procs(list(processes), timeout=patient(within_s))
     return alive
 
 
@@ -136,6 +137,6 @@ def ran(
         [*program_of(programs), "--data-dir", str(data_dir), *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )

@@ -33,6 +33,7 @@ from tests.support.faults import (
     Withhold,
 )
 from tests.support.http_framing import PIECE_BYTES, Body, Head, decoded_prefix, read_head
+from tests.support.patience import patient
 from tests.support.relay import BROKEN, Peer, Relay, receive, reset
 
 _INSERT = re.compile(rb"\s*(?:/\*.*?\*/\s*)*insert\b", re.IGNORECASE | re.DOTALL)
@@ -129,7 +130,7 @@ class FaultyStore(Schedule):
             TimeoutError: It did not within `within_s`; says what did.
         """
         with self._news:
-            self._news.wait_for(lambda: len(self._of(kind)) >= times, within_s)
+            self._news.wait_for(lambda: len(self._of(kind)) >= times, patient(within_s))
             if len(found := self._of(kind)) >= times:
                 return found[times - 1]
         raise TimeoutError(f"{kind} x {times} not seen in {within_s} s; seen: {dict(self.counts)}")

@@ -13,6 +13,7 @@ from typing import Any, Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from auditstream.core.ids import uuid7
+from tests.support.patience import patient
 
 _TICK_S = 0.01  # how often the producer catches up with its rate
 _JOIN_S = 10.0
@@ -115,7 +116,7 @@ class Journal:
         self._stopping.set()
         self._thread.join(_JOIN_S)
         self._raise_failure()
-        left = self._producer.flush(within_s)
+        left = self._producer.flush(patient(within_s))
         if left:
             raise TimeoutError(f"{left} records were not acknowledged in {within_s} s")
 
@@ -153,7 +154,9 @@ class Journal:
             TimeoutError: It has not, in time.
         """
         with self._news:
-            if self._news.wait_for(lambda: self._acknowledgements >= count or self._failure, within_s):
+            if self._news.wait_for(
+                lambda: self._acknowledgements >= count or self._failure, patient(within_s)
+            ):
                 self._raise_failure()
                 return
         raise TimeoutError(f"{self._acknowledgements} of {count} records acknowledged in {within_s} s")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.fork_server import ForkedProcess, ForkServer
+from tests.support.patience import patient
 
 # How often a condition is looked at: at first often, later as seldom as a twelfth of the wait so far, for a
 # look may be a query; well under any time-out of the protocol.
@@ -206,12 +207,12 @@ def _started(command: Sequence[str], env: Mapping[str, str], log: Path) -> subpr
 
 
 def wait_until(predicate: Callable[[], bool], *, within_s: float, what: str) -> None:
-    """Wait until `predicate` holds.
+    """Wait until `predicate` holds, on a slow machine as long as `patient` says.
 
     Raises:
         TimeoutError: It does not within `within_s`; says `what` was waited for.
     """
-    started = time.monotonic()
+    started, within_s = time.monotonic(), patient(within_s)
     while not predicate():
         waited = time.monotonic() - started
         if waited > within_s:
