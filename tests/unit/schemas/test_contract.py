@@ -99,6 +99,10 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "costs[].effective: is further from zero than 1,000,000,000,000,000",
     ),
     (_cost(quantity=Decimal(-(10**16))), "costs[].quantity: is further from zero than 1,000,000,000,000,000"),
+    (
+        _cost(list_unit_price=Decimal("1000000000000000.000000000000000001")),
+        "costs[].list_unit_price: is further from zero than 1,000,000,000,000,000",
+    ),
     (_cost(meter=""), "costs[].meter: is empty"),
     (
         _cost(period_start=datetime(2026, 2, 1, tzinfo=UTC), period_end=datetime(2026, 1, 1, tzinfo=UTC)),
