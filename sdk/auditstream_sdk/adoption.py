@@ -11,7 +11,7 @@ from auditstream_sdk.notices import Notices
 from auditstream_sdk.pending import Gap
 from auditstream_sdk.reports import Reporter
 from auditstream_sdk.settings import Settings
-from auditstream_sdk.spool import SpoolLog
+from auditstream_sdk.spool import SpoolLog, remove
 from auditstream_sdk.state_page import StatePage, current_boot
 
 _MOST_AT_ONCE = 16
@@ -54,6 +54,10 @@ def _adopt(settings: Settings, path: Path, notices: Notices, *, is_former: bool 
         notices.error(f"page {path}", "a spool cannot be read and is left alone: %s: %s", path, error)
         return None
     if not (_was_ours(settings, page) if is_former else _is_ours(settings, page, notices)):
+        page.close()
+        return None
+    if page.is_over:  # whoever sent it died before the last file was deleted
+        remove(path.parent, page)
         page.close()
         return None
     try:

@@ -284,9 +284,8 @@ class SpoolLog:
     def close(self) -> None:
         """Let go of it; delete it when nothing waits."""
         if self.is_settled:
-            for file in list(self._sizes):
-                segment_path(self._folder, self.instance, file).unlink(missing_ok=True)
-            self.page.remove()
+            self.page.set_over()
+            remove(self._folder, self.page)
         self.abandon()
 
     def abandon(self) -> None:
@@ -300,6 +299,13 @@ class SpoolLog:
         os.close(self._write_fd)
         os.close(self._read_fd)
         self.page.close()
+
+
+def remove(folder: Path, page: StatePage) -> None:
+    """Delete a spool that is over; called again, it goes on where the last call was stopped."""
+    for number in segment_numbers(folder, page.facts.instance):
+        segment_path(folder, page.facts.instance, number).unlink(missing_ok=True)
+    page.remove()
 
 
 def own_log(folder: Path, facts: Facts, most_bytes: int) -> SpoolLog:

@@ -22,7 +22,7 @@ _MAGIC = b"ASDKSPL1"
 _FACTS_AT = 1024
 _OFFSET_BITS = 40
 
-_RECORDED, _RESERVED, _CURRENT, _CLOSED = 8, 9, 10, 12  # in words of 8 bytes, so from byte 64 on
+_RECORDED, _RESERVED, _CURRENT, _CLOSED, _OVER = 8, 9, 10, 12, 13  # in words of 8 bytes, so from byte 64 on
 _SLOTS = (16, 18)
 """Two pairs of position and losses; `_CURRENT` says which one holds, so that both change in one store."""
 
@@ -147,6 +147,16 @@ class StatePage:
     def set_complete(self) -> None:
         """Say so, on disk."""
         self._words[_CLOSED] = 1
+        self.sync()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all of the spool is settled, and only files are left to be deleted."""
+        return bool(self._words[_OVER])
+
+    def set_over(self) -> None:
+        """Say so, on disk, before the first file goes: without its files a spool looks lost."""
+        self._words[_OVER] = 1
         self.sync()
 
     def sync(self) -> None:

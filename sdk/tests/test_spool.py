@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -340,6 +341,48 @@ def test_what_waits_under_a_wrong_address_is_sent_once_the_address_is_corrected(
 
     events = gateway.wait_for(lambda kept: len(tool_calls(kept)) >= 2)
     assert sorted(names(events)) == ["early", "late"]
+
+
+class DiedError(BaseException):
+    """The process is no more."""
+
+
+@pytest.mark.parametrize("deleted", [0, 1])
+def test_who_dies_while_a_spool_that_was_sent_is_deleted_leaves_nothing_to_report(
+    make_client, gateway, tmp_path, monkeypatch, deleted
+):
+    with make_client(url="http://127.0.0.1:9") as client:
+        client.tool_call(name="sent").record()
+        client.close(0.1)
+    (page,) = (tmp_path / "spool").glob("*.state")
+    log = SpoolLog(page.parent, StatePage(page), 1 << 26)
+    log.settle(len(log.read(7, 10_000)))
+    unlink, unlinked = Path.unlink, []
+
+    def die(path, *, missing_ok=False):
+        if len(unlinked) == deleted:
+            raise DiedError
+        unlinked.append(path)
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", die)
+        with pytest.raises(DiedError):
+            log.close()
+    log.abandon()
+    assert page.exists()
+
+    with make_client() as client:
+        client.tool_call(name="later").record()
+        until = time.monotonic() + 10
+        while page.exists():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert client.flush(5)
+
+    assert names(gateway.events) == ["later"]
+    assert losses(gateway.events) == []
+    assert list(page.parent.iterdir()) == []
 
 
 def test_adopted_events_do_not_hold_up_ones_own(make_client, gateway, tmp_path):
