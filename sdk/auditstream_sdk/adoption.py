@@ -46,19 +46,8 @@ def adopted(settings: Settings, folder: Path, held: Collection[str], notices: No
 
 
 def _adopt(settings: Settings, path: Path, notices: Notices, *, is_former: bool = False) -> SpoolLog | None:
-    try:
-        page = StatePage(path)
-    except (BlockingIOError, FileNotFoundError):  # it lives, or was sent meanwhile
-        return None
-    except (OSError, ValueError) as error:
-        notices.error(f"page {path}", "a spool cannot be read and is left alone: %s: %s", path, error)
-        return None
-    if not (_was_ours(settings, page) if is_former else _is_ours(settings, page, notices)):
-        page.close()
-        return None
-    if page.is_over:  # whoever sent it died before the last file was deleted
-        remove(path.parent, page)
-        page.close()
+    page = _page_of(settings, path, notices, is_former=is_former)
+    if page is None:
         return None
     try:
         log = SpoolLog(path.parent, page, _NO_BOUND)
@@ -73,6 +62,24 @@ def _adopt(settings: Settings, path: Path, notices: Notices, *, is_former: bool 
         log.abandon()
         return None
     return log
+
+
+def _page_of(settings: Settings, path: Path, notices: Notices, *, is_former: bool) -> StatePage | None:
+    """Return the page of a dead instance whose spool is to be sent, locked."""
+    try:
+        page = StatePage(path)
+    except (BlockingIOError, FileNotFoundError):  # it lives, or was sent meanwhile
+        return None
+    except (OSError, ValueError) as error:
+        notices.error(f"page {path}", "a spool cannot be read and is left alone: %s: %s", path, error)
+        return None
+    is_ours = _was_ours(settings, page) if is_former else _is_ours(settings, page, notices)
+    if is_ours and not page.is_over:
+        return page
+    if is_ours:  # whoever sent it died before the last file was deleted
+        remove(path.parent, page)
+    page.close()
+    return None
 
 
 def _was_ours(settings: Settings, page: StatePage) -> bool:
