@@ -129,8 +129,9 @@ class FaultyStore(Schedule):
         Raises:
             TimeoutError: It did not within `within_s`; says what did.
         """
+        within_s = patient(within_s)
         with self._news:
-            self._news.wait_for(lambda: len(self._of(kind)) >= times, patient(within_s))
+            self._news.wait_for(lambda: len(self._of(kind)) >= times, within_s)
             if len(found := self._of(kind)) >= times:
                 return found[times - 1]
         raise TimeoutError(f"{kind} x {times} not seen in {within_s} s; seen: {dict(self.counts)}")

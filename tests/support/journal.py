@@ -116,7 +116,8 @@ class Journal:
         self._stopping.set()
         self._thread.join(_JOIN_S)
         self._raise_failure()
-        left = self._producer.flush(patient(within_s))
+        within_s = patient(within_s)
+        left = self._producer.flush(within_s)
         if left:
             raise TimeoutError(f"{left} records were not acknowledged in {within_s} s")
 
@@ -153,10 +154,9 @@ class Journal:
         Raises:
             TimeoutError: It has not, in time.
         """
+        within_s = patient(within_s)
         with self._news:
-            if self._news.wait_for(
-                lambda: self._acknowledgements >= count or self._failure, patient(within_s)
-            ):
+            if self._news.wait_for(lambda: self._acknowledgements >= count or self._failure, within_s):
                 self._raise_failure()
                 return
         raise TimeoutError(f"{self._acknowledgements} of {count} records acknowledged in {within_s} s")
