@@ -22,39 +22,45 @@ topic() { # name, partitions, settings...
         --topic "$name" --partitions "$partitions" --replication-factor 1 "$@"
 }
 
-allow() { # principal, what...
-    principal="$1"
+# Each call starts a JVM, hence as many users and topics in one as may do the same.
+allow() { # users, what...
+    users="$1"
     shift
-    "$kafka/kafka-acls.sh" --bootstrap-server "$BOOTSTRAP" --command-config "$admin" --add \
-        --allow-principal "User:$principal" "$@" > /dev/null
+    for user in $users; do
+        set -- "$@" --allow-principal "User:$user"
+    done
+    "$kafka/kafka-acls.sh" --bootstrap-server "$BOOTSTRAP" --command-config "$admin" --add "$@" > /dev/null
 }
 
 events_log() { # name
     topic "$1" "${PARTITIONS:-4}" cleanup.policy=delete message.timestamp.type=LogAppendTime max.message.bytes=1048576
-    allow worker --operation Read --operation Describe --operation DescribeConfigs --topic "$1"
 }
 
+tenants="$(printf '%s' "${DIRECT_TENANTS:-}" | tr ',' ' ')"
+
 events_log audit.events.v1
+for tenant in $tenants; do
+    events_log "audit.direct.$tenant.v1"
+done
 topic audit.dlq.v1 1 cleanup.policy=delete max.message.bytes=1114112
 topic audit.usage.v1 "${PARTITIONS:-4}" cleanup.policy=delete
 topic audit.findings.v1 1 cleanup.policy=delete
 topic audit.signals.v1 1 cleanup.policy=compact
 topic _schemas 1 cleanup.policy=compact
 
-allow gateway --operation Write --operation Describe --topic audit.events.v1
-allow operator --operation Write --operation Describe --topic audit.events.v1
-allow api --operation Write --operation Describe --topic audit.events.v1
+allow "gateway operator api" --operation Write --operation Describe --topic audit.events.v1
 allow api --operation Write --operation Describe --topic audit.findings.v1
-for derived in audit.dlq.v1 audit.usage.v1 audit.findings.v1 audit.signals.v1; do
-    allow worker --operation Read --operation Write --operation Describe --operation DescribeConfigs --topic "$derived"
-done
+allow worker --operation Read --operation Write --operation Describe --operation DescribeConfigs \
+    --topic audit.dlq.v1 --topic audit.usage.v1 --topic audit.findings.v1 --topic audit.signals.v1
 allow worker --operation Read --operation Describe --group auditstream- --resource-pattern-type prefixed
 allow registry --operation Read --operation Write --operation Describe --operation DescribeConfigs --topic _schemas
 allow registry --operation Read --operation Describe --group registry
 allow registry --operation Describe --cluster
 
-for tenant in $(printf '%s' "${DIRECT_TENANTS:-}" | tr ',' ' '); do
-    events_log "audit.direct.$tenant.v1"
+set -- --topic audit.events.v1
+for tenant in $tenants; do
+    set -- "$@" --topic "audit.direct.$tenant.v1"
     allow "tenant-$tenant" --operation Write --operation Describe --topic "audit.direct.$tenant.v1"
 done
+allow worker --operation Read --operation Describe --operation DescribeConfigs "$@"
 echo "topics and access are set up"

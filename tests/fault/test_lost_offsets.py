@@ -63,6 +63,15 @@ def await_rows(deployment: Deployment, worker: Child, count: int) -> None:
     worker.wait_until(lambda: deployment.rows() >= count, within_s=90, what=f"{count} rows are there")
 
 
+def record_and_close(deployment: Deployment, count: int) -> None:
+    """Have the first events recorded by a worker that leaves nothing open, however slow it is."""
+    worker = deployment.ready_worker(WORKER__INSTANCE_ID="one", WORKER__DRAIN_S="60")
+    produce(deployment, count)
+    await_rows(deployment, worker, count)
+    worker.terminate()
+    assert worker.wait(within_s=60) == 0
+
+
 def findings(deployment: Deployment, count: int) -> list[dict[str, Any]]:
     messages = deployment.kafka.consume(deployment.findings_topic, count, timeout_s=60)
     values = [message.value() or b"" for message in messages]
@@ -122,11 +131,7 @@ def test_a_planned_segment_that_kafka_lost_and_the_store_never_had_is_given_up_f
     deployment: Deployment, start: int
 ) -> None:
     """Killed between plan and insert, with offsets 10 to 19 planned."""
-    worker = deployment.ready_worker(WORKER__INSTANCE_ID="one")
-    produce(deployment, 10)
-    await_rows(deployment, worker, 10)
-    worker.terminate()
-    worker.wait(within_s=30)
+    record_and_close(deployment, 10)
     produce(deployment, 10)
     victim = deployment.worker(fault_at="plan:1:SIGKILL", WORKER__INSTANCE_ID="one")
     assert victim.wait(within_s=60) == -signal.SIGKILL
@@ -146,11 +151,7 @@ def test_a_planned_segment_that_kafka_lost_and_the_store_has_is_no_gap(
     deployment: Deployment, start: int
 ) -> None:
     """Killed between insert and close; nothing is lost, so that nobody has to be told to record losses."""
-    worker = deployment.ready_worker(WORKER__INSTANCE_ID="one")
-    produce(deployment, 10)
-    await_rows(deployment, worker, 10)
-    worker.terminate()
-    worker.wait(within_s=30)
+    record_and_close(deployment, 10)
     produce(deployment, 10)
     victim = deployment.worker(fault_at="insert:1:SIGKILL", WORKER__INSTANCE_ID="one")
     assert victim.wait(within_s=60) == -signal.SIGKILL

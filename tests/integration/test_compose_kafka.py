@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from auditstream.core.settings import KafkaSettings
@@ -18,12 +18,20 @@ from auditstream.embedded.jvm_kafka import start_kafka
 from auditstream.embedded.loopback_ports import free_port
 from auditstream.embedded.topics import product_topics, topic_differences
 from tests.support import brokers, kafka_scripts
+from tests.support.forked_programs import ForkedPrograms
 from tests.support.parts import skip_part
+from tests.support.patience import patient
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
 EVENTS, DIRECT = "audit.events.v1", "audit.direct.acme.v1"
+NOT_YET = {
+    KafkaError._WAIT_COORD,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+}
 _IMAGE_ONLY = {"CLUSTER_ID", "KAFKA_LOG_DIRS", "KAFKA_ADVERTISED_LISTENERS", "KAFKA_LISTENERS"}
 
 
@@ -54,7 +62,7 @@ def broker_settings(port: int) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(programs: ForkedPrograms, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The INTERNAL listener of a broker on which the set-up script has run, twice."""
     if (reason := brokers.missing_jvm()) is not None:
         skip_part("Apache Kafka on the local JVM", reason, can_be_installed=True)
@@ -63,9 +71,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = broker_settings(port)
     internal = re.search(r"INTERNAL://([^,]+)", settings["advertised.listeners"])
     assert internal is not None
+    scripts = kafka_scripts.install(programs, folder / "bin")
     with start_kafka(folder / "node", port=port, overrides=settings):
         for _ in range(2):
-            run_setup(internal[1], kafka_scripts.install(folder / "bin"))
+            run_setup(internal[1], scripts)
         yield internal[1]
 
 
@@ -82,7 +91,7 @@ def run_setup(address: str, programs: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=patient(110),
     )
     assert done.returncode == 0, done.stderr
 
@@ -106,11 +115,22 @@ def outcome_of_writing(address: str, user: str, topic: str) -> int:
         codes.append(0 if error is None else error.code())
 
     producer = Producer(
-        {**connection(address, user), "enable.idempotence": True, "delivery.timeout.ms": 20_000}
+        {**connection(address, user), "enable.idempotence": True, "delivery.timeout.ms": 60_000}
     )
     producer.produce(topic, b"value", on_delivery=settle)
-    producer.flush(25)
+    producer.flush(65)
     return codes[0]
+
+
+def is_committed(consumer: Consumer) -> bool:
+    """Commit; False where the broker only begins to look after its groups."""
+    try:
+        consumer.commit(offsets=[TopicPartition(EVENTS, 0, 0)], asynchronous=False)
+    except KafkaException as refusal:
+        if refusal.args[0].code() not in NOT_YET:
+            raise
+        return False
+    return True
 
 
 @pytest.mark.parametrize("user", ["gateway", "operator"])
@@ -131,7 +151,7 @@ def test_workers_write_what_they_derive_and_read_events_in_their_group(address: 
         {**connection(address, "worker"), "group.id": "auditstream-record", "enable.auto.commit": False}
     )
     try:
-        consumer.commit(offsets=[TopicPartition(EVENTS, 0, 0)], asynchronous=False)
+        wait_until(lambda: is_committed(consumer), within_s=30, what="the group's coordinator is there")
         assert consumer.get_watermark_offsets(TopicPartition(EVENTS, 0), 20)[0] == 0
     finally:
         consumer.close()

@@ -5,10 +5,9 @@ The options are those that `deploy/kafka/setup.sh` uses.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import sys
+from itertools import product
 from pathlib import Path
 
 from confluent_kafka.admin import (
@@ -21,21 +20,22 @@ from confluent_kafka.admin import (
 )
 
 from auditstream.embedded.topics import TopicSpec, create_topics
+from tests.support.forked_programs import ForkedPrograms
 
 NAMES = ("kafka-topics.sh", "kafka-acls.sh")
 
 
-def install(folder: Path) -> Path:
-    """Write the programs into a folder and return it."""
-    folder.mkdir(parents=True, exist_ok=True)
+def install(programs: ForkedPrograms, folder: Path) -> Path:
+    """Write the programs into a new folder and return it."""
+    folder.mkdir(parents=True)
     for name in NAMES:
-        script = folder / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.support.kafka_scripts {name} "$@"\n')
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        programs.write(name, __name__, name, folder=folder)
     return folder
 
 
-def main(program: str, arguments: list[str]) -> None:
+def main() -> None:
+    """Do what the program does that the first argument names."""
+    program, *arguments = sys.argv[1:]
     given = _options(arguments)
     admin = AdminClient(_connection(given))
     if program == "kafka-topics.sh":
@@ -48,23 +48,23 @@ def main(program: str, arguments: list[str]) -> None:
 
 def _bindings(given: dict[str, list[str]]) -> list[AclBinding]:
     if "--cluster" in given:
-        kind, name = ResourceType.BROKER, "kafka-cluster"
+        kind, names = ResourceType.BROKER, ["kafka-cluster"]
     elif "--topic" in given:
-        kind, name = ResourceType.TOPIC, given["--topic"][0]
+        kind, names = ResourceType.TOPIC, given["--topic"]
     else:
-        kind, name = ResourceType.GROUP, given["--group"][0]
+        kind, names = ResourceType.GROUP, given["--group"]
     pattern = ResourcePatternType[given.get("--resource-pattern-type", ["literal"])[0].upper()]
     return [
         AclBinding(
             kind,
             name,
             pattern,
-            given["--allow-principal"][0],
+            principal,
             "*",
             AclOperation[re.sub(r"(?<!^)(?=[A-Z])", "_", operation).upper()],
             AclPermissionType.ALLOW,
         )
-        for operation in given["--operation"]
+        for name, principal, operation in product(names, given["--allow-principal"], given["--operation"])
     ]
 
 
@@ -95,8 +95,3 @@ def _connection(given: dict[str, list[str]]) -> dict[str, str]:
         "sasl.username": user[1],
         "sasl.password": password[1],
     }
-
-
-if __name__ == "__main__":
-    os.umask(0o077)
-    main(sys.argv[1], sys.argv[2:])

@@ -90,10 +90,11 @@ class Child:
         Raises:
             TimeoutError: It is still running; quotes the end of its log.
         """
+        limit_s = patient(within_s)
         try:
-            return self._popen.wait(within_s)
+            return self._popen.wait(limit_s)
         except subprocess.TimeoutExpired:
-            raise TimeoutError(f"{self} did not end in {within_s} s\n{self.tail()}") from None
+            raise TimeoutError(f"{self} did not end in {limit_s} s\n{self.tail()}") from None
 
     def lines(self) -> list[str]:
         """Return what this child has printed so far; a last line without its end is left out."""
