@@ -14,17 +14,23 @@ from auditstream.sealer.sealing import SealRefusedError, seal_once
 from auditstream.sealer.tile_store import MovedError, StoreDownError
 from tests.support.dying_files import DeadError, DyingFiles, FailingFiles, VolatileFiles, moments
 from tests.support.logs import KEY, Place
-from tests.support.sealing_faults import GROWTHS, Growth, Rewritten, published, remembered
-
-
-@pytest.fixture(params=GROWTHS, ids=lambda growth: f"{growth.before}-{growth.after}")
-def growth(request: pytest.FixtureRequest) -> Growth:
-    return request.param
+from tests.support.sealing_faults import Growth, Rewritten, published, remembered
 
 
 pytestmark = pytest.mark.fault
 
+GROWTHS = [
+    pytest.param(Growth(0, 300), id="0-300"),
+    pytest.param(Growth(300, 301), id="300-301"),
+    pytest.param(Growth(200, 530), id="200-530", marks=pytest.mark.long),
+]
+
 BASE = Path("/disk")
+
+
+@pytest.fixture(params=GROWTHS)
+def growth(request: pytest.FixtureRequest) -> Growth:
+    return request.param
 
 
 def prepared(growth: Growth) -> VolatileFiles:

@@ -84,6 +84,7 @@ def test_every_record_is_stored_once_whatever_happens() -> None:
     assert counts["fenced_by_broker"] > len(seeds) / 2
 
 
+@pytest.mark.long
 def test_every_record_is_stored_once_when_the_store_forgets_tokens() -> None:
     seeds = some(FORGETFUL_SCHEDULES)
     bad, counts = run_all(seeds, FORGETFUL)

@@ -160,15 +160,14 @@ def test_every_record_is_stored_once_densely_and_in_the_view_whatever_happens(fi
 
 @pytest.mark.parametrize(
     "weather",
-    [IN_FLIGHT, FORGOTTEN, ZOMBIES, ZOMBIES_FORGOTTEN, LONG_FREEZES, LATE_INSERTS, STALLED_COMMITS],
-    ids=[
-        "in flight",
-        "forgotten",
-        "zombies",
-        "zombies forgotten",
-        "long freezes",
-        "late inserts",
-        "stalled commits",
+    [
+        pytest.param(IN_FLIGHT, id="in flight"),
+        pytest.param(ZOMBIES, id="zombies"),
+        pytest.param(LONG_FREEZES, id="long freezes"),
+        pytest.param(FORGOTTEN, id="forgotten", marks=pytest.mark.long),
+        pytest.param(ZOMBIES_FORGOTTEN, id="zombies forgotten", marks=pytest.mark.long),
+        pytest.param(LATE_INSERTS, id="late inserts", marks=pytest.mark.long),
+        pytest.param(STALLED_COMMITS, id="stalled commits", marks=pytest.mark.long),
     ],
 )
 def test_the_protocol_holds_in_the_weather_that_breaks_the_controls(weather: Weather) -> None:
@@ -196,7 +195,16 @@ def test_every_record_is_stored_once_or_in_one_gap_when_kafka_loses_some() -> No
     assert min(seen[what] for what in ("killed", "lane fenced", "view failed")) > RUNS_WITH_LOSSES // 100
 
 
-@pytest.mark.parametrize("weather", [IN_FLIGHT, FORGOTTEN, ZOMBIES, LATE_INSERTS, STALLED_COMMITS])
+@pytest.mark.parametrize(
+    "weather",
+    [
+        pytest.param(FORGOTTEN, id="forgotten"),
+        pytest.param(ZOMBIES, id="zombies"),
+        pytest.param(IN_FLIGHT, id="in flight", marks=pytest.mark.long),
+        pytest.param(LATE_INSERTS, id="late inserts", marks=pytest.mark.long),
+        pytest.param(STALLED_COMMITS, id="stalled commits", marks=pytest.mark.long),
+    ],
+)
 def test_losses_do_no_harm_in_the_weather_that_breaks_the_controls(weather: Weather) -> None:
     run_all(range(100), Rules(), weather=weather, steps=STEPS_OF_A_CONTROL, expiry=EXPIRY)
 
@@ -222,6 +230,7 @@ def test_with_losses_and_without_one_safety_element_some_run_breaks_the_promise(
     assert any(breaks in world.run().broken for world in worlds)
 
 
+@pytest.mark.long
 def test_a_larger_window_does_no_harm() -> None:
     run_all(range(200), Rules(window=20 * MARGIN, view_window=20 * MARGIN))
 

@@ -40,9 +40,6 @@ class Growth:
         assert remembered(place).size >= head.size
 
 
-GROWTHS = [Growth(0, 300), Growth(200, 530), Growth(300, 301)]
-
-
 def published(place: Place) -> TreeHead:
     """Return what the published checkpoint says."""
     data = place.store.read(CHECKPOINT)
