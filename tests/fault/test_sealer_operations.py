@@ -16,7 +16,6 @@ from tests.support.dying_files import DeadError, DyingFiles, FailingFiles, Volat
 from tests.support.logs import KEY, Place
 from tests.support.sealing_faults import Growth, Rewritten, published, remembered
 
-
 pytestmark = pytest.mark.fault
 
 GROWTHS = [
