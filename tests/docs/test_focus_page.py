@@ -67,6 +67,7 @@ def run(
         yield typed
 
 
+@pytest.mark.long
 def test_the_commands_of_the_page_answer_as_it_shows(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     results = [
         {"amount": {"value": 3.34, "currency": "usd"}, "line_item": "gpt-4o-2024-08-06, input"},

@@ -72,6 +72,7 @@ def service(provider: FakeProvider, gateway: LocalGateway, tmp_path: Path) -> di
     }
 
 
+@pytest.mark.long
 def test_the_blocks_of_the_page_run_and_their_events_arrive(
     provider: FakeProvider, gateway: LocalGateway, service: dict[str, str], tmp_path: Path
 ) -> None:

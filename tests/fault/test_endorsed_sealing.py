@@ -128,6 +128,7 @@ def test_whoever_is_killed_at_any_operation_leaves_a_witnessed_log_that_goes_on(
     assert seen == {BEFORE, AFTER}
 
 
+@pytest.mark.long
 def test_an_operation_that_fails_is_told_and_the_next_round_goes_on() -> None:
     first, names = prepared(), operations()
 

@@ -40,7 +40,11 @@ def killed(children: Children, database: ClickHouseSettings, order: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("step", "appends"), [("before_append", (1, 2, 2)), ("after_append", (1, 1))], ids=["before", "after"]
+    ("step", "appends"),
+    [
+        pytest.param("before_append", (1, 2, 2), id="before"),
+        pytest.param("after_append", (1, 1), id="after", marks=pytest.mark.long),
+    ],
 )
 def test_a_run_that_is_killed_at_each_insert_and_run_again_ends_the_same(
     clickhouse: RunningClickHouse, children: Children, step: str, appends: Sequence[int]

@@ -8,12 +8,16 @@ import signal
 import pytest
 
 from tests.support.deployment import Deployment
+from tests.support.examples import at_length
 from tests.support.fault_worker import STEPS
 
 pytestmark = [pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(480)]
 
 
-@pytest.mark.parametrize("step", STEPS)
+ALWAYS = ("plan", "insert", "close")
+
+
+@pytest.mark.parametrize("step", [*ALWAYS, *at_length(step for step in STEPS if step not in ALWAYS)])
 def test_a_worker_killed_at_a_step_loses_and_doubles_nothing(deployment: Deployment, step: str) -> None:
     """Killed at the third pass of the step, then again at the second of its successor."""
     first = deployment.ready_worker(fault_at=f"{step}:3:SIGKILL", WORKER__INSTANCE_ID="one")
@@ -44,6 +48,7 @@ def test_workers_killed_twenty_times_at_random_lose_and_double_nothing(deploymen
     assert verdict.holds, verdict
 
 
+@pytest.mark.long
 def test_one_of_two_dynamic_members_killed_leaves_its_partitions_to_the_other(deployment: Deployment) -> None:
     victim, survivor = deployment.ready_worker(), deployment.ready_worker()
     with deployment.journal() as journal:

@@ -107,6 +107,7 @@ def test_offsets_lost_while_no_worker_ran_are_one_leaf_and_recording_goes_on(dep
     assert heir.is_running
 
 
+@pytest.mark.long
 def test_a_worker_that_was_not_told_to_record_losses_stops_and_says_which(deployment: Deployment) -> None:
     worker = deployment.ready_worker(WORKER__INSTANCE_ID="one")
     produce(deployment, 10)
@@ -146,6 +147,7 @@ def test_a_planned_segment_that_kafka_lost_and_the_store_never_had_is_given_up_f
     assert (gap.first, gap.last, gap.reason) == (10, start - 1, "never_written")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("start", STARTS)
 def test_a_planned_segment_that_kafka_lost_and_the_store_has_is_no_gap(
     deployment: Deployment, start: int

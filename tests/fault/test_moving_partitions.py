@@ -67,7 +67,8 @@ def test_an_insert_in_flight_past_its_lease_is_refused_by_the_store(deployment: 
     assert verdict.holds, verdict
 
 
-@pytest.mark.parametrize("how", [pytest.param("deleted", marks=pytest.mark.long), "reset"])
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["deleted", "reset"])
 def test_lost_group_offsets_with_an_insert_in_flight_double_nothing(deployment: Deployment, how: str) -> None:
     """Without committed metadata a worker waits for old leases to run out, then goes by the store's rows."""
     hold = Hold()

@@ -26,7 +26,12 @@ CUTS: list[Fault] = [CutMidBody(), CutAfterApply(), GoDown(4.0)]
 
 
 @pytest.mark.parametrize(
-    "faults", [REFUSALS, TIME_OUTS, CUTS], ids=["refuses", "accepts and times out", "cuts the connection"]
+    "faults",
+    [
+        pytest.param(REFUSALS, id="refuses"),
+        pytest.param(TIME_OUTS, id="accepts and times out"),
+        pytest.param(CUTS, id="cuts the connection", marks=pytest.mark.long),
+    ],
 )
 def test_a_store_fault_costs_time_and_nothing_else(deployment: Deployment, faults: list[Fault]) -> None:
     """Each fault strikes three inserts; the worker goes on, without a rebalance, and the lag drains."""

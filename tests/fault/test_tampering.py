@@ -31,6 +31,7 @@ from tests.support.evidence import (
     places,
     sealed_deployment,
 )
+from tests.support.examples import at_length
 from tests.support.stores import FED_TABLES, OpenClient
 
 FIRST, SECOND = LOGS
@@ -325,9 +326,19 @@ def test_each_edited_derived_column_is_named(sealed: Sealed) -> None:
     ("statement", "table"),
     [
         ("ALTER TABLE usage_1m UPDATE events = events + 1 WHERE 1 SETTINGS mutations_sync = 2", "usage_1m"),
-        ("ALTER TABLE usage_1h DELETE WHERE tenant_id != 'x' SETTINGS mutations_sync = 2", "usage_1h"),
-        ("TRUNCATE TABLE outcomes_1m", "outcomes_1m"),
-        ("ALTER TABLE segment_ranges UPDATE rows = 1 WHERE 1 SETTINGS mutations_sync = 2", "segment_ranges"),
+        *at_length(
+            [
+                (
+                    "ALTER TABLE usage_1h DELETE WHERE tenant_id != 'x' SETTINGS mutations_sync = 2",
+                    "usage_1h",
+                ),
+                ("TRUNCATE TABLE outcomes_1m", "outcomes_1m"),
+                (
+                    "ALTER TABLE segment_ranges UPDATE rows = 1 WHERE 1 SETTINGS mutations_sync = 2",
+                    "segment_ranges",
+                ),
+            ]
+        ),
     ],
 )
 def test_an_edited_rollup_is_named(sealed: Sealed, statement: str, table: str) -> None:

@@ -238,6 +238,7 @@ def test_curl_reads_the_rows(site: Site) -> None:
     }
 
 
+@pytest.mark.long
 def test_a_worker_without_its_registry_waits_and_makes_no_dead_letter(site: Site) -> None:
     with start_registry(site.folder, port=site.registry_port):
         produce_as_confluent(site, range(10), prefix_schema_id_serializer)

@@ -165,6 +165,7 @@ def test_a_worker_that_goes_on_after_a_lost_answer_can_be_overtaken_by_its_own_c
     assert found.counts["overtaken_commits"]
 
 
+@pytest.mark.long
 def test_a_worker_that_closes_what_the_store_has_leaves_views_half_done() -> None:
     with mock.patch.object(virtual_worker, "start_from_store", close_what_is_stored):
         found = first_bad(Conditions(), lambda verdict: verdict.half_done)

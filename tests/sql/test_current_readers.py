@@ -26,6 +26,7 @@ from auditstream.query.traces import trace
 from auditstream.query.unit_costs import unit_costs
 from tests.support.adjustments import adjust, move
 from tests.support.blocks import LOG, NOON, block_of, event_id_at
+from tests.support.examples import at_length
 from tests.support.stores import ClickHouseStore, OpenClient, reading
 from tests.support.watched_readers import Watch, watched
 
@@ -199,7 +200,10 @@ BOOKED: Mapping[str, tuple[Callable[[ClickHouseStore], None], str | None, bool]]
 }
 
 
-@pytest.mark.parametrize("booked", BOOKED)
+ALWAYS = ("nothing, everybody", "inside, one tenant", "another tenant's")
+
+
+@pytest.mark.parametrize("booked", [*ALWAYS, *at_length(each for each in BOOKED if each not in ALWAYS)])
 def test_answers_are_the_views_which_is_read_where_something_is_booked_to_what_is_asked_for(
     reader: Reader, recorded: ClickHouseStore, watch: Watch, booked: str
 ) -> None:

@@ -13,6 +13,7 @@ from auditstream.reference.closures import Closure
 from auditstream.reference.owners import Credential, Project, Tenant
 from auditstream.reference.rates import Contract
 from tests.support.events import full_cost
+from tests.support.examples import at_length
 from tests.support.price_books import model, prices, since
 from tests.support.rated_books import LOGS, WEEK, RatedBooks, reported_call
 from tests.support.stores import ClickHouseStore
@@ -352,7 +353,7 @@ def test_whoever_an_event_was_recorded_for_and_whoever_owns_it_has_a_difference_
 
 
 @pytest.mark.parametrize("step", ["before_append", "after_append"])
-@pytest.mark.parametrize("append", [1, 2, 3])
+@pytest.mark.parametrize("append", [2, *at_length((1, 3))])
 def test_a_run_that_is_broken_off_and_run_again_ends_the_same(
     books: RatedBooks, step: str, append: int
 ) -> None:

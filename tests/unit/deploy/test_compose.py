@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -256,12 +258,39 @@ def test_roles_come_before_the_users_that_have_them() -> None:
     assert "migrate" in waits_for("clickhouse-users")
 
 
-def test_only_gateways_operators_and_the_api_may_write_the_topic_of_events() -> None:
-    script = (ROOT / "deploy/kafka/setup.sh").read_text(encoding="utf-8")
-    writers = re.findall(r"^\s*allow (\S+) .*--operation Write.*--topic (\S+)", script, re.MULTILINE)
+def test_only_gateways_operators_and_the_api_may_write_the_topic_of_events(tmp_path: Path) -> None:
+    rights = given_rights(tmp_path)
 
-    assert [who for who, topic in writers if topic == "audit.events.v1"] == ["gateway", "operator", "api"]
-    assert not [who for who, topic in writers if "*" in topic or who == "*"]
+    writers = {
+        user for user, operation, topic in rights if (operation, topic) == ("Write", "audit.events.v1")
+    }
+    assert writers == {"gateway", "operator", "api"}
+    assert ("tenant-acme", "Write", "audit.direct.acme.v1") in rights
+    assert {user for user, operation, topic in rights if operation == "Write" and ".direct." in topic} == {
+        "tenant-acme"
+    }
+    assert not [each for each in rights if "*" in each]
+
+
+def given_rights(folder: Path) -> set[tuple[str, str, str]]:
+    """Return user, operation and topic of each right that the set-up asks Kafka's programs for."""
+    given = folder / "given"
+    for name in ("kafka-topics.sh", "kafka-acls.sh"):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\necho "$@" >> "{given}"\n')
+        program.chmod(0o755)
+    environment = {"KAFKA_BIN": str(folder), "KAFKA_ADMIN_PASSWORD": "0123456789abcdef"}
+    environment |= {"BOOTSTRAP": "kafka:9092", "DIRECT_TENANTS": "acme", "PATH": os.environ["PATH"]}
+    subprocess.run(["sh", ROOT / "deploy/kafka/setup.sh"], env=environment, check=True, capture_output=True)
+
+    rights: set[tuple[str, str, str]] = set()
+    for line in given.read_text(encoding="utf-8").splitlines():
+        users, operations, topics = (
+            re.findall(rf"--{option}(\S+)", line)
+            for option in ("allow-principal User:", "operation ", "topic ")
+        )
+        rights |= set(product(users, operations, topics))
+    return rights
 
 
 @pytest.mark.parametrize("script", ["kafka/setup.sh", "kafka/admin-properties.sh", "clickhouse/users.sh"])
