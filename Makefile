@@ -37,7 +37,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## Run everything on embedded parts with a day of generated traffic
 	$(BIN)/auditstream demo $(DEMO_ARGS)
 
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+# Hundreds of processes are started: each would compile the product again, where images forbid to keep that.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: $(READY) ## Run the tests, all but the long ones, that this machine can run
