@@ -103,10 +103,11 @@ def figure(cell: str) -> str:
 def test_the_page_is_true(scene: Scene) -> None:
     assert list(FILES) == ["slos.yaml", "calls.sh", "openslo.yaml"]
     assert TABLE is not None
-    for line in LINES[:3]:
+    for line in LINES[:2]:
         scene.run(line)
     count = "SELECT count() AS n FROM events WHERE source = 'urn:example'"
     scene.up.wait_until(lambda: scene.sql(count)[0]["n"] == 450, within_s=100, what="calls recorded")
+    scene.run(LINES[2])  # of a part of the calls the share that failed may be another
 
     def reported() -> dict[str, dict[str, str]]:
         return {row["slo_id"]: row for row in csv.DictReader(scene.run(LINES[3]).splitlines())}
@@ -134,9 +135,7 @@ def test_the_page_is_true(scene: Scene) -> None:
     told = f"SELECT {columns} FROM findings WHERE rule_id = 'slo.burn' AND version = 0 ORDER BY metric"
     scene.up.wait_until(lambda: len(scene.sql(told)) >= 2, within_s=60, what="findings")
     burn, budget = scene.sql(told)
-    # Calls are recorded partition by partition: the first half of them may have more of the bad ones.
-    tiers = {"ticket_fast": 3, "page_slow": 4}
-    assert (burn["metric"], burn["severity"]) == ("availability", tiers[burn["tier"]])
+    assert (burn["metric"], burn["severity"], burn["tier"]) == ("availability", 3, "ticket_fast")
     assert (budget["metric"], budget["severity"], budget["status"]) == ("availability_budget", 4, "NEW")
     assert budget["scope"] == "slo=search-answers/feature_id=search"
     signal = scene.signal()
