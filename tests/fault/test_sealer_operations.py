@@ -13,6 +13,7 @@ from auditstream.core.errors import VerificationError
 from auditstream.sealer.sealing import SealRefusedError, seal_once
 from auditstream.sealer.tile_store import MovedError, StoreDownError
 from tests.support.dying_files import DeadError, DyingFiles, FailingFiles, VolatileFiles, moments
+from tests.support.examples import at_length
 from tests.support.logs import KEY, Place
 from tests.support.sealing_faults import Growth, Rewritten, published, remembered
 
@@ -119,7 +120,7 @@ def test_an_operation_that_fails_is_told_and_the_same_sealer_goes_on(growth: Gro
         assert place.contents() == expected
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
+@pytest.mark.parametrize("seed", [0, *at_length((1, 2))])
 def test_a_loss_of_power_at_any_operation_leaves_a_whole_log(growth: Growth, seed: int) -> None:
     random, first = Random(seed), prepared(growth)
     _, names = faultless(growth)

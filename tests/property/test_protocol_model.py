@@ -15,7 +15,7 @@ import pytest
 from tests.property.protocol_model import MARGIN, Commit, Rules, Send
 from tests.property.protocol_weather import Weather
 from tests.property.protocol_world import World
-from tests.support.examples import examples
+from tests.support.examples import at_length, examples
 
 RUNS = examples(5_000)  # a thousand take 4 s on one core
 RUNS_AT_ONCE = 1_000
@@ -138,7 +138,7 @@ def run_all(seeds: range, rules: Rules, **world: Any) -> Counter[str]:
     "first",
     [
         0,
-        *(pytest.param(first, marks=pytest.mark.long) for first in range(RUNS_AT_ONCE, RUNS, RUNS_AT_ONCE)),
+        *at_length(range(RUNS_AT_ONCE, RUNS, RUNS_AT_ONCE)),
     ],
 )
 def test_every_record_is_stored_once_densely_and_in_the_view_whatever_happens(first: int) -> None:

@@ -19,6 +19,7 @@ from benchmarks.detection.incidents.recorded import made, recorded
 from benchmarks.detection.incidents.recording import Recording
 from benchmarks.detection.incidents.schedule import SecondSet, planted_by, second_set
 from benchmarks.detection.incidents.sets import SETS, TrafficSet
+from tests.support.examples import at_length
 
 END = datetime(2026, 6, 3, 18, tzinfo=UTC)
 BEFORE = timedelta(minutes=30)
@@ -45,7 +46,7 @@ def between(events: list[Draft], start: datetime, end: datetime) -> list[Draft]:
     "kind",
     [
         "guardrail_storm",
-        *(pytest.param(each, marks=pytest.mark.long) for each in ("agent_loop", "silent_model_swap")),
+        *at_length(("agent_loop", "silent_model_swap")),
         "unregistered_mcp_server",
     ],
 )
